@@ -1,0 +1,30 @@
+import { app } from '@azure/functions';
+import { openProject } from '../shared/auth/access.ts';
+import { endpoint } from '../shared/http/endpoint.ts';
+import { parseLimit, parseThreadId } from '../shared/http/requests.ts';
+import { jsonResponse } from '../shared/http/responses.ts';
+import { toThreadBody } from '../shared/threads/thread.ts';
+import { findCurrentThread, listMessages } from '../shared/threads/threads.ts';
+
+/** Shows a thread with a page of its messages. */
+export const getThread = endpoint('An error occurred while reading the thread', async (request, context) => {
+  const { projectId } = await openProject(request, context);
+  const threadId = parseThreadId(request.params.threadId);
+  const page = { after: request.query.get('after'), limit: parseLimit(request) };
+  const thread = await findCurrentThread(context, projectId, threadId);
+  const { messages, hasMore } = await listMessages(context, thread, page);
+  return jsonResponse(200, {
+    ...toThreadBody(thread),
+    activeRunId: thread.activeRunId ?? null,
+    messages,
+    hasMore,
+    lastId: messages.at(-1)?.messageId ?? null,
+  });
+});
+
+app.http('getThread', {
+  methods: ['GET'],
+  authLevel: 'anonymous',
+  route: 'projects/{projectId}/threads/{threadId}',
+  handler: getThread,
+});

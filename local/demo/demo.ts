@@ -1,0 +1,38 @@
+import { readFile } from 'node:fs/promises';
+import { createEngine } from '../../shared/assistants/engine.ts';
+import type { Config } from '../../shared/config.ts';
+import { parseProjects } from '../../shared/projects/project.ts';
+import { createProjectStore } from '../../shared/projects/projectStore.ts';
+import { createRunStore } from '../../shared/runs/runStore.ts';
+import { openTable } from '../../shared/storage/tables.ts';
+
+export const demoProjectId = '123e4567-e89b-12d3-a456-426614174000';
+export const demoThreadId = 'thread_abc123';
+
+/** Puts the demo project and its thread into the store, so that the documented examples run; what is there stays. */
+export async function applyDemo(config: Config): Promise<void> {
+  const projects = await openTable(config.tables, 'projects');
+  const threads = await openTable(config.tables, 'threads');
+  // In the cloud the tables are Bicep's to create.
+  if (config.tables.connectionString !== undefined) {
+    await Promise.all([projects.createTable(), threads.createTable()]);
+  }
+  const store = createProjectStore(projects);
+  const records = JSON.parse(await readFile(new URL('./projects.json', import.meta.url), 'utf8'));
+  const [assistantId = ''] = config.assistants.keys();
+  for (const project of parseProjects(records, new Map([['asst_xyz789', true]]))) {
+    // With assistants of one's own the demo project takes the first of them.
+    const known = config.assistants.has(project.assistantId);
+    await store.put(known ? project : { ...project, assistantId });
+  }
+  const runs = createRunStore(threads);
+  if (await runs.findThread(demoProjectId, demoThreadId)) return;
+  const labels = { projectId: demoProjectId, threadId: demoThreadId };
+  const conversationId = await createEngine(config.engine).openConversation(labels, 20_000);
+  await runs.addThread({
+    projectId: demoProjectId,
+    threadId: demoThreadId,
+    createdAt: new Date(),
+    conversationId,
+  });
+}

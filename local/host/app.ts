@@ -1,0 +1,58 @@
+import { glob, readFile } from 'node:fs/promises';
+import { createRequire, registerHooks } from 'node:module';
+import { join, resolve } from 'node:path';
+import { type Registration, registrations } from './functionsCore.ts';
+
+/** A function of the app with the path it answers to. */
+export interface Route {
+  readonly registration: Registration;
+  readonly methods: ReadonlySet<string>;
+  /** Matches a whole path; its named groups are the route's parameters, still percent-encoded. */
+  readonly pattern: RegExp;
+  /** The name of the binding that the request goes into. */
+  readonly bindingName: string;
+}
+
+const core = new URL('./functionsCore.ts', import.meta.url).href;
+
+/**
+ * Loads a Functions app the way the worker does: the files that `main` of its package.json names.
+ * @param folder the app's folder, with package.json and host.json.
+ * @throws {Error} when `main` names no file: the worker would start an app without functions.
+ */
+export async function loadApp(folder: string): Promise<Route[]> {
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === '@azure/functions-core' ? { url: core, shortCircuit: true } : next(specifier, context),
+  });
+  const { main } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+  const host = JSON.parse(await readFile(join(folder, 'host.json'), 'utf8'));
+  const files = await Array.fromAsync(glob(main, { cwd: folder }));
+  if (files.length === 0) throw new Error(`${main} does not exist; run "npm run build" first`);
+  const require = createRequire(import.meta.url);
+  for (const file of files) require(resolve(folder, file));
+  return registrations.map((registration) =>
+    toRoute(registration, host.extensions?.http?.routePrefix ?? 'api'),
+  );
+}
+
+function toRoute(registration: Registration, prefix: string): Route {
+  const { name, bindings } = registration.metadata;
+  const [bindingName, trigger] =
+    Object.entries(bindings).find(([, { type }]) => type === 'httpTrigger') ?? [];
+  if (!bindingName || !trigger) throw new Error(`${name} is no HTTP function; this host serves no other`);
+  const segments = [...prefix.split('/'), ...(trigger.route ?? name).split('/')].filter(Boolean);
+  const pattern = segments.map((segment) => {
+    if (!/^(\{\w+\}|[\w.-]+)$/.test(segment)) {
+      throw new Error(`${name}: this host does not know the route syntax "${segment}"`);
+    }
+    return segment.replace('.', '\\.').replace(/^\{(\w+)\}$/, '(?<$1>[^/]+)');
+  });
+  return {
+    registration,
+    bindingName,
+    methods: new Set((trigger.methods ?? ['GET', 'POST']).map((method) => method.toUpperCase())),
+    // Paths compare without regard to case, as in ASP.NET, which the real host is built on.
+    pattern: new RegExp(`^/${pattern.join('/')}/?$`, 'i'),
+  };
+}

@@ -1,0 +1,31 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { loadApp } from './app.ts';
+import { invoke } from './invoke.ts';
+
+export interface Host {
+  readonly url: string;
+  /** Stops accepting, and resolves when the requests in flight have their answers. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves a built Functions app over HTTP without the Functions runtime.
+ * @param port 0 for any free one.
+ */
+export async function startHost({ folder, port }: { folder: string; port: number }): Promise<Host> {
+  const routes = await loadApp(folder);
+  const server = createServer((request, response) => void invoke(routes, request, response));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+  };
+}

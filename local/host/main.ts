@@ -1,0 +1,15 @@
+import { parseArgs } from 'node:util';
+import { startHost } from './host.ts';
+
+/*
+ * The host as a process of its own: `node local/host/main.ts [--folder DIR] [--port N]`.
+ * Prints one line of JSON with its address when it is ready, and ends on SIGTERM after the requests in flight.
+ */
+const { values } = parseArgs({
+  options: { folder: { type: 'string', default: process.cwd() }, port: { type: 'string', default: '0' } },
+});
+const host = await startHost({ folder: values.folder, port: Number(values.port) });
+console.log(JSON.stringify({ url: host.url }));
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => void host.close().then(() => process.exit(0)));
+}

@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import { ConfigError, parseConfig } from '../shared/config.ts';
+import { parseProjects } from '../shared/projects/project.ts';
+import { createProjectStore } from '../shared/projects/projectStore.ts';
+import { openTable } from '../shared/storage/tables.ts';
+
+/*
+ * `npm run projects -- apply FILE.json | list | remove ID`: keeps the project records, with the app's own settings.
+ * The app sees a change within 30 seconds.
+ */
+
+const usage = `Usage:
+  npm run projects -- apply FILE.json   insert or replace the projects of the file (a JSON array)
+  npm run projects -- list              print all projects as JSON
+  npm run projects -- remove ID         remove one; its threads stay, out of everyone's reach`;
+
+async function main([command, argument]: string[]): Promise<void> {
+  if (
+    !['apply', 'list', 'remove'].includes(command ?? '') ||
+    (command === 'list') !== (argument === undefined)
+  ) {
+    throw new Error(usage);
+  }
+  const config = parseConfig(process.env);
+  const table = await openTable(config.tables, 'projects');
+  const store = createProjectStore(table);
+  if (command === 'apply') {
+    const projects = parseProjects(await readJson(argument ?? ''), config.assistants);
+    // A connection string means a store of one's own, where nobody else has made the table.
+    if (config.tables.connectionString !== undefined) await table.createTable();
+    for (const project of projects) {
+      await store.put(project);
+      console.log(`applied ${project.projectId} (${project.name})`);
+    }
+  } else if (command === 'list') {
+    console.log(JSON.stringify(await store.list(), null, 2));
+  } else if (await store.remove(argument ?? '')) {
+    console.log(`removed ${argument}`);
+  } else {
+    throw new Error(`There is no project ${argument}.`);
+  }
+}
+
+async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new Error(`${file} cannot be read as JSON: ${(error as Error).message}`);
+  }
+}
+
+await main(process.argv.slice(2)).catch((error) => {
+  const { name, message } = error as Error;
+  const known = name === 'Error' || error instanceof ConfigError;
+  console.error(known ? message : `The store could not be used (${causeOf(error)}).`);
+  process.exitCode = 1;
+});
+
+function causeOf(error: Error): string {
+  const cause = (error.cause ?? error) as { name: string; code?: string; statusCode?: number };
+  return [cause.name, cause.statusCode, cause.code].filter((part) => part !== undefined).join(' ');
+}

@@ -1,0 +1,63 @@
+import { ConfigError, parseConfig } from '../shared/config.ts';
+import { applyDemo, demoProjectId, demoThreadId } from './demo/demo.ts';
+import { type Host, startHost } from './host/host.ts';
+import { signToken } from './issuer.ts';
+import { projectFolder, startSurroundings } from './surroundings.ts';
+
+/* `npm start`: the whole service on this machine. */
+
+const port = Number(process.env['PORT'] || 7071);
+
+async function start(): Promise<void> {
+  const surroundings = await startSurroundings(process.env);
+  Object.assign(process.env, surroundings.settings);
+  let host: Host | undefined;
+  const stop = async (code: number) => {
+    await host?.close();
+    await surroundings.close();
+    process.exit(code);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(0));
+  try {
+    await applyDemo(parseConfig(process.env));
+    host = await startHost({ folder: projectFolder, port });
+    const token = surroundings.signer
+      ? await signToken(surroundings.signer, { sub: 'demo-user', projects: [demoProjectId] }, 24 * 3600)
+      : undefined;
+    console.log(welcome(host.url, token));
+  } catch (error) {
+    console.error(explain(error));
+    await stop(1);
+  }
+}
+
+function explain(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return `Port ${port} is taken; choose another one: PORT=7080 npm start`;
+  return `The service did not start: ${message}`;
+}
+
+function welcome(url: string, token: string | undefined): string {
+  const thread = `${url}/api/projects/${demoProjectId}/threads/${demoThreadId}`;
+  const authorization = `-H "Authorization: Bearer ${token ?? '$TOKEN'}"`;
+  const question = '{"message": "Can you help me understand the authentication flow in this project?"}';
+  const lastRun = '$(grep -o "run_[a-z0-9]*" /tmp/run.json | head -n 1)';
+  return `
+The thread-run service is listening at ${url}
+
+${token ? `A token for the demo project, good for 24 hours (npm run token prints more):\n\n${token}` : 'Use a token of your issuer as TOKEN.'}
+
+Start a run, see how it stands, read the answer:
+
+curl -s -X POST ${thread}/runs ${authorization} -H "Content-Type: application/json" -d '${question}' | tee /tmp/run.json
+
+curl -s ${thread}/runs/${lastRun} ${authorization}
+
+curl -s ${thread} ${authorization}
+
+Ctrl-C ends it; its data stays in .local/.
+`;
+}
+
+await start();

@@ -1,0 +1,88 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type AzuriteOptions, freePort, startAzurite } from './azurite.ts';
+import { startEmulator } from './emulator/emulator.ts';
+import { readSigner, type Signer, startIssuer } from './issuer.ts';
+
+/** What the service needs around it and a developer's machine does not have. */
+export interface Surroundings {
+  /** Settings for what was started here; whatever the environment had is not among them. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Absent when the environment names an issuer of its own. */
+  readonly signer: Signer | undefined;
+  close(): Promise<void>;
+}
+
+export const audience = 'thread-runs';
+/** Where package.json and host.json are. */
+export const projectFolder = fileURLToPath(new URL('..', import.meta.url));
+
+/** What a developer's machine keeps between two starts: git-ignored, and free to be deleted. */
+const localFolder = process.env['LOCAL_DATA_DIR'] || join(projectFolder, '.local');
+const signerFile = join(localFolder, 'issuer.json');
+
+/** The ports that `local.settings.sample.json` names. */
+const ports = { issuer: 7072, engine: 7073, tables: 10002 };
+
+/** The signer of the issuer that was last started in this folder. */
+export const findSigner = () => readSigner(signerFile);
+
+/**
+ * Starts the token issuer, the engine's emulator and the store, each only where the environment has no setting for it.
+ * @param fixedPorts fails when a port of the sample settings is taken; otherwise any free one will do.
+ */
+export async function startSurroundings(
+  env: Readonly<Record<string, string | undefined>>,
+  { fixedPorts = false, allServices = false }: { fixedPorts?: boolean; allServices?: boolean } = {},
+): Promise<Surroundings> {
+  const closers: (() => Promise<void>)[] = [];
+  const settings: Record<string, string> = {};
+  const portOf = (name: keyof typeof ports) => (fixedPorts ? ports[name] : freePort(ports[name]));
+  // What belongs to one engine would be lost on another, so each has data of its own.
+  const engine = env['OPENAI_BASE_URL'] ? new URL(env['OPENAI_BASE_URL']).host : 'emulator';
+  const dataDir = join(localFolder, engine.replaceAll(':', '_'));
+  await mkdir(dataDir, { recursive: true });
+
+  let signer: Signer | undefined;
+  if (!env['JWT_ISSUER']) {
+    const options = {
+      port: await portOf('issuer'),
+      audience: env['JWT_AUDIENCE'] || audience,
+      file: signerFile,
+    };
+    const issuer = await startIssuer(options);
+    signer = issuer.signer;
+    Object.assign(settings, { JWT_ISSUER: signer.issuer, JWT_AUDIENCE: signer.audience });
+    closers.push(issuer.close);
+  }
+  if (!env['OPENAI_BASE_URL']) {
+    const emulator = await startEmulator({
+      port: await portOf('engine'),
+      dataDir,
+      documentsDir: fileURLToPath(new URL('./demo/documents', import.meta.url)),
+    });
+    Object.assign(settings, { OPENAI_BASE_URL: emulator.url, OPENAI_API_KEY: 'emulator' });
+    closers.push(emulator.close);
+  }
+  if (!env['TABLES_ENDPOINT'] && !env['TABLES_CONNECTION_STRING']) {
+    const options: AzuriteOptions = { port: await portOf('tables'), dataDir, allServices };
+    const azurite = await startAzurite(options);
+    settings['TABLES_CONNECTION_STRING'] = azurite.connectionString;
+    closers.push(azurite.close);
+  }
+  if (!env['ASSISTANTS']) settings['ASSISTANTS'] = await demoAssistants(engine === 'emulator');
+  return {
+    settings,
+    signer,
+    close: async () => void (await Promise.all(closers.map((close) => close()))),
+  };
+}
+
+/** The demo's documents are the emulator's, so a real engine has nothing to search. */
+async function demoAssistants(withTools: boolean): Promise<string> {
+  const { tools, ...assistant } = JSON.parse(
+    await readFile(new URL('./demo/assistant.json', import.meta.url), 'utf8'),
+  );
+  return JSON.stringify([withTools ? { ...assistant, tools } : assistant]);
+}

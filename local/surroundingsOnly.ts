@@ -1,0 +1,20 @@
+import { access, copyFile } from 'node:fs/promises';
+import { parseConfig } from '../shared/config.ts';
+import { applyDemo, demoProjectId } from './demo/demo.ts';
+import { signToken } from './issuer.ts';
+import { startSurroundings } from './surroundings.ts';
+
+/* `npm run surroundings`: what `func start` needs around it, at the addresses of local.settings.sample.json. */
+
+const settingsFile = 'local.settings.json';
+const surroundings = await startSurroundings({}, { fixedPorts: true, allServices: true });
+await applyDemo(parseConfig(surroundings.settings));
+await access(settingsFile).catch(() => copyFile('local.settings.sample.json', settingsFile));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void surroundings.close().then(() => process.exit(0)));
+}
+console.log(`Issuer, engine emulator and store are up. In another terminal: npm run build && func start`);
+if (surroundings.signer) {
+  const claims = { sub: 'demo-user', projects: [demoProjectId] };
+  console.log(`A token for the demo project:\n\n${await signToken(surroundings.signer, claims, 86_400)}\n`);
+}

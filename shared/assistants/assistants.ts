@@ -1,0 +1,66 @@
+import { Ajv } from 'ajv';
+import schema from './assistant.schema.json' with { type: 'json' };
+
+export type AssistantTool =
+  | {
+      readonly type: 'file_search';
+      readonly vectorStoreIds?: readonly string[];
+      readonly maxResults?: number;
+    }
+  | { readonly type: 'code_interpreter' }
+  | { readonly type: 'web_search' };
+
+/** An assistant as `assistant.schema.json` describes it. */
+export interface Assistant {
+  readonly id: string;
+  readonly name: string;
+  readonly model: string;
+  readonly instructions: string;
+  readonly tools?: readonly AssistantTool[];
+  /** 0 to 2. */
+  readonly temperature?: number;
+  /** Above 0, up to 1. */
+  readonly topP?: number;
+  readonly maxOutputTokens?: number;
+  readonly reasoningEffort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
+}
+
+const ajv = new Ajv({ allErrors: true, discriminator: true });
+const isAssistant = ajv.compile<Assistant>(schema);
+
+/** What is wrong with one assistant, each fault with its place; empty when nothing is. */
+export function assistantFaults(value: unknown): string[] {
+  if (isAssistant(value)) return [];
+  return (isAssistant.errors ?? []).map(({ instancePath, message, params }) => {
+    const unknown = params['additionalProperty'];
+    const place = instancePath.slice(1).replaceAll('/', '.') || 'the assistant';
+    return unknown === undefined ? `${place} ${message}` : `${place} has an unknown field "${unknown}"`;
+  });
+}
+
+/**
+ * Reads the `ASSISTANTS` setting, a JSON array of assistants, into a map by id.
+ * Faults are appended to `faults`, each naming the assistant; nothing is thrown.
+ */
+export function parseAssistants(text: string, faults: string[]): ReadonlyMap<string, Assistant> {
+  const assistants = new Map<string, Assistant>();
+  if (text === '') return assistants;
+  let values: unknown;
+  try {
+    values = JSON.parse(text);
+  } catch {
+    // The parser's own message quotes the text, so it is dropped.
+  }
+  if (!Array.isArray(values) || values.length === 0) {
+    faults.push('ASSISTANTS must be a JSON array of at least one assistant');
+    return assistants;
+  }
+  for (const [index, value] of values.entries()) {
+    const found = assistantFaults(value);
+    const name = typeof value?.id === 'string' ? value.id : `number ${index + 1}`;
+    if (found.length === 0 && assistants.has(value.id)) found.push('has an id that is taken');
+    faults.push(...found.map((fault) => `ASSISTANTS, ${name}: ${fault}`));
+    assistants.set(value?.id, value);
+  }
+  return assistants;
+}

@@ -1,0 +1,186 @@
+import type OpenAI from 'openai';
+import type { Config } from '../config.ts';
+import { AppError, type ErrorCode } from '../http/errors.ts';
+import type { Observation } from '../runs/state.ts';
+import type { Message } from '../threads/thread.ts';
+import { CredentialUnavailable, engineFetch, isRefusal, toAppError } from './engineErrors.ts';
+import { type RunRequest, toResponseParams } from './runRequest.ts';
+
+/** The engine's answer to a start. `refused`: it certainly did not take the run; `unknown`: it may have. */
+export type Started =
+  | { readonly outcome: 'taken'; readonly responseId: string; readonly seen: Observation }
+  | { readonly outcome: 'refused' | 'unknown'; readonly error: AppError };
+
+export interface MessagePage {
+  readonly messages: readonly Message[];
+  /** The engine has items after the last message given. */
+  readonly hasMore: boolean;
+}
+
+/**
+ * What the service asks of the engine; the one place that speaks its words.
+ * Every call is sent once, never repeated, and takes at most `timeoutMs`.
+ * All but `start` throw an {@link AppError}: `rate_limited`, `unavailable`, `thread_not_found` or `internal_error`.
+ */
+export interface Engine {
+  openConversation(labels: Record<string, string>, timeoutMs: number): Promise<string>;
+  removeConversation(conversationId: string, timeoutMs: number): Promise<void>;
+  start(request: RunRequest, timeoutMs: number): Promise<Started>;
+  find(responseId: string, timeoutMs: number): Promise<Observation>;
+  cancel(responseId: string, timeoutMs: number): Promise<Observation>;
+  /** @param after an engine's item id; messages keep the engine's ids here. */
+  listMessages(
+    conversationId: string,
+    page: { readonly after?: string; readonly limit: number },
+    timeoutMs: number,
+  ): Promise<MessagePage>;
+}
+
+export function createEngine(config: Config['engine']): Engine {
+  let opening: Promise<OpenAI> | undefined;
+  const client = () => {
+    // Loaded on first use: most of the client's code is not needed to answer a finished run.
+    opening ??= openClient(config).catch((error) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  };
+  const call = async <T>(timeoutMs: number, send: Send<T>, missing?: ErrorCode): Promise<T> => {
+    try {
+      return await send(await client(), { timeout: timeoutMs, signal: AbortSignal.timeout(timeoutMs) });
+    } catch (error) {
+      throw toAppError(error, missing);
+    }
+  };
+  /** A run that the engine does not know is an observation too. */
+  const observe = (timeoutMs: number, send: Send<OpenAI.Responses.Response>): Promise<Observation> =>
+    call(
+      timeoutMs,
+      async (openai, options) => toObservation(await send(openai, options)),
+      'run_not_found',
+    ).catch((error) => {
+      if (error instanceof AppError && error.code === 'run_not_found') return { status: 'absent' };
+      throw error;
+    });
+
+  return {
+    openConversation: (metadata, timeoutMs) =>
+      call(
+        timeoutMs,
+        async (openai, options) => (await openai.conversations.create({ metadata }, options)).id,
+      ),
+
+    removeConversation: (id, timeoutMs) =>
+      call(timeoutMs, async (openai, options) => void (await openai.conversations.delete(id, options))),
+
+    async start(request, timeoutMs) {
+      try {
+        const options = { timeout: timeoutMs, signal: AbortSignal.timeout(timeoutMs) };
+        const response = await (await client()).responses.create(toResponseParams(request), options);
+        if (!response.id) throw new Error('the answer has no id');
+        return { outcome: 'taken', responseId: response.id, seen: toObservation(response) };
+      } catch (error) {
+        return {
+          outcome: isRefusal(error) ? 'refused' : 'unknown',
+          error: toAppError(error, 'thread_not_found'),
+        };
+      }
+    },
+
+    find: (id, timeoutMs) =>
+      observe(timeoutMs, (openai, options) => openai.responses.retrieve(id, {}, options)),
+
+    cancel: (id, timeoutMs) => observe(timeoutMs, (openai, options) => openai.responses.cancel(id, options)),
+
+    listMessages: (conversationId, { after, limit }, timeoutMs) => {
+      const list: Send<MessagePage> = async (openai, options) => {
+        const messages: Message[] = [];
+        let cursor = after;
+        // Tool calls and reasoning are items too, so one page of items may hold few messages.
+        for (;;) {
+          const page = await openai.conversations.items.list(
+            conversationId,
+            { order: 'asc', limit: 100, ...(cursor !== undefined && { after: cursor }) },
+            options,
+          );
+          messages.push(...page.data.flatMap(toMessage));
+          cursor = page.data.at(-1)?.id;
+          const hasMore = messages.length > limit;
+          if (hasMore || !page.has_more) return { messages: messages.slice(0, limit), hasMore };
+        }
+      };
+      return call(timeoutMs, list, 'thread_not_found');
+    },
+  };
+}
+
+type Send<T> = (openai: OpenAI, options: { timeout: number; signal: AbortSignal }) => Promise<T>;
+
+async function openClient({ baseUrl, apiKey, tokenScope }: Config['engine']): Promise<OpenAI> {
+  const { default: Client } = await import('openai');
+  return new Client({
+    baseURL: baseUrl,
+    apiKey: apiKey ?? (await entraTokens(tokenScope)),
+    // Nothing but the settings decides where requests go, and nothing of a request is logged.
+    organization: null,
+    project: null,
+    logLevel: 'off',
+    // A repeated create could start a second run, and a repeated look-up would outlast its caller.
+    maxRetries: 0,
+    fetch: engineFetch,
+  });
+}
+
+async function entraTokens(scope: string): Promise<() => Promise<string>> {
+  const { DefaultAzureCredential, getBearerTokenProvider } = await import('@azure/identity');
+  const tokens = getBearerTokenProvider(new DefaultAzureCredential(), scope);
+  return () =>
+    tokens().catch((error) => {
+      throw new CredentialUnavailable('no token for the engine', { cause: error });
+    });
+}
+
+function toObservation(response: OpenAI.Responses.Response): Observation {
+  switch (response.status) {
+    case 'queued':
+    case 'in_progress':
+    case 'cancelled':
+      return { status: response.status };
+    case 'completed':
+      return { status: 'completed', ...toCompletion(response) };
+    case 'failed':
+      return { status: 'failed', reason: toReason(response.error?.code) };
+    case 'incomplete':
+      return { status: 'failed', reason: toReason(response.incomplete_details?.reason) };
+    default:
+      throw new AppError('unavailable', { cause: new Error('the engine gave no known status') });
+  }
+}
+
+function toCompletion({ completed_at, usage }: OpenAI.Responses.Response) {
+  return {
+    // Whole seconds, so the end of that second: never before the run really ended.
+    ...(completed_at && { completedAt: new Date(Math.floor(completed_at) * 1000 + 999) }),
+    ...(usage && {
+      usage: {
+        inputTokens: usage.input_tokens,
+        outputTokens: usage.output_tokens,
+        totalTokens: usage.total_tokens,
+      },
+    }),
+  };
+}
+
+/** Only a code passes, never a sentence. */
+const toReason = (code: string | null | undefined): string =>
+  code && /^[a-z0-9_]{1,64}$/i.test(code) ? code : 'unknown_error';
+
+function toMessage(item: OpenAI.Conversations.ConversationItem): Message[] {
+  if (item.type !== 'message' || (item.role !== 'user' && item.role !== 'assistant')) return [];
+  const content = item.content
+    .map((part) => ('text' in part ? part.text : 'refusal' in part ? part.refusal : ''))
+    .filter(Boolean)
+    .join('\n');
+  return [{ messageId: item.id, role: item.role, content }];
+}

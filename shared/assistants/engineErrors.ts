@@ -1,0 +1,71 @@
+import { AppError, type ErrorCode } from '../http/errors.ts';
+
+/** What an error of the engine's client tells, whatever its class. */
+interface EngineFault {
+  /** The HTTP status, when the engine answered at all. */
+  readonly status?: number;
+  readonly code?: string | null;
+  readonly headers?: Headers;
+  readonly cause?: unknown;
+}
+
+/** Thrown by our `fetch` in place of a failure that came before anything was sent. */
+export class ConnectionNeverMade extends Error {
+  override readonly name = 'ConnectionNeverMade';
+}
+
+/** Failures of connecting: no byte of the request has left. From Node's net, dns and tls, and from undici. */
+const connectCodes =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_.*|CERT_.*|DEPTH_ZERO_.*|SELF_SIGNED_.*|UNABLE_TO_.*)$/;
+
+/** `fetch`, telling apart the failures after which it is certain that the engine knows nothing of the request. */
+export const engineFetch: typeof fetch = async (...request) => {
+  try {
+    return await fetch(...request);
+  } catch (error) {
+    const cause = (error as Error).cause as { code?: string; errors?: { code?: string }[] } | undefined;
+    const codes = cause?.errors?.map(({ code }) => code) ?? [cause?.code];
+    throw codes.every((code) => connectCodes.test(code ?? '')) ? new ConnectionNeverMade() : error;
+  }
+};
+
+/** Whether the engine certainly did not act on the request. Any 5xx and every lost answer leave it open. */
+export function isRefusal(error: unknown): boolean {
+  const { status, cause } = error as EngineFault;
+  if (status !== undefined) return status >= 400 && status < 500 && status !== 408;
+  return cause instanceof ConnectionNeverMade || cause instanceof CredentialUnavailable;
+}
+
+/** No token for the engine could be had from Entra ID, so nothing was sent. */
+export class CredentialUnavailable extends Error {
+  override readonly name = 'CredentialUnavailable';
+}
+
+/** 404 codes that speak of the model's deployment instead of the thread: our configuration is wrong then. */
+const deploymentCodes = new Set(['model_not_found', 'DeploymentNotFound']);
+
+/**
+ * The engine's failures in the application's words; its messages go no further, they may quote what people wrote.
+ * @param missing what a 404 means for this call; without it, that our configuration is wrong.
+ */
+export function toAppError(error: unknown, missing?: ErrorCode): AppError {
+  const { status, code, headers } = error as EngineFault;
+  const retryAfterSeconds = parseRetryAfter(headers);
+  if (status === undefined || status >= 500 || status === 408) {
+    return new AppError('unavailable', { cause: error, retryAfterSeconds });
+  }
+  if (status === 429) return new AppError('rate_limited', { cause: error, retryAfterSeconds });
+  if (code === 'conversation_locked') return new AppError('thread_busy', { cause: error });
+  const absent = status === 404 && !deploymentCodes.has(code ?? '') ? missing : undefined;
+  return new AppError(absent ?? 'internal_error', { cause: error });
+}
+
+/** RFC 9110, section 10.2.3: seconds or a date; and the engine's own header in milliseconds, which is finer. */
+function parseRetryAfter(headers: Headers | undefined): number | undefined {
+  const milliseconds = Number(headers?.get('retry-after-ms') ?? Number.NaN);
+  if (milliseconds >= 0) return milliseconds / 1000;
+  const value = headers?.get('retry-after');
+  if (!value) return undefined;
+  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
+}

@@ -1,0 +1,51 @@
+import type OpenAI from 'openai';
+import type { Project } from '../projects/project.ts';
+import type { Run, RunInput } from '../runs/run.ts';
+import type { Assistant, AssistantTool } from './assistants.ts';
+
+export interface RunRequest {
+  readonly run: Run;
+  readonly conversationId: string;
+  readonly assistant: Assistant;
+  readonly project: Project;
+  readonly input: RunInput;
+}
+
+/** What the engine is asked for a run. */
+export function toResponseParams({ run, conversationId, assistant, project, input }: RunRequest) {
+  const tools = toTools(assistant.tools ?? [], project.vectorStoreIds ?? []);
+  return {
+    model: assistant.model,
+    conversation: conversationId,
+    input: [{ role: 'user', content: input.message }],
+    // A caller's instructions come last and only ever add: those of assistant and project stay in front of them.
+    instructions: [assistant.instructions, project.instructions, input.instructions]
+      .filter(Boolean)
+      .join('\n\n'),
+    ...(tools.length > 0 && { tools }),
+    ...(assistant.temperature !== undefined && { temperature: assistant.temperature }),
+    ...(assistant.topP !== undefined && { top_p: assistant.topP }),
+    ...(assistant.maxOutputTokens !== undefined && { max_output_tokens: assistant.maxOutputTokens }),
+    ...(assistant.reasoningEffort && { reasoning: { effort: assistant.reasoningEffort } }),
+    // As the Assistants API did by default: a thread that outgrows the model loses its beginning, not its use.
+    truncation: 'auto',
+    background: true,
+    store: true,
+    metadata: { projectId: run.projectId, threadId: run.threadId, runId: run.runId },
+  } satisfies OpenAI.Responses.ResponseCreateParamsNonStreaming;
+}
+
+function toTools(tools: readonly AssistantTool[], projectStores: readonly string[]): OpenAI.Responses.Tool[] {
+  const searches = tools.some(({ type }) => type === 'file_search');
+  const all: readonly AssistantTool[] =
+    searches || projectStores.length === 0 ? tools : [...tools, { type: 'file_search' }];
+  return all.map((tool) => {
+    if (tool.type === 'code_interpreter') return { type: tool.type, container: { type: 'auto' } };
+    if (tool.type === 'web_search') return { type: tool.type };
+    return {
+      type: tool.type,
+      vector_store_ids: [...new Set([...(tool.vectorStoreIds ?? []), ...projectStores])],
+      ...(tool.maxResults !== undefined && { max_num_results: tool.maxResults }),
+    };
+  });
+}

@@ -1,0 +1,121 @@
+import { type Assistant, parseAssistants } from './assistants/assistants.ts';
+
+/** Names of all settings, as `local.settings.sample.json` and `infra/` spell them. */
+export const settingNames = [
+  'JWT_ISSUER',
+  'JWT_AUDIENCE',
+  'JWT_JWKS_URI',
+  'OPENAI_BASE_URL',
+  'OPENAI_API_KEY',
+  'OPENAI_TOKEN_SCOPE',
+  'TABLES_ENDPOINT',
+  'TABLES_CONNECTION_STRING',
+  'ASSISTANTS',
+  'RUN_TIMEOUT_SECONDS',
+] as const;
+
+type SettingName = (typeof settingNames)[number];
+
+export interface Config {
+  readonly jwt: { readonly issuer: string; readonly audience: string; readonly jwksUri: string | undefined };
+  readonly engine: {
+    readonly baseUrl: string;
+    /** Absent: tokens of Entra ID for `tokenScope`. */
+    readonly apiKey: string | undefined;
+    readonly tokenScope: string;
+  };
+  readonly tables: TablesConfig;
+  /** By assistant id. */
+  readonly assistants: ReadonlyMap<string, Assistant>;
+  readonly runTimeoutSeconds: number;
+}
+
+export type TablesConfig =
+  | { readonly endpoint: string; readonly connectionString?: undefined }
+  | { readonly connectionString: string; readonly endpoint?: undefined };
+
+/** All faults of the settings at once; each names its setting and never repeats its value. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`The settings are not usable:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/**
+ * Reads the whole configuration from environment variables; an empty value counts as absent.
+ * @throws {ConfigError} naming every missing or malformed setting.
+ */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const faults: string[] = [];
+  const setting = (name: SettingName) => env[name]?.trim() || undefined;
+  const required = (name: SettingName) => {
+    const value = setting(name);
+    if (value === undefined) faults.push(`${name} is missing`);
+    return value ?? '';
+  };
+  const checked = (name: SettingName, value: string | undefined) => {
+    const fault = value && urlFault(value);
+    if (fault) faults.push(`${name} ${fault}`);
+    return value;
+  };
+
+  const config: Config = {
+    jwt: {
+      issuer: checked('JWT_ISSUER', required('JWT_ISSUER')) ?? '',
+      audience: required('JWT_AUDIENCE'),
+      jwksUri: checked('JWT_JWKS_URI', setting('JWT_JWKS_URI')),
+    },
+    engine: {
+      baseUrl: checked('OPENAI_BASE_URL', required('OPENAI_BASE_URL')) ?? '',
+      apiKey: setting('OPENAI_API_KEY'),
+      tokenScope: setting('OPENAI_TOKEN_SCOPE') ?? 'https://ai.azure.com/.default',
+    },
+    tables: parseTables(
+      checked('TABLES_ENDPOINT', setting('TABLES_ENDPOINT')),
+      setting('TABLES_CONNECTION_STRING'),
+      faults,
+    ),
+    assistants: parseAssistants(required('ASSISTANTS'), faults),
+    runTimeoutSeconds: parseSeconds(setting('RUN_TIMEOUT_SECONDS') ?? '600', faults),
+  };
+  if (faults.length > 0) throw new ConfigError(faults);
+  return deepFreeze(config);
+}
+
+function parseTables(endpoint: string | undefined, connectionString: string | undefined, faults: string[]) {
+  if (endpoint && connectionString) {
+    faults.push('TABLES_ENDPOINT and TABLES_CONNECTION_STRING are both set; set one of them');
+  }
+  if (!endpoint && !connectionString) {
+    faults.push('TABLES_ENDPOINT (or TABLES_CONNECTION_STRING) is missing');
+  }
+  return endpoint ? { endpoint } : { connectionString: connectionString ?? '' };
+}
+
+function parseSeconds(value: string, faults: string[]): number {
+  const seconds = Number(value);
+  if (!/^\d+$/.test(value) || seconds < 1 || seconds > 86_400) {
+    faults.push('RUN_TIMEOUT_SECONDS must be a whole number from 1 to 86400');
+  }
+  return seconds;
+}
+
+/** Plain HTTP would hand tokens and keys to anyone on the way; only this very machine is exempt. */
+function urlFault(value: string): string | undefined {
+  const url = URL.parse(value);
+  if (!url || !/^https?:$/.test(url.protocol)) return 'must be an absolute http(s) URL';
+  const local = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
+  return url.protocol === 'http:' && !local ? 'must use https (http only for localhost)' : undefined;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) deepFreeze(part);
+  }
+  return value;
+}

@@ -1,0 +1,96 @@
+import type { HttpRequest } from '@azure/functions';
+import { Ajv, type ErrorObject } from 'ajv';
+import { isRunId, isThreadId } from '../ids.ts';
+import type { RunInput } from '../runs/run.ts';
+import { AppError, type FieldErrors } from './errors.ts';
+
+/** Parsers of what a client sends; each returns the value or throws the contract's error for it. */
+
+/** @throws {AppError} thread_not_found for an id that cannot be one. */
+export function parseThreadId(value: string | undefined): string {
+  if (!isThreadId(value)) throw new AppError('thread_not_found');
+  return value;
+}
+
+/** @throws {AppError} run_not_found for an id that cannot be one. */
+export function parseRunId(value: string | undefined): string {
+  if (!isRunId(value)) throw new AppError('run_not_found');
+  return value;
+}
+
+const ajv = new Ajv({ allErrors: true, verbose: true });
+// Half a surrogate pair is no character, and no engine would take it.
+ajv.addFormat('well-formed', (text: string) => text.isWellFormed());
+
+const isRunInput = ajv.compile<{ message: string; instructions?: string | null }>({
+  type: 'object',
+  required: ['message'],
+  properties: {
+    message: { type: 'string', pattern: '\\S', maxLength: 256_000, format: 'well-formed' },
+    instructions: { type: ['string', 'null'], maxLength: 2_000, format: 'well-formed' },
+  },
+});
+
+/** @throws {AppError} invalid_request naming every faulty field. */
+export async function parseRunInput(request: HttpRequest): Promise<RunInput> {
+  let body: unknown;
+  try {
+    body = JSON.parse(await request.text());
+  } catch {
+    // The parser's own message quotes the body, so it is dropped.
+    throw new AppError('invalid_request', { fieldErrors: { $: ['The request body must be valid JSON.'] } });
+  }
+  if (!isRunInput(body)) {
+    throw new AppError('invalid_request', { fieldErrors: toFieldErrors(isRunInput.errors ?? []) });
+  }
+  return { message: body.message, instructions: body.instructions ?? null };
+}
+
+/** @returns undefined without the header. @throws {AppError} invalid_request when it is not 1 to 255 visible characters. */
+export function parseIdempotencyKey(request: HttpRequest): string | undefined {
+  const key = request.headers.get('Idempotency-Key');
+  if (key === null) return undefined;
+  if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
+    const fault = 'The Idempotency-Key header must be 1 to 255 visible ASCII characters.';
+    throw new AppError('invalid_request', { fieldErrors: { 'Idempotency-Key': [fault] } });
+  }
+  return key;
+}
+
+/** @throws {AppError} invalid_request for a `limit` that is not a whole number from 1 to 100. */
+export function parseLimit(request: HttpRequest): number {
+  const value = request.query.get('limit') ?? '50';
+  const limit = Number(value);
+  if (!/^\d{1,3}$/.test(value) || limit < 1 || limit > 100) {
+    throw new AppError('invalid_request', {
+      fieldErrors: { Limit: ['The field Limit must be a whole number from 1 to 100.'] },
+    });
+  }
+  return limit;
+}
+
+function toFieldErrors(errors: readonly ErrorObject[]): FieldErrors {
+  const fields: Record<string, string[]> = {};
+  for (const error of errors) {
+    const name = error.params['missingProperty'] ?? error.instancePath.slice(1);
+    const field = name === '' ? '$' : name[0].toUpperCase() + name.slice(1);
+    const text = toFieldError(field, error);
+    fields[field] = [...new Set([...(fields[field] ?? []), text])];
+  }
+  return fields;
+}
+
+/** The sentences of the contract's origin, ASP.NET's model validation; clients show them to people. */
+function toFieldError(field: string, { keyword, params, data }: ErrorObject & { data?: unknown }): string {
+  if (field === '$') return 'The request body must be a JSON object.';
+  switch (keyword) {
+    case 'maxLength':
+      return `The field ${field} must be a string with a maximum length of ${params['limit']}.`;
+    case 'type':
+      return data === null ? `The ${field} field is required.` : `The field ${field} must be a string.`;
+    case 'format':
+      return `The field ${field} must be well-formed Unicode text.`;
+    default:
+      return `The ${field} field is required.`;
+  }
+}

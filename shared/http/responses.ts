@@ -1,0 +1,85 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { AppError, type ErrorCode, type FieldErrors } from './errors.ts';
+
+const statuses: Readonly<Record<ErrorCode, number>> = {
+  invalid_request: 400,
+  unauthorized: 401,
+  token_expired: 401,
+  access_denied: 403,
+  thread_not_found: 404,
+  run_not_found: 404,
+  thread_busy: 409,
+  idempotency_mismatch: 422,
+  rate_limited: 429,
+  unavailable: 503,
+  internal_error: 500,
+};
+
+const messages: Readonly<Partial<Record<ErrorCode, string>>> = {
+  unauthorized: 'Unauthorized access',
+  token_expired: 'Unauthorized access',
+  access_denied: 'Access denied to project',
+  thread_not_found: 'Thread not found',
+  run_not_found: 'Run not found',
+  thread_busy: 'Thread already has an active run',
+  idempotency_mismatch: 'The Idempotency-Key was used before with another request body',
+  rate_limited: 'Too many requests',
+};
+
+/** Seconds a client is asked to wait where nothing better is known. */
+const defaultRetryAfterSeconds: Readonly<Partial<Record<ErrorCode, number>>> = {
+  thread_busy: 2,
+  rate_limited: 5,
+  unavailable: 5,
+};
+
+export function jsonResponse(
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): HttpResponseInit & { status: number; headers: Record<string, string> } {
+  return {
+    status,
+    headers: { 'Content-Type': 'application/json; charset=utf-8', ...headers },
+    body: JSON.stringify(body),
+  };
+}
+
+/**
+ * The one mapping from errors to answers. Anything but an `AppError` is a fault of ours and answers 500.
+ * @param failure the route's sentence for 500 and 503.
+ * @param requestId the only detail a client is given of those.
+ */
+export function errorResponse(error: unknown, failure: string, requestId: string) {
+  const { code, options } = error instanceof AppError ? error : new AppError('internal_error');
+  const status = statuses[code];
+  if (code === 'invalid_request') {
+    return jsonResponse(status, validationProblem(options.fieldErrors), {
+      'Content-Type': 'application/problem+json; charset=utf-8',
+    });
+  }
+  const retryAfterSeconds = options.retryAfterSeconds ?? defaultRetryAfterSeconds[code];
+  return jsonResponse(
+    status,
+    {
+      message: messages[code] ?? failure,
+      code,
+      ...(status >= 500 && { details: requestId }),
+      ...(code === 'thread_busy' && { activeRunId: options.activeRun?.runId ?? null }),
+    },
+    {
+      ...(retryAfterSeconds !== undefined && { 'Retry-After': String(Math.ceil(retryAfterSeconds)) }),
+      ...(options.challenge && { 'WWW-Authenticate': options.challenge }),
+      ...(options.activeRun && { Location: options.activeRun.location }),
+    },
+  );
+}
+
+function validationProblem(errors: FieldErrors | undefined) {
+  return {
+    type: 'https://tools.ietf.org/html/rfc7231#section-6.5.1',
+    title: 'One or more validation errors occurred.',
+    status: 400,
+    errors: errors ?? {},
+  };
+}

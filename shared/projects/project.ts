@@ -1,0 +1,50 @@
+import { Ajv } from 'ajv';
+import schema from './project.schema.json' with { type: 'json' };
+
+/** What a project's record says; `project.schema.json` describes it. */
+export interface Project {
+  readonly projectId: string;
+  readonly name: string;
+  readonly assistantId: string;
+  /** `sub` or `oid` of those who may use the project. */
+  readonly members: readonly string[];
+  readonly groups: readonly string[];
+  /** Added after the assistant's own instructions. */
+  readonly instructions?: string;
+  /** Searched besides the assistant's own. */
+  readonly vectorStoreIds?: readonly string[];
+}
+
+const projectIdPattern = new RegExp(schema.items.properties.projectId.pattern);
+
+export const isProjectId = (value: string | undefined): value is string =>
+  value !== undefined && projectIdPattern.test(value);
+
+/**
+ * Checks an array of project records against the schema, and their assistants against those configured.
+ * @throws {Error} listing every fault with its place.
+ */
+export function parseProjects(value: unknown, assistants: ReadonlyMap<string, unknown>): Project[] {
+  const check = new Ajv({ allErrors: true, useDefaults: true }).compile<Project[]>(schema);
+  const faults: string[] = [];
+  if (!check(value)) {
+    for (const { instancePath, message, params } of check.errors ?? []) {
+      const unknown = params['additionalProperty'];
+      faults.push(
+        `${instancePath || 'the file'} ${unknown === undefined ? message : `has an unknown field "${unknown}"`}`,
+      );
+    }
+    throw new Error(`The projects are not valid:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  }
+  const seen = new Set<string>();
+  for (const { projectId, assistantId } of value) {
+    if (seen.has(projectId)) faults.push(`${projectId} is listed twice`);
+    if (!assistants.has(assistantId))
+      faults.push(`${projectId}: ASSISTANTS has no assistant "${assistantId}"`);
+    seen.add(projectId);
+  }
+  if (faults.length > 0) {
+    throw new Error(`The projects are not valid:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  }
+  return value;
+}

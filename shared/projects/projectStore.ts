@@ -1,0 +1,90 @@
+import type { TableClient, TableEntityResult } from '@azure/data-tables';
+import { roundTrip } from '../storage/tables.ts';
+import type { Project } from './project.ts';
+
+/** A project's row; lists are JSON because a table cell holds none. */
+interface ProjectRow {
+  name: string;
+  assistantId: string;
+  members: string;
+  groups: string;
+  instructions?: string;
+  vectorStoreIds?: string;
+}
+
+const rowKey = 'project';
+
+/** How long a worker may act on a project's former record, an absent one included. */
+const cacheMs = 30_000;
+
+/** Bounds the memory that callers with invented project ids can take. */
+const cacheLimit = 1_000;
+
+export interface ProjectStore {
+  find(projectId: string): Promise<Project | undefined>;
+  list(): Promise<Project[]>;
+  /** Inserts or replaces. */
+  put(project: Project): Promise<void>;
+  /** @returns whether there was such a project. */
+  remove(projectId: string): Promise<boolean>;
+}
+
+export function createProjectStore(table: TableClient): ProjectStore {
+  return {
+    async find(projectId) {
+      const row = await roundTrip((options) => table.getEntity<ProjectRow>(projectId, rowKey, options));
+      return typeof row === 'object' ? toProject(row) : undefined;
+    },
+    async list() {
+      const projects: Project[] = [];
+      for await (const row of table.listEntities<ProjectRow>()) projects.push(toProject(row));
+      return projects;
+    },
+    async put(project) {
+      await roundTrip((options) => table.upsertEntity(toRow(project), 'Replace', options));
+    },
+    async remove(projectId) {
+      return (await roundTrip((options) => table.deleteEntity(projectId, rowKey, options))) !== 'absent';
+    },
+  };
+}
+
+/** `find` with a memory of 30 s; callers that ask at the same time share one look-up, and a failed one is forgotten. */
+export function cachedFind(find: ProjectStore['find']): ProjectStore['find'] {
+  const cache = new Map<string, { project: Promise<Project | undefined>; until: number }>();
+  return (projectId) => {
+    const cached = cache.get(projectId);
+    if (cached && performance.now() < cached.until) return cached.project;
+    const project = find(projectId);
+    cache.delete(projectId);
+    cache.set(projectId, { project, until: performance.now() + cacheMs });
+    project.catch(() => cache.delete(projectId));
+    // A Map keeps the order of insertion, so the first key is the oldest.
+    const [oldest] = cache.keys();
+    if (cache.size > cacheLimit && oldest !== undefined) cache.delete(oldest);
+    return project;
+  };
+}
+
+function toRow({ projectId, members, groups, vectorStoreIds, ...rest }: Project) {
+  return {
+    partitionKey: projectId,
+    rowKey,
+    ...rest,
+    members: JSON.stringify(members),
+    groups: JSON.stringify(groups),
+    ...(vectorStoreIds && { vectorStoreIds: JSON.stringify(vectorStoreIds) }),
+  };
+}
+
+function toProject(row: TableEntityResult<ProjectRow>): Project {
+  return {
+    projectId: row.partitionKey ?? '',
+    name: row.name,
+    assistantId: row.assistantId,
+    members: JSON.parse(row.members),
+    groups: JSON.parse(row.groups),
+    ...(row.instructions !== undefined && { instructions: row.instructions }),
+    ...(row.vectorStoreIds !== undefined && { vectorStoreIds: JSON.parse(row.vectorStoreIds) }),
+  };
+}

@@ -1,0 +1,59 @@
+import { RestError, TableClient, type TableServiceClientOptions } from '@azure/data-tables';
+import type { TablesConfig } from '../config.ts';
+import { AppError } from '../http/errors.ts';
+
+export type TableName = 'projects' | 'threads';
+
+/** Longest wait for one round trip to the store, the client's own retries included. */
+export const storeTimeoutMs = 4_000;
+
+const options: TableServiceClientOptions = {
+  retryOptions: { maxRetries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 },
+  // Only Azurite is reached without TLS: configuration refuses any other plain HTTP endpoint.
+  allowInsecureConnection: true,
+};
+
+/** Opens a table; nothing is sent until it is used. Without a connection string it authenticates with Entra ID. */
+export async function openTable(config: TablesConfig, name: TableName): Promise<TableClient> {
+  if (config.connectionString !== undefined) {
+    return TableClient.fromConnectionString(config.connectionString, name, options);
+  }
+  const { DefaultAzureCredential } = await import('@azure/identity');
+  return new TableClient(config.endpoint, name, new DefaultAzureCredential(), options);
+}
+
+/** What the store answered, where the caller decides what it means. */
+export type StoreRefusal = 'absent' | 'exists' | 'changed';
+
+/**
+ * Runs one round trip within `storeTimeoutMs`.
+ * @returns the answer, or the refusal that the store gave as an answer.
+ * @throws {AppError} `unavailable` for everything else: out of reach, too slow, or not for us.
+ */
+export async function roundTrip<T extends object>(
+  call: (options: { abortSignal: AbortSignal }) => Promise<T>,
+): Promise<T | StoreRefusal> {
+  try {
+    return await call({ abortSignal: AbortSignal.timeout(storeTimeoutMs) });
+  } catch (error) {
+    const refusal = toRefusal(error);
+    if (refusal === undefined) throw new AppError('unavailable', { cause: error });
+    return refusal;
+  }
+}
+
+function toRefusal(error: unknown): StoreRefusal | undefined {
+  if (!(error instanceof RestError)) return undefined;
+  // A transaction's error carries the code; a single operation's has it in the parsed body.
+  const body = error.details as { odataError?: { code?: string } } | undefined;
+  switch (error.code ?? body?.odataError?.code) {
+    case 'ResourceNotFound':
+      return 'absent';
+    case 'EntityAlreadyExists':
+      return 'exists';
+    case 'UpdateConditionNotSatisfied':
+      return 'changed';
+    default:
+      return undefined;
+  }
+}

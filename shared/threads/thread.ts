@@ -1,0 +1,29 @@
+/** A conversation of a project; its messages are the engine's, the rest is ours. */
+export interface Thread {
+  readonly threadId: string;
+  readonly projectId: string;
+  readonly createdAt: Date;
+  /** The one unfinished run, if any. */
+  readonly activeRunId?: string;
+  /** The engine's id of it. Never leaves the service. */
+  readonly conversationId: string;
+}
+
+/** A message as the contract shows it. */
+export interface Message {
+  readonly messageId: string;
+  readonly role: 'user' | 'assistant';
+  /** Plain text; parts that are no text are left out. */
+  readonly content: string;
+}
+
+/** The part of a thread that the contract shows in every answer. */
+export const toThreadBody = ({ threadId, projectId, createdAt }: Thread) => ({
+  threadId,
+  projectId,
+  createdAt: createdAt.toISOString(),
+});
+
+/** Below `/api`; ids are letters, digits, `_` and `-`, so nothing needs escaping. */
+export const threadLocation = ({ projectId, threadId }: Thread) =>
+  `/api/projects/${projectId}/threads/${threadId}`;

@@ -1,0 +1,63 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { startService, type TestService } from '../support/service.ts';
+
+let service: TestService;
+
+beforeAll(async () => {
+  service = await startService();
+  await service.engine.timing({ queueMs: 10, runMs: 30 });
+});
+afterAll(() => service.close());
+
+test('400 runs over 100 threads at 50 in flight all complete, none lost or doubled', async () => {
+  const { projectId } = await service.addProject();
+  const token = await service.issuer.sign({ projects: [projectId] });
+  const call: TestService['call'] = (path, options) => service.call(path, { token, ...options });
+  const threads = await pool(Array.from({ length: 100 }), 50, async () => {
+    const { body } = await call(`projects/${projectId}/threads`, { method: 'POST' });
+    return `projects/${projectId}/threads/${body.threadId}`;
+  });
+
+  // Four questions a thread, all wanted at once: whoever meets a busy thread comes again.
+  const questions = threads.flatMap((thread) =>
+    [1, 2, 3, 4].map((n) => ({ thread, message: `Question ${n}?` })),
+  );
+  const runs = await pool(questions, 50, async ({ thread, message }) => {
+    for (;;) {
+      const created = await call(`${thread}/runs`, { method: 'POST', body: { message } });
+      if (created.status === 409) continue;
+      expect(created.status).toBe(201);
+      const path = (created.headers.get('Location') ?? '').replace('/api/', '');
+      for (;;) {
+        const { body } = await call(path);
+        if (body.status === 'completed') return body.runId;
+        expect(['queued', 'in_progress']).toContain(body.status);
+      }
+    }
+  });
+
+  expect(new Set(runs).size).toBe(400);
+  const started = await service.engine.runs();
+  expect(started.map(({ metadata }) => metadata['runId']).sort()).toEqual([...runs].sort());
+  expect(new Set(started.map(({ status }) => status))).toEqual(new Set(['completed']));
+  const answers = await pool(threads, 50, async (thread) => (await call(thread)).body);
+  for (const { activeRunId, messages } of answers) {
+    expect(activeRunId).toBeNull();
+    const asked = messages.filter(({ role }: { role: string }) => role === 'user');
+    expect(asked.map(({ content }: { content: string }) => content).sort()).toEqual(
+      [1, 2, 3, 4].map((n) => `Question ${n}?`),
+    );
+    expect(messages).toHaveLength(8);
+  }
+}, 120_000);
+
+/** Runs `task` for every item, so many at a time. */
+async function pool<T, R>(items: readonly T[], size: number, task: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const queue = items.entries();
+  const work = async () => {
+    for (const [index, item] of queue) results[index] = await task(item);
+  };
+  await Promise.all(Array.from({ length: size }, work));
+  return results;
+}

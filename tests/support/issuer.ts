@@ -1,0 +1,76 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+
+export interface TestIssuer {
+  readonly url: string;
+  readonly audience: string;
+  /** Requests for keys and for the configuration so far. */
+  readonly requests: { keys: number; configuration: number };
+  readonly privateKey: CryptoKey;
+  readonly publicJwk: JWK;
+  /** How it behaves: `away` drops connections, `broken` answers 500, `hangs` never answers. */
+  behaviour: 'well' | 'away' | 'broken' | 'hangs';
+  /** A valid token with these claims; `undefined` removes a claim that would be there. */
+  sign(claims?: Record<string, unknown>, options?: SignOptions): Promise<string>;
+  /** Replaces the keys that it publishes; those signed with before verify no more. */
+  publish(keys: JWK[]): void;
+  close(): Promise<void>;
+}
+
+export interface SignOptions {
+  readonly key?: CryptoKey | Uint8Array;
+  readonly header?: Record<string, unknown>;
+}
+
+/** An issuer whose every part a test can bend; signs RS256 by default. */
+export async function startTestIssuer(): Promise<TestIssuer> {
+  const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true });
+  const publicJwk: JWK = { ...(await exportJWK(publicKey)), kid: 'test-key', alg: 'RS256', use: 'sig' };
+  let published: JWK[] = [publicJwk];
+  const audience = 'tests';
+  const server = createServer((request, response) => {
+    const configuration = request.url === '/.well-known/openid-configuration';
+    issuer.requests[configuration ? 'configuration' : 'keys']++;
+    if (issuer.behaviour === 'hangs') return;
+    if (issuer.behaviour === 'away') return void request.socket.destroy();
+    if (issuer.behaviour === 'broken') return void response.writeHead(500).end();
+    response.setHeader('Content-Type', 'application/json');
+    response.end(
+      JSON.stringify(
+        configuration ? { issuer: issuer.url, jwks_uri: `${issuer.url}/keys` } : { keys: published },
+      ),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const issuer: TestIssuer = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    audience,
+    requests: { keys: 0, configuration: 0 },
+    privateKey,
+    publicJwk,
+    behaviour: 'well',
+    sign: (claims = {}, { key = privateKey, header = {} } = {}) => {
+      const now = Math.floor(Date.now() / 1000);
+      return new SignJWT({
+        iss: issuer.url,
+        aud: audience,
+        sub: 'tester',
+        iat: now,
+        exp: now + 3600,
+        ...claims,
+      })
+        .setProtectedHeader({ alg: 'RS256', kid: 'test-key', typ: 'JWT', ...header })
+        .sign(key);
+    },
+    publish: (keys) => {
+      published = keys;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  return issuer;
+}

@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+export const projectFolder = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface TestProcess {
+  readonly child: ChildProcess;
+  /** From its one line of JSON. */
+  readonly url: string;
+  /** All it wrote to stdout and stderr so far. */
+  output(): string;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+  /** SIGKILL, as a crash. */
+  kill(): Promise<void>;
+}
+
+/** Runs a script of the project as a process of its own, until it says its address. */
+export async function startProcess(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestProcess> {
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd: projectFolder,
+    // Nothing of the environment of the tests: what is set is what the test says.
+    env: { PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exited = once(child, 'exit');
+  let output = '';
+  const url = await new Promise<string>((resolve, reject) => {
+    const add = (text: string) => {
+      output += text;
+      const said = /^\{"url":"([^"]+)"\}$/m.exec(output)?.[1];
+      if (said) resolve(said);
+    };
+    child.stdout.setEncoding('utf8').on('data', add);
+    child.stderr.setEncoding('utf8').on('data', add);
+    child.once('exit', (code) => reject(new Error(`${script} ended with code ${code}:\n${output}`)));
+  });
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill(signal);
+      await exited;
+    }
+    return child.exitCode;
+  };
+  return {
+    child,
+    url,
+    output: () => output,
+    stop: () => end('SIGTERM'),
+    kill: async () => void (await end('SIGKILL')),
+  };
+}

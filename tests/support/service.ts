@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import type { Project } from '../../shared/projects/project.ts';
+import { createProjectStore } from '../../shared/projects/projectStore.ts';
+import { openTable } from '../../shared/storage/tables.ts';
+import { startTestEngine, type TestEngine } from './engine.ts';
+import { startTestIssuer, type TestIssuer } from './issuer.ts';
+import { startProcess, type TestProcess } from './process.ts';
+import { type StoreProxy, startStoreProxy } from './storeProxy.ts';
+
+/** A JSON answer with what tests look at. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: a test asserts on whatever came.
+  readonly body: any;
+  readonly text: string;
+}
+
+export interface Call {
+  readonly method?: string;
+  /** JSON unless it is a string. */
+  readonly body?: unknown;
+  /** A token; null sends none; absent: one that may use the project of the path. */
+  readonly token?: string | null;
+  readonly headers?: Record<string, string>;
+}
+
+/** The whole service in processes of its own: the built app under the local host, engine, issuer and store. */
+export interface TestService {
+  readonly url: string;
+  readonly engine: TestEngine;
+  readonly issuer: TestIssuer;
+  readonly store: StoreProxy;
+  /** The settings that the app runs with. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Adds a project to the store, with an id of its own unless given. */
+  addProject(project?: Partial<Project>): Promise<Project>;
+  /** Sends a request to a path below `/api`. */
+  call(path: string, call?: Call): Promise<Answer>;
+  /** Opens a thread; returns its path below `/api`. */
+  openThread(projectId: string): Promise<string>;
+  /** Gets a run until it is finished. */
+  finish(runPath: string): Promise<Answer>;
+  /** All that the app has written so far. */
+  log(): string;
+  /** Restarts the app alone, after it was stopped or killed. */
+  restart(settings?: Record<string, string>): Promise<void>;
+  /** Kills the app alone, as a crash would. */
+  kill(): Promise<void>;
+  /** Asks the app alone to end; resolves with its exit code. */
+  stop(): Promise<number | null>;
+  close(): Promise<void>;
+}
+
+const secondAssistant = {
+  id: 'asst_second',
+  name: 'Second',
+  model: 'gpt-5-nano',
+  instructions: 'Second assistant instructions.',
+};
+
+export const testAssistants = [
+  {
+    id: 'asst_test',
+    name: 'Test assistant',
+    model: 'gpt-5-mini',
+    instructions: 'Assistant instructions.',
+    tools: [{ type: 'file_search', vectorStoreIds: ['vs_demo'] }],
+  },
+  secondAssistant,
+];
+
+/** @param overrides settings of the app that differ from a usable configuration. */
+export async function startService(overrides: Record<string, string> = {}): Promise<TestService> {
+  const connectionString = process.env['TEST_TABLES_CONNECTION_STRING'] ?? '';
+  const [engine, issuer, store] = await Promise.all([
+    startTestEngine(),
+    startTestIssuer(),
+    startStoreProxy(Number(process.env['TEST_TABLES_PORT'])),
+  ]);
+  const settings = {
+    JWT_ISSUER: issuer.url,
+    JWT_AUDIENCE: issuer.audience,
+    OPENAI_BASE_URL: engine.url,
+    OPENAI_API_KEY: 'test-engine-key',
+    TABLES_CONNECTION_STRING: connectionString.replace(
+      /:\d+\/devstoreaccount1/,
+      `:${store.port}/devstoreaccount1`,
+    ),
+    ASSISTANTS: JSON.stringify(testAssistants),
+    ...overrides,
+  };
+  const tables = { connectionString };
+  const projectTable = await openTable(tables, 'projects');
+  await Promise.all([projectTable.createTable(), (await openTable(tables, 'threads')).createTable()]);
+  const projects = createProjectStore(projectTable);
+
+  let host: TestProcess = await startProcess('local/host/main.ts', [], settings);
+  const earlier: string[] = [];
+  const service: TestService = {
+    get url() {
+      return host.url;
+    },
+    engine,
+    issuer,
+    store,
+    settings,
+    async addProject(project = {}) {
+      const added = {
+        projectId: randomUUID(),
+        name: 'A test project',
+        assistantId: 'asst_test',
+        members: [],
+        groups: [],
+        ...project,
+      };
+      await projects.put(added);
+      return added;
+    },
+    async call(path, { method = 'GET', body, token, headers = {} } = {}) {
+      const projectId = /^projects\/([^/?]+)/.exec(path)?.[1];
+      const bearer = token === undefined ? await issuer.sign({ projects: [projectId] }) : token;
+      const response = await fetch(`${host.url}/api/${path}`, {
+        method,
+        // The contract's bound: nobody waits longer for anything.
+        signal: AbortSignal.timeout(30_000),
+        headers: {
+          ...(bearer !== null && { Authorization: `Bearer ${bearer}` }),
+          ...(body !== undefined && { 'Content-Type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      const json = response.headers.get('Content-Type')?.includes('json');
+      return {
+        status: response.status,
+        headers: response.headers,
+        text,
+        body: json ? JSON.parse(text) : undefined,
+      };
+    },
+    async openThread(projectId) {
+      const { status, body } = await service.call(`projects/${projectId}/threads`, { method: 'POST' });
+      if (status !== 201) throw new Error(`opening a thread answered ${status}: ${service.log()}`);
+      return `projects/${projectId}/threads/${body.threadId}`;
+    },
+    async finish(runPath) {
+      for (let tries = 0; tries < 200; tries++) {
+        const answer = await service.call(runPath);
+        if (answer.status !== 200 || !['queued', 'in_progress'].includes(answer.body.status)) return answer;
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+      throw new Error('the run did not finish');
+    },
+    log: () => [...earlier, host.output()].join('\n'),
+    async restart(changed = {}) {
+      earlier.push(host.output());
+      host = await startProcess('local/host/main.ts', [], { ...settings, ...changed });
+    },
+    kill: () => host.kill(),
+    stop: () => host.stop(),
+    async close() {
+      await Promise.all([host.stop(), engine.close(), issuer.close(), store.close()]);
+    },
+  };
+  return service;
+}
