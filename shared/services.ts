@@ -1,6 +1,7 @@
 import { createEngine, type Engine } from './assistants/engine.ts';
 import { type Authenticate, createAuthenticate } from './auth/token.ts';
 import { type Config, parseConfig } from './config.ts';
+import type { Deadline } from './deadline.ts';
 import { cachedFind, createProjectStore, type ProjectStore } from './projects/projectStore.ts';
 import { createRunStore, type RunStore } from './runs/runStore.ts';
 import { openTable } from './storage/tables.ts';
@@ -10,7 +11,8 @@ export interface Services {
   readonly config: Config;
   readonly authenticate: Authenticate;
   readonly findProject: ProjectStore['find'];
-  readonly runs: RunStore;
+  /** The store of threads and runs, for one request. */
+  readonly openRuns: (deadline: Deadline) => RunStore;
   readonly engine: Engine;
 }
 
@@ -37,7 +39,7 @@ async function buildServices(config: Config): Promise<Services> {
     config,
     authenticate: createAuthenticate(config.jwt),
     findProject: cachedFind(createProjectStore(projects).find),
-    runs: createRunStore(threads),
+    openRuns: (deadline) => createRunStore(threads, deadline),
     engine: createEngine(config.engine),
   };
 }

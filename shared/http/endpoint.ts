@@ -1,6 +1,7 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { ConfigError } from '../config.ts';
 import { type Deadline, startDeadline } from '../deadline.ts';
+import type { RunStore } from '../runs/runStore.ts';
 import { type Services, services } from '../services.ts';
 import { AppError } from './errors.ts';
 import { errorResponse } from './responses.ts';
@@ -8,6 +9,7 @@ import { errorResponse } from './responses.ts';
 /** What a handler is given besides the request. */
 export interface RequestContext extends Services {
   readonly deadline: Deadline;
+  readonly runs: RunStore;
 }
 
 type Respond = (request: HttpRequest, context: RequestContext) => Promise<HttpResponseInit>;
@@ -24,7 +26,8 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
     let response: HttpResponseInit;
     let fault: unknown;
     try {
-      response = await respond(request, { ...(await services()), deadline });
+      const built = await services();
+      response = await respond(request, { ...built, deadline, runs: built.openRuns(deadline) });
     } catch (error) {
       fault = error;
       response = errorResponse(error, failure, invocation.invocationId);

@@ -1,4 +1,5 @@
 import { type TableClient, type TableEntityResult, TableTransaction } from '@azure/data-tables';
+import type { Deadline } from '../deadline.ts';
 import { roundTrip, type StoreRefusal } from '../storage/tables.ts';
 import type { Thread } from '../threads/thread.ts';
 import type { IdempotencyKey } from './idempotency.ts';
@@ -66,20 +67,22 @@ const threadRow = 'thread';
 const partition = ({ projectId, threadId }: { projectId: string; threadId: string }) =>
   `${projectId}:${threadId}`;
 
-export function createRunStore(table: TableClient): RunStore {
+/** @param deadline of the request that uses it; without one each round trip has its own limit only. */
+export function createRunStore(table: TableClient, deadline?: Deadline): RunStore {
+  const once = <T extends object>(call: Parameters<typeof roundTrip<T>>[0]) => roundTrip(call, deadline);
   const submit = (transaction: TableTransaction) =>
-    roundTrip((options) => table.submitTransaction(transaction.actions, options));
+    once((options) => table.submitTransaction(transaction.actions, options));
 
   const store: RunStore = {
     async addThread(thread) {
       const row = { partitionKey: partition(thread), rowKey: threadRow, ...toThreadRow(thread) };
-      const answer = await roundTrip((options) => table.createEntity(row, options));
+      const answer = await once((options) => table.createEntity(row, options));
       return answer === 'exists' ? 'exists' : 'added';
     },
 
     async findThread(projectId, threadId) {
       const key = partition({ projectId, threadId });
-      const row = await roundTrip((options) => table.getEntity<ThreadRow>(key, threadRow, options));
+      const row = await once((options) => table.getEntity<ThreadRow>(key, threadRow, options));
       return typeof row === 'object'
         ? { value: toThread(row, projectId, threadId), etag: row.etag }
         : undefined;
@@ -87,16 +90,14 @@ export function createRunStore(table: TableClient): RunStore {
 
     async findRun(projectId, threadId, runId) {
       const key = partition({ projectId, threadId });
-      const row = await roundTrip((options) => table.getEntity<RunRow>(key, runId, options));
+      const row = await once((options) => table.getEntity<RunRow>(key, runId, options));
       return typeof row === 'object'
         ? { value: toRun(row, projectId, threadId, runId), etag: row.etag }
         : undefined;
     },
 
     async findKey(thread, key) {
-      const row = await roundTrip((options) =>
-        table.getEntity<KeyRow>(partition(thread), key.rowKey, options),
-      );
+      const row = await once((options) => table.getEntity<KeyRow>(partition(thread), key.rowKey, options));
       return typeof row === 'object' ? { runId: row.runId, fingerprint: row.fingerprint } : undefined;
     },
 
@@ -128,7 +129,7 @@ export function createRunStore(table: TableClient): RunStore {
       const partitionKey = partition(run);
       const row = { partitionKey, rowKey: run.runId, ...toRunRow(run) };
       if (!isFinished(run)) {
-        const answer = await roundTrip((options) =>
+        const answer = await once((options) =>
           table.updateEntity(row, 'Merge', { etag: before.etag, ...options }),
         );
         return typeof answer === 'object' ? { value: run, etag: answer.etag ?? '' } : undefined;

@@ -22,6 +22,9 @@ const startMs = 20_000;
 /** Kept back from it, to record what came of it. */
 const recordMs = 5_000;
 
+/** With less time than this for the engine, a run is better not started than lost. */
+const leastStartMs = 3_000;
+
 /** A claim is tried again only when another request got in between; each one that did made progress. */
 const maxClaims = 3;
 
@@ -46,6 +49,7 @@ export async function startRun(
       await settleActiveRun(services, thread.value, thread.value.activeRunId);
       continue;
     }
+    if (services.deadline.within(startMs, recordMs) < leastStartMs) throw new AppError('unavailable');
     const claim = await services.runs.claim(thread, newRun(services, project, threadId), key);
     if (claim === 'taken') continue;
     if (claim === 'repeated') {

@@ -1,11 +1,12 @@
 import { RestError, TableClient, type TableServiceClientOptions } from '@azure/data-tables';
 import type { TablesConfig } from '../config.ts';
+import type { Deadline } from '../deadline.ts';
 import { AppError } from '../http/errors.ts';
 
 export type TableName = 'projects' | 'threads';
 
 /** Longest wait for one round trip to the store, the client's own retries included. */
-export const storeTimeoutMs = 4_000;
+const roundTripMs = 4_000;
 
 const options: TableServiceClientOptions = {
   retryOptions: { maxRetries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 },
@@ -26,15 +27,16 @@ export async function openTable(config: TablesConfig, name: TableName): Promise<
 export type StoreRefusal = 'absent' | 'exists' | 'changed';
 
 /**
- * Runs one round trip within `storeTimeoutMs`.
+ * Runs one round trip within 4 seconds, or what is left of the request it belongs to.
  * @returns the answer, or the refusal that the store gave as an answer.
  * @throws {AppError} `unavailable` for everything else: out of reach, too slow, or not for us.
  */
 export async function roundTrip<T extends object>(
   call: (options: { abortSignal: AbortSignal }) => Promise<T>,
+  deadline?: Deadline,
 ): Promise<T | StoreRefusal> {
   try {
-    return await call({ abortSignal: AbortSignal.timeout(storeTimeoutMs) });
+    return await call({ abortSignal: AbortSignal.timeout(deadline?.within(roundTripMs) ?? roundTripMs) });
   } catch (error) {
     const refusal = toRefusal(error);
     if (refusal === undefined) throw new AppError('unavailable', { cause: error });

@@ -1,0 +1,105 @@
+import type { ResponseOutputText } from 'openai/resources/responses/responses';
+import type { DocumentIndex, Match } from './documents.ts';
+import { fileIdOf, newId } from './ids.ts';
+import { textOf } from './items.ts';
+import type { Answer, IncompleteReason, Item, OutputItem, ResponseRecord } from './types.ts';
+
+const charactersPerToken = 4;
+const quotedSections = 3;
+/** Sections this far below the best match are left out of an answer. */
+const lowestScore = 0.3;
+
+const introduction = 'This is the local emulator answering, not a language model.';
+
+/** What a response says: sections of the documents when it may search them, cut where the request or its fate demands. */
+export function composeAnswer(
+  documents: DocumentIndex,
+  record: ResponseRecord,
+  history: readonly Item[],
+): Answer {
+  const { request } = record;
+  const questions = [...history, ...request.input].filter(isQuestion).map(textOf);
+  const searches = request.tools.some((tool) => tool['type'] === 'file_search');
+  const found = searches ? search(documents, questions) : [];
+  const full = searches ? quote(found) : { text: withoutDocuments(history), annotations: [] };
+  const limit = (request.maxOutputTokens ?? Infinity) * charactersPerToken;
+  const incompleteReason = incompleteReasonOf(record, full.text.length > limit);
+  const text = incompleteReason
+    ? full.text.slice(0, Math.min(limit, Math.ceil(full.text.length / 2)))
+    : full.text;
+  const annotations = full.annotations.filter((annotation) => annotation.index <= text.length);
+  const message = toMessage(text, annotations, incompleteReason ? 'incomplete' : 'completed');
+  return {
+    output: searches ? [toSearchCall(questions.at(-1) ?? '', found), message] : [message],
+    usage: toUsage([...history, ...request.input], request.instructions, found, text),
+    incompleteReason,
+  };
+}
+
+function isQuestion(item: Item): boolean {
+  return item.type === 'message' && item.role === 'user';
+}
+
+/** A follow-up such as "And in more detail?" finds nothing alone, so the questions before it are added one by one. */
+function search(documents: DocumentIndex, questions: readonly string[]): Match[] {
+  for (let count = 1; count <= Math.min(questions.length, 4); count += 1) {
+    const matches = documents(questions.slice(-count).toReversed().join('\n'));
+    if (matches.length > 0)
+      return matches.filter((match) => match.score >= lowestScore).slice(0, quotedSections);
+  }
+  return [];
+}
+
+function quote(matches: readonly Match[]) {
+  if (matches.length === 0) {
+    const text = `${introduction} I searched the project's documents and found nothing about this question.`;
+    return { text, annotations: [] };
+  }
+  let text = `${introduction} The project's documents say:`;
+  const annotations: ResponseOutputText.FileCitation[] = [];
+  for (const { filename, heading, text: section } of matches) {
+    text += `\n\n**${heading}** (\`${filename}\`)\n\n${section.replace(/^/gm, '> ').replace(/^> $/gm, '>')}`;
+    annotations.push({ type: 'file_citation', file_id: fileIdOf(filename), filename, index: text.length });
+  }
+  return { text, annotations };
+}
+
+function withoutDocuments(history: readonly Item[]): string {
+  const count = history.filter((item) => item.type === 'message').length;
+  const messages = count === 1 ? 'is 1 earlier message' : `are ${count} earlier messages`;
+  return `${introduction} It has no documents to search. There ${messages} in this conversation.`;
+}
+
+function incompleteReasonOf(record: ResponseRecord, isTooLong: boolean): IncompleteReason | null {
+  if (record.outcome?.status === 'incomplete') return record.outcome.reason;
+  return isTooLong ? 'max_output_tokens' : null;
+}
+
+function toMessage(
+  text: string,
+  annotations: ResponseOutputText.FileCitation[],
+  status: 'completed' | 'incomplete',
+): OutputItem {
+  const content: ResponseOutputText[] = [{ type: 'output_text', text, annotations, logprobs: [] }];
+  return { id: newId('msg'), type: 'message', status, role: 'assistant', content };
+}
+
+function toSearchCall(question: string, matches: readonly Match[]): OutputItem {
+  const results = matches.map(({ filename, score, text }) => {
+    return { file_id: fileIdOf(filename), filename, score, text, attributes: {} };
+  });
+  return { id: newId('fs'), type: 'file_search_call', status: 'completed', queries: [question], results };
+}
+
+function toUsage(read: readonly Item[], instructions: string | null, found: readonly Match[], text: string) {
+  const texts = [...read.map(textOf), instructions ?? '', ...found.map((match) => match.text)];
+  const input_tokens = texts.reduce((sum, { length }) => sum + Math.ceil(length / charactersPerToken), 0);
+  const output_tokens = Math.ceil(text.length / charactersPerToken);
+  return {
+    input_tokens,
+    input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
+    output_tokens,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: input_tokens + output_tokens,
+  };
+}

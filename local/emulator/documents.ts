@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import MiniSearch from 'minisearch';
+
+/** A part of a document below one of its headings. */
+export interface Section {
+  id: string;
+  filename: string;
+  title: string;
+  heading: string;
+  text: string;
+}
+
+export interface Match extends Section {
+  /** Relative to the best match, which has 1. */
+  score: number;
+}
+
+/** Finds the sections that speak of what a text asks, best first; none when too few of its words occur. */
+export type DocumentIndex = (question: string) => Match[];
+
+// A message may have 256,000 characters; what it asks for is said at its beginning.
+const searchedLength = 2000;
+
+const stopWords = new Set(
+  `a about all also an and any are as at be but by can code codebase could describe detail do does
+  each explain for from get give had has have help how i if in into is it its just know let like me more most my need
+  no not of on one or our out over please project say see should show so some summarize summary tell than that the
+  their them then there these they this those to understand up us use used using want was way we were what when
+  where which who why will with work works would you your`.split(/\s+/),
+);
+
+/** An index of the Markdown files in a folder, read once. */
+export function openDocuments(folder: string): DocumentIndex {
+  const sections = markdownFiles(folder).flatMap((name) =>
+    splitSections(name, readFileSync(join(folder, name), 'utf8')),
+  );
+  const byId = new Map(sections.map((section) => [section.id, section]));
+  const index = new MiniSearch<Section>({ fields: ['title', 'heading', 'text'], processTerm: toTerm });
+  index.addAll(sections);
+  return (question) => {
+    const words = new Set(
+      question
+        .slice(0, searchedLength)
+        .split(/[^\p{L}\p{N}]+/u)
+        .map(toTerm),
+    );
+    words.delete(null);
+    const needed = Math.min(2, Math.ceil(words.size / 3));
+    const results = index
+      .search([...words].join(' '), { boost: { title: 2, heading: 3 }, processTerm: (term) => term })
+      .filter((result) => result.queryTerms.length >= needed);
+    const best = results[0]?.score ?? 1;
+    return results.flatMap(({ id, score }) => {
+      const section = byId.get(id);
+      return section ? [{ ...section, score: score / best }] : [];
+    });
+  };
+}
+
+function markdownFiles(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.md'))
+    .sort();
+}
+
+function splitSections(filename: string, markdown: string): Section[] {
+  const title = /^# (.+)$/m.exec(markdown)?.[1] ?? filename;
+  const parts = markdown.split(/^(?=#{1,3} )/m).filter((part) => part.startsWith('#'));
+  const sections = parts.map((part, index) => {
+    const [line = '', ...rest] = part.split('\n');
+    const id = `${filename}#${index}`;
+    return { id, filename, title, heading: line.replace(/^#+ /, ''), text: rest.join('\n').trim() };
+  });
+  return sections.filter((section) => section.text !== '');
+}
+
+/** The stem a word is found by, null for a word that says nothing. */
+function toTerm(word: string): string | null {
+  const term = word.toLowerCase();
+  if (term.length < 2 || stopWords.has(term)) return null;
+  return term.replace(/(?<=\w{3})(ings?|ed|es|s|e)$/, '');
+}

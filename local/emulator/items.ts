@@ -1,0 +1,118 @@
+import { badRequest, invalidType, missingParameter } from './errors.ts';
+import { newId } from './ids.ts';
+import type { Item, JsonObject } from './types.ts';
+import { isObject, parseNumber } from './validation.ts';
+
+const roles = ['assistant', 'system', 'developer', 'user'];
+const maxItemsAtOnce = 20;
+
+export interface ItemPage {
+  object: 'list';
+  data: Item[];
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+}
+
+/** Input in either of its forms, as the items a conversation keeps, each with an id of its own. */
+export function toItems(input: unknown, param: string): Item[] {
+  if (typeof input === 'string') return [toMessage({ role: 'user', content: input }, param)];
+  if (!Array.isArray(input)) throw invalidType(param, 'one of a string or an array of objects', input);
+  return input.map((item, index) => toItem(item, `${param}[${index}]`));
+}
+
+/** The `items` of a body. @throws ApiError 400 for more than 20 at once. */
+export function parseItems(value: unknown): Item[] {
+  if (Array.isArray(value) && value.length > maxItemsAtOnce) {
+    const message = `Invalid 'items': array too long. Expected an array with maximum length ${maxItemsAtOnce}, but got an array with length ${value.length} instead.`;
+    throw badRequest(message, 'items', 'array_above_max_length');
+  }
+  if (!Array.isArray(value))
+    throw value === undefined ? missingParameter('items') : invalidType('items', 'an array', value);
+  return toItems(value, 'items');
+}
+
+function toItem(item: unknown, param: string): Item {
+  if (!isObject(item)) throw invalidType(param, 'an object', item);
+  const { type = 'message' } = item;
+  if (type === 'message') return toMessage(item, param);
+  if (typeof type !== 'string') throw invalidType(`${param}.type`, 'a string', type);
+  return { ...item, id: newId('item'), status: 'completed' } as unknown as Item;
+}
+
+function toMessage(item: JsonObject, param: string): Item {
+  const { role, content } = item;
+  if (role === undefined) throw missingParameter(`${param}.role`);
+  if (typeof role !== 'string' || !roles.includes(role)) {
+    const message = `Invalid value: '${String(role)}'. Supported values are: 'assistant', 'system', 'developer', and 'user'.`;
+    throw badRequest(message, `${param}.role`, 'invalid_value');
+  }
+  const parts = toParts(content, role === 'assistant', `${param}.content`);
+  return { id: newId('msg'), type: 'message', status: 'completed', role, content: parts } as Item;
+}
+
+function toParts(content: unknown, isAnswer: boolean, param: string): unknown[] {
+  if (content === undefined) throw missingParameter(param);
+  if (typeof content === 'string') {
+    const text = { type: isAnswer ? 'output_text' : 'input_text', text: content };
+    return [isAnswer ? { ...text, annotations: [], logprobs: [] } : text];
+  }
+  if (!Array.isArray(content)) throw invalidType(param, 'one of a string or an array of objects', content);
+  for (const [index, part] of content.entries()) {
+    if (!isObject(part)) throw invalidType(`${param}[${index}]`, 'an object', part);
+    if (typeof part['type'] !== 'string') throw missingParameter(`${param}[${index}].type`);
+    if (part['type'].endsWith('_text') && typeof part['text'] !== 'string')
+      throw missingParameter(`${param}[${index}].text`);
+  }
+  return content;
+}
+
+/** The text of a message, its parts joined; empty for any other item. */
+export function textOf(item: Item): string {
+  if (item.type !== 'message') return '';
+  return item.content.map((part) => ('text' in part ? part.text : '')).join('\n');
+}
+
+/**
+ * One page of items kept oldest first, newest first by default, as `after`, `limit` and `order` ask.
+ *
+ * @throws ApiError 400 for a limit outside 1 to 100, another order, an `after` that is not in the list
+ */
+export function toPage(items: readonly Item[], query: URLSearchParams): ItemPage {
+  const limit = parseLimit(query.get('limit'));
+  const ordered = parseOrder(query.get('order')) === 'asc' ? items : items.toReversed();
+  const after = query.get('after');
+  const start = after === null ? 0 : ordered.findIndex((item) => item.id === after) + 1;
+  if (after !== null && start === 0)
+    throw badRequest(`Invalid 'after': no item with id '${after}'.`, 'after');
+  const data = ordered.slice(start, start + limit).map((item) => toVisible(item, includesOf(query)));
+  return toList(data, start + limit < ordered.length);
+}
+
+export function toList(data: Item[], hasMore = false): ItemPage {
+  const first_id = data[0]?.id ?? null;
+  return { object: 'list', data, first_id, last_id: data.at(-1)?.id ?? null, has_more: hasMore };
+}
+
+/** The values of `include`, in the forms in which clients write arrays into a query. */
+export function includesOf(query: URLSearchParams): string[] {
+  return [...query].filter(([name]) => /^include(\[\d*\])?$/.test(name)).map(([, value]) => value);
+}
+
+/** The item as a reader gets it: search results only on request. */
+export function toVisible<T extends Item>(item: T, include: readonly string[]): T {
+  if (item.type !== 'file_search_call' || include.includes('file_search_call.results')) return item;
+  return { ...item, results: null };
+}
+
+function parseLimit(text: string | null): number {
+  if (text === null) return 20;
+  const limit = /^-?\d+$/.test(text) ? Number(text) : text;
+  return parseNumber({ limit }, 'limit', { min: 1, max: 100, integer: true }) ?? 20;
+}
+
+function parseOrder(text: string | null): string {
+  if (text === null || text === 'asc' || text === 'desc') return text ?? 'desc';
+  const message = `Invalid value: '${text}'. Supported values are: 'asc' and 'desc'.`;
+  throw badRequest(message, 'order', 'invalid_value');
+}

@@ -1,0 +1,101 @@
+import type { Engine } from './engine.ts';
+import { ApiError, badRequest, notFound } from './errors.ts';
+import { type Call, ok, type Reply } from './http.ts';
+import { includesOf, toPage } from './items.ts';
+import { cancel, forget, settle, startResponse } from './lifecycle.ts';
+import { toWireResponse } from './representation.ts';
+import { parseCreateRequest } from './requests.ts';
+import { onEnd, streamEvents } from './stream.ts';
+import type { ResponseRecord } from './types.ts';
+import { parseNumber } from './validation.ts';
+
+/** Starts a response; one that is not in the background lives only as long as its client waits. */
+export async function createResponse(engine: Engine, call: Call): Promise<Reply> {
+  const request = parseCreateRequest(call.body);
+  if (request.previousResponseId !== null) checkPrevious(engine, request.previousResponseId);
+  const record = startResponse(engine, request);
+  if (!request.background) call.onClientGone(() => cancel(engine, record));
+  if (request.stream) return { stream: (response) => streamEvents(engine, record, -1, response) };
+  if (request.background) return ok(toWireResponse(record, 'queued'));
+  await ended(engine, record, call);
+  return ok(toWireResponse(record));
+}
+
+const streamableMs = 5 * 60_000;
+
+/** A response; with `stream=true` its events after `starting_after`. @throws ApiError 404, 400 when it has no stream */
+export function getResponse(engine: Engine, { ids, query }: Call): Reply {
+  const record = findResponse(engine, ids[0] ?? '');
+  if (query.get('stream') !== 'true') return ok(toWireResponse(record, undefined, includesOf(query)));
+  if (!record.request.background) {
+    throw badRequest(
+      'This response cannot be streamed because it was not created with background=true.',
+      'stream',
+    );
+  }
+  if (!record.request.stream) {
+    throw badRequest(
+      'This response cannot be streamed because it was not created with stream=true.',
+      'stream',
+    );
+  }
+  if (Date.now() - record.createdAtMs > streamableMs) {
+    throw badRequest(
+      'This response can no longer be streamed because it is more than 5 minutes old.',
+      'stream',
+    );
+  }
+  const startingAfter = parseStartingAfter(query.get('starting_after'));
+  return { stream: (response) => streamEvents(engine, record, startingAfter, response) };
+}
+
+/** Cancels a background response; a finished one is answered as it is. */
+export function cancelResponse(engine: Engine, { ids }: Call): Reply {
+  const record = findResponse(engine, ids[0] ?? '');
+  if (!record.request.background) throw badRequest('Cannot cancel a synchronous response.');
+  cancel(engine, record);
+  return ok(toWireResponse(record));
+}
+
+/** Deletes a response, and cancels it when it is unfinished. */
+export function deleteResponse(engine: Engine, { ids }: Call): Reply {
+  const record = findResponse(engine, ids[0] ?? '');
+  cancel(engine, record);
+  forget(engine, record);
+  return ok({ id: record.id, object: 'response', deleted: true });
+}
+
+export function listInputItems(engine: Engine, { ids, query }: Call): Reply {
+  return ok(toPage(findResponse(engine, ids[0] ?? '').request.input, query));
+}
+
+function findResponse(engine: Engine, id: string): ResponseRecord {
+  const record = engine.responses.get(id);
+  if (record) settle(engine, record);
+  // One that its client still waits for cannot be looked up from elsewhere.
+  const isPrivate = record && !record.request.background && !record.end;
+  if (!record?.readable || isPrivate) throw notFound('Response', id, 'id');
+  return record;
+}
+
+function checkPrevious(engine: Engine, id: string): void {
+  try {
+    findResponse(engine, id);
+  } catch {
+    const details = { param: 'previous_response_id', code: 'previous_response_not_found' };
+    throw new ApiError(400, `Previous response with id '${id}' not found.`, details);
+  }
+}
+
+function parseStartingAfter(text: string | null): number {
+  if (text === null) return -1;
+  const starting_after = /^\d+$/.test(text) ? Number(text) : text;
+  return parseNumber({ starting_after }, 'starting_after', { min: 0, integer: true }) ?? -1;
+}
+
+function ended(engine: Engine, record: ResponseRecord, call: Call): Promise<void> {
+  return new Promise((resolve) => {
+    onEnd(engine, record, resolve);
+    call.onClientGone(resolve);
+  });
+}

@@ -1,0 +1,52 @@
+import {
+  createConversation,
+  createItems,
+  deleteConversation,
+  deleteItem,
+  getConversation,
+  getItem,
+  listItems,
+  updateConversation,
+} from './conversations.ts';
+import type { Engine } from './engine.ts';
+import { ApiError } from './errors.ts';
+import { type Call, ok, type Reply } from './http.ts';
+import { cancelResponse, createResponse, deleteResponse, getResponse, listInputItems } from './responses.ts';
+
+export type Handler = (engine: Engine, call: Call) => Reply | Promise<Reply>;
+
+const routes: [method: string, path: string, handler: Handler][] = [
+  ['POST', '/v1/responses', createResponse],
+  ['GET', '/v1/responses/*', getResponse],
+  ['DELETE', '/v1/responses/*', deleteResponse],
+  ['POST', '/v1/responses/*/cancel', cancelResponse],
+  ['GET', '/v1/responses/*/input_items', listInputItems],
+  ['POST', '/v1/conversations', createConversation],
+  ['GET', '/v1/conversations/*', getConversation],
+  ['POST', '/v1/conversations/*', updateConversation],
+  ['DELETE', '/v1/conversations/*', deleteConversation],
+  ['POST', '/v1/conversations/*/items', createItems],
+  ['GET', '/v1/conversations/*/items', listItems],
+  ['GET', '/v1/conversations/*/items/*', getItem],
+  ['DELETE', '/v1/conversations/*/items/*', deleteItem],
+  ['GET', '/v1/models', listModels],
+];
+
+const patterns = routes.map(([method, path, handler]) => {
+  return { method, handler, pattern: new RegExp(`^${path.replaceAll('*', '([^/]+)')}$`) };
+});
+
+/** The handler of a route, with the ids of its path. @throws ApiError 404 for an unknown path, 405 for another method */
+export function findRoute(method: string, path: string): { handler: Handler; ids: string[] } {
+  const onPath = patterns.filter(({ pattern }) => pattern.test(path));
+  if (onPath.length === 0) throw new ApiError(404, `Invalid URL (${method} ${path})`);
+  const route = onPath.find((candidate) => candidate.method === method);
+  if (!route)
+    throw new ApiError(405, `Not allowed to ${method} on ${path}.`, { code: 'method_not_supported' });
+  return { handler: route.handler, ids: (route.pattern.exec(path) ?? []).slice(1) };
+}
+
+function listModels(): Reply {
+  const toModel = (id: string) => ({ id, object: 'model', created: 1_744_317_547, owned_by: 'system' });
+  return ok({ object: 'list', data: ['gpt-4.1', 'gpt-4.1-mini', 'gpt-5', 'gpt-5-mini'].map(toModel) });
+}

@@ -1,0 +1,82 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Controlled, control } from './control.ts';
+import { ApiError } from './errors.ts';
+import { actAfter, actBefore } from './faults.ts';
+import { type Call, parseBody, type Reply, readContent, send, toErrorReply } from './http.ts';
+import { newId } from './ids.ts';
+import { findRoute } from './routes.ts';
+
+/** Answers a request below `/control/`; those are neither logged nor subject to faults. */
+export async function serveControl(
+  controlled: Controlled,
+  request: IncomingMessage,
+  response: ServerResponse,
+) {
+  const { method = '', url = '' } = request;
+  const content = await readContent(request);
+  const answer = async () => control(controlled, method, url, parseBody(content));
+  send(response, await answer().catch(toErrorReply));
+}
+
+/** Answers a request to the API, unless a fault ordered for it says otherwise. */
+export async function serveApi(
+  controlled: Controlled,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const startedAtMs = Date.now();
+  const { method = '', url = '' } = request;
+  const [path = '', search = ''] = url.split('?', 2);
+  const entry = controlled.calls.add(method, path);
+  const fault = controlled.faults.take(method, path);
+  setHeaders(response);
+  // In full before any delay: what has arrived is done even when the client leaves meanwhile.
+  const content = await readContent(request);
+  const isDone = fault !== null && (await actBefore(fault, response));
+  if (!isDone) {
+    const onClientGone = (listener: () => void) => {
+      if (response.destroyed) listener();
+      else response.on('close', () => response.writableFinished || listener());
+    };
+    const call = { query: new URLSearchParams(search), content, onClientGone };
+    const reply = await answerApi(controlled, request, path, call).catch(toErrorReply);
+    if (!(fault && actAfter(fault, response))) send(response, reply, Date.now() - startedAtMs);
+  }
+  if (response.headersSent) entry.status = response.statusCode;
+}
+
+type UnparsedCall = Pick<Call, 'query' | 'onClientGone'> & { content: string };
+
+async function answerApi(
+  { engine, apiKey }: Controlled,
+  { method = '', headers }: IncomingMessage,
+  path: string,
+  { content, ...call }: UnparsedCall,
+): Promise<Reply> {
+  authorize(headers.authorization, apiKey);
+  const { handler, ids } = findRoute(method, path);
+  return handler(engine, { ...call, ids, body: parseBody(content) });
+}
+
+function setHeaders(response: ServerResponse): void {
+  response.setHeader('x-request-id', newId('req'));
+  response.setHeader('openai-version', '2020-10-01');
+  response.setHeader('x-ratelimit-limit-requests', '10000');
+  response.setHeader('x-ratelimit-remaining-requests', '9999');
+  response.setHeader('x-ratelimit-reset-requests', '6ms');
+  response.setHeader('x-ratelimit-limit-tokens', '2000000');
+  response.setHeader('x-ratelimit-remaining-tokens', '1999000');
+  response.setHeader('x-ratelimit-reset-tokens', '30ms');
+}
+
+/** @throws ApiError 401 without a bearer token, or with another than the one demanded */
+function authorize(header: string | undefined, apiKey: string | undefined): void {
+  const token = /^Bearer (.+)$/i.exec(header ?? '')?.[1]?.trim();
+  if (!token) {
+    const hint = 'You need to provide your API key in an Authorization header using Bearer auth';
+    throw new ApiError(401, `You didn't provide an API key. ${hint} (i.e. Authorization: Bearer YOUR_KEY).`);
+  }
+  if (apiKey !== undefined && token !== apiKey) {
+    throw new ApiError(401, 'Incorrect API key provided.', { code: 'invalid_api_key' });
+  }
+}
