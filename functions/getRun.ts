@@ -1,20 +1,28 @@
 import { app } from '@azure/functions';
 import { openProject } from '../shared/auth/access.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
+import { parseWaitSeconds } from '../shared/http/query.ts';
 import { parseRunId, parseThreadId } from '../shared/http/requests.ts';
-import { jsonResponse } from '../shared/http/responses.ts';
 import { findRun } from '../shared/runs/findRun.ts';
-import { toRunBody } from '../shared/runs/run.ts';
+import { runResponse } from '../shared/runs/runResponse.ts';
+import { settle } from '../shared/runs/settle.ts';
+import { waitForNews } from '../shared/runs/waitForNews.ts';
 
-/** Tells how a run stands. */
+/** Tells how a run stands, at once or as soon as that changes. */
 export const getRun = endpoint(
   'An error occurred while checking the run status',
   async (request, context) => {
     const { projectId } = await openProject(request, context);
     const threadId = parseThreadId(request.params.threadId);
     const runId = parseRunId(request.params.runId);
-    const run = await findRun(context, projectId, threadId, runId);
-    return jsonResponse(200, toRunBody(run));
+    const waitSeconds = parseWaitSeconds(request);
+    const recorded = await findRun(context, projectId, threadId, runId);
+    if (!waitSeconds) return runResponse(request, (await settle(context, recorded)).value);
+
+    context.deadline.extend(waitSeconds * 1000);
+    const { value: run } = await waitForNews(context, recorded, waitSeconds * 1000, context.signal);
+    const preferred = !request.query.has('wait');
+    return runResponse(request, run, preferred ? { 'Preference-Applied': `wait=${waitSeconds}` } : {});
   },
 );
 

@@ -1,7 +1,8 @@
 import { app } from '@azure/functions';
 import { openProject } from '../shared/auth/access.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
-import { parseLimit, parseThreadId } from '../shared/http/requests.ts';
+import { parseLimit } from '../shared/http/query.ts';
+import { parseThreadId } from '../shared/http/requests.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
 import { toThreadBody } from '../shared/threads/thread.ts';
 import { findCurrentThread, listMessages } from '../shared/threads/threads.ts';

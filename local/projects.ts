@@ -23,7 +23,7 @@ async function main([command, argument]: string[]): Promise<void> {
   }
   const config = parseConfig(process.env);
   const table = await openTable(config.tables, 'projects');
-  const store = createProjectStore(table);
+  const store = createProjectStore(async () => table);
   if (command === 'apply') {
     const projects = parseProjects(await readJson(argument ?? ''), config.assistants);
     // A connection string means a store of one's own, where nobody else has made the table.

@@ -8,13 +8,18 @@ export interface Deadline {
    * @param reserveMs left for the steps after it.
    */
   within(maxMs: number, reserveMs?: number): number;
+  /** Adds time that the caller asked to be made to wait. */
+  extend(ms: number): void;
 }
 
 /** A deadline that starts now. */
 export function startDeadline(): Deadline {
-  const end = performance.now() + requestMs;
+  let end = performance.now() + requestMs;
   return {
     within: (maxMs, reserveMs = 0) =>
       Math.floor(Math.max(1, Math.min(maxMs, end - reserveMs - performance.now()))),
+    extend: (ms) => {
+      end += ms;
+    },
   };
 }

@@ -3,8 +3,8 @@ import { createEngine } from '../../shared/assistants/engine.ts';
 import type { Config } from '../../shared/config.ts';
 import { parseProjects } from '../../shared/projects/project.ts';
 import { createProjectStore } from '../../shared/projects/projectStore.ts';
-import { createRunStore } from '../../shared/runs/runStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
+import { createThreadStore } from '../../shared/threads/threadStore.ts';
 
 export const demoProjectId = '123e4567-e89b-12d3-a456-426614174000';
 export const demoThreadId = 'thread_abc123';
@@ -17,7 +17,7 @@ export async function applyDemo(config: Config): Promise<void> {
   if (config.tables.connectionString !== undefined) {
     await Promise.all([projects.createTable(), threads.createTable()]);
   }
-  const store = createProjectStore(projects);
+  const store = createProjectStore(async () => projects);
   const records = JSON.parse(await readFile(new URL('./projects.json', import.meta.url), 'utf8'));
   const [assistantId = ''] = config.assistants.keys();
   for (const project of parseProjects(records, new Map([['asst_xyz789', true]]))) {
@@ -25,11 +25,11 @@ export async function applyDemo(config: Config): Promise<void> {
     const known = config.assistants.has(project.assistantId);
     await store.put(known ? project : { ...project, assistantId });
   }
-  const runs = createRunStore(threads);
-  if (await runs.findThread(demoProjectId, demoThreadId)) return;
+  const threadStore = createThreadStore(async () => threads);
+  if (await threadStore.find(demoProjectId, demoThreadId)) return;
   const labels = { projectId: demoProjectId, threadId: demoThreadId };
   const conversationId = await createEngine(config.engine).openConversation(labels, 20_000);
-  await runs.addThread({
+  await threadStore.add({
     projectId: demoProjectId,
     threadId: demoThreadId,
     createdAt: new Date(),

@@ -36,6 +36,7 @@ const handlers: Record<string, ControlHandler> = {
   },
   'POST /control/forget': ({ engine }, body) => forgetResponses(engine, body['responseId']),
   'PATCH /control/timing': ({ engine }, body) => changeTiming(engine, body),
+  'GET /control/streams': ({ engine }) => ({ open: openStreams(engine) }),
   'GET /control/calls': ({ calls }) => calls.list(),
   'DELETE /control/calls': ({ calls }) => calls.clear(),
   'GET /control/responses': ({ engine }) =>
@@ -53,6 +54,10 @@ export function control(controlled: Controlled, method: string, path: string, bo
   if (!handler) throw new ApiError(404, `Invalid URL (${method} ${path})`);
   return ok(handler(controlled, body) ?? done);
 }
+
+/** How many clients follow a response right now. */
+const openStreams = ({ watchers }: Engine): number =>
+  [...watchers.values()].reduce((sum, { size }) => sum + size, 0);
 
 function parseOutcome(outcome: unknown): Outcome {
   if (!isObject(outcome)) throw badRequest("'outcome' must be an object.", 'outcome');

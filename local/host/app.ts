@@ -1,7 +1,13 @@
 import { glob, readFile } from 'node:fs/promises';
 import { createRequire, registerHooks } from 'node:module';
 import { join, resolve } from 'node:path';
-import { type Registration, registrations } from './functionsCore.ts';
+import { getProgrammingModel, type Registration, registrations } from './functionsCore.ts';
+
+export interface App {
+  readonly routes: readonly Route[];
+  /** Where its HTTP requests go when it streams; see `stream` in invoke.ts. */
+  readonly httpUri: string | undefined;
+}
 
 /** A function of the app with the path it answers to. */
 export interface Route {
@@ -20,7 +26,7 @@ const core = new URL('./functionsCore.ts', import.meta.url).href;
  * @param folder the app's folder, with package.json and host.json.
  * @throws {Error} when `main` names no file: the worker would start an app without functions.
  */
-export async function loadApp(folder: string): Promise<Route[]> {
+export async function loadApp(folder: string): Promise<App> {
   registerHooks({
     resolve: (specifier, context, next) =>
       specifier === '@azure/functions-core' ? { url: core, shortCircuit: true } : next(specifier, context),
@@ -31,9 +37,10 @@ export async function loadApp(folder: string): Promise<Route[]> {
   if (files.length === 0) throw new Error(`${main} does not exist; run "npm run build" first`);
   const require = createRequire(import.meta.url);
   for (const file of files) require(resolve(folder, file));
-  return registrations.map((registration) =>
-    toRoute(registration, host.extensions?.http?.routePrefix ?? 'api'),
-  );
+  const prefix = host.extensions?.http?.routePrefix ?? 'api';
+  const routes = registrations.map((registration) => toRoute(registration, prefix));
+  const { HttpUri } = await getProgrammingModel().getCapabilities({});
+  return { routes, httpUri: HttpUri };
 }
 
 function toRoute(registration: Registration, prefix: string): Route {

@@ -32,6 +32,8 @@ export interface RpcHttp {
 
 interface ProgrammingModel {
   getInvocationModel(core: object): InvocationModel;
+  /** `HttpUri` is where the app wants its HTTP requests when it streams (`enableHttpStream`). */
+  getCapabilities(worker: object): Promise<{ HttpUri?: string }>;
 }
 
 export const registrations: Registration[] = [];

@@ -14,8 +14,8 @@ export interface Host {
  * @param port 0 for any free one.
  */
 export async function startHost({ folder, port }: { folder: string; port: number }): Promise<Host> {
-  const routes = await loadApp(folder);
-  const server = createServer((request, response) => void invoke(routes, request, response));
+  const app = await loadApp(folder);
+  const server = createServer((request, response) => void invoke(app, request, response));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);

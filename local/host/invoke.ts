@@ -1,28 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { request as forward, type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import type { Route } from './app.ts';
+import { pipeline } from 'node:stream/promises';
+import type { App, Route } from './app.ts';
 import { getProgrammingModel, type RpcHttp } from './functionsCore.ts';
 
 /**
  * Carries one request through the app as host and worker do it together: the library's own programming model builds
  * the request that a function sees and reads the answer it gives. What throws answers 500 with an empty body.
  */
-export async function invoke(routes: readonly Route[], request: IncomingMessage, response: ServerResponse) {
+export async function invoke(app: App, request: IncomingMessage, response: ServerResponse) {
   const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`);
-  const match = findRoute(routes, request.method ?? 'GET', url.pathname);
+  const match = findRoute(app.routes, request.method ?? 'GET', url.pathname);
   if (!match) return void response.writeHead(404).end();
   try {
-    const answer = await run(match.route, {
-      method: request.method,
-      url: url.href,
-      nullableHeaders: nullable(headers(request)),
-      nullableParams: nullable(match.params),
-      nullableQuery: nullable(query(url)),
-      body: { bytes: await buffer(request) },
-    });
-    const body = answer?.body?.bytes ?? answer?.body?.string ?? '';
-    response.writeHead(Number(answer?.statusCode ?? 200), answer?.headers).end(body);
+    const call = { ...match, request, url, body: await buffer(request) };
+    if (app.httpUri === undefined) await answer(call, response);
+    else await stream(call, app.httpUri, response);
   } catch (error) {
     console.error(`[error] ${match.route.registration.metadata.name} threw ${(error as Error).name}`);
     if (!response.headersSent) response.writeHead(500);
@@ -30,12 +24,90 @@ export async function invoke(routes: readonly Route[], request: IncomingMessage,
   }
 }
 
-async function run({ registration, bindingName }: Route, http: object): Promise<RpcHttp | undefined> {
+interface Call {
+  readonly route: Route;
+  readonly params: Record<string, string>;
+  readonly request: IncomingMessage;
+  readonly url: URL;
+  readonly body: Buffer;
+}
+
+/** Classic: request and answer travel whole, within the invocation. */
+async function answer({ route, params, request, url, body }: Call, response: ServerResponse): Promise<void> {
+  const http = {
+    method: request.method,
+    url: url.href,
+    nullableHeaders: nullable(headers(request)),
+    nullableParams: nullable(params),
+    nullableQuery: nullable(query(url)),
+    body: { bytes: body },
+  };
+  const answered = await run(route, randomUUID(), { http }, {});
+  response
+    .writeHead(Number(answered?.statusCode ?? 200), answered?.headers)
+    .end(answered?.body?.bytes ?? answered?.body?.string ?? '');
+}
+
+/** Streaming: the invocation goes one way, and the HTTP request itself to the server that the library runs. */
+async function stream(call: Call, httpUri: string, response: ServerResponse): Promise<void> {
+  const { route, request, url, body } = call;
   const invocationId = randomUUID();
+  const upstream = forward(new URL(url.pathname + url.search, httpUri), {
+    method: request.method,
+    headers: {
+      ...headers(request),
+      'x-ms-invocation-id': invocationId,
+      'x-forwarded-host': url.host,
+      'x-forwarded-proto': 'http',
+    },
+  });
+  response.once('close', () => upstream.destroy());
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    upstream.once('response', resolve).once('error', reject);
+  });
+  upstream.end(body);
+  // The real host does not answer either when this throws, see azure-functions-nodejs-library#324.
+  run(route, invocationId, {}, triggerMetadata(call)).catch((error) =>
+    console.error(`[error] ${route.registration.metadata.name} threw ${error.name}`),
+  );
+  const incoming = await answered;
+  response.writeHead(incoming.statusCode ?? 502, incoming.headers).flushHeaders();
+  await pipeline(incoming, response).catch(() => undefined);
+}
+
+/**
+ * What the host tells about a request that travels on its own. Route parameters win over query values and those over
+ * the top-level properties of a JSON body, all in one bag; and a body's `Headers` replaces the request's.
+ */
+function triggerMetadata({ params, request, url, body }: Call): Record<string, object> {
+  const bag = { Headers: headers(request), Query: query(url), ...properties(body), ...query(url), ...params };
+  return Object.fromEntries(
+    Object.entries(bag).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? { string: value } : { json: JSON.stringify(value) },
+    ]),
+  );
+}
+
+function properties(body: Buffer): object {
+  try {
+    const value = JSON.parse(body.toString());
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+async function run(
+  { registration, bindingName }: Route,
+  invocationId: string,
+  data: object,
+  triggerMetadata: object,
+): Promise<RpcHttp | undefined> {
   const model = getProgrammingModel().getInvocationModel({
     invocationId,
     metadata: registration.metadata,
-    request: { invocationId, inputData: [{ name: bindingName, data: { http } }], triggerMetadata: {} },
+    request: { invocationId, inputData: [{ name: bindingName, data }], triggerMetadata },
     log: (level: string, _category: string, message: string) => console.error(`[${level}] ${message}`),
   });
   const { context, inputs } = await model.getArguments();

@@ -11,6 +11,16 @@ export type Started =
   | { readonly outcome: 'taken'; readonly responseId: string; readonly seen: Observation }
   | { readonly outcome: 'refused' | 'unknown'; readonly error: AppError };
 
+/** A step of a run as the engine reports it while it happens. */
+export interface EngineEvent {
+  /** Counts up within a run; the number to take it up again after. */
+  readonly sequence: number;
+  /** Present when it tells how the run stands. */
+  readonly seen?: Observation;
+  /** Present when it brings a further piece of the answer's text. */
+  readonly delta?: string;
+}
+
 export interface MessagePage {
   readonly messages: readonly Message[];
   /** The engine has items after the last message given. */
@@ -27,6 +37,11 @@ export interface Engine {
   removeConversation(conversationId: string, timeoutMs: number): Promise<void>;
   start(request: RunRequest, timeoutMs: number): Promise<Started>;
   find(responseId: string, timeoutMs: number): Promise<Observation>;
+  /**
+   * The events of a run after one of them: the past ones at once, the others as they happen.
+   * Ends when the engine ends it, whether or not the run has; throws when it cannot be taken up or breaks off.
+   */
+  follow(responseId: string, after: number, signal: AbortSignal): AsyncIterable<EngineEvent>;
   cancel(responseId: string, timeoutMs: number): Promise<Observation>;
   /** @param after an engine's item id; messages keep the engine's ids here. */
   listMessages(
@@ -72,13 +87,18 @@ export function createEngine(config: Config['engine']): Engine {
       ),
 
     removeConversation: (id, timeoutMs) =>
-      call(timeoutMs, async (openai, options) => void (await openai.conversations.delete(id, options))),
+      call(
+        timeoutMs,
+        async (openai, options) => void (await openai.conversations.delete(id, options)),
+        'thread_not_found',
+      ),
 
     async start(request, timeoutMs) {
       try {
         const options = { timeout: timeoutMs, signal: AbortSignal.timeout(timeoutMs) };
-        const response = await (await client()).responses.create(toResponseParams(request), options);
-        if (!response.id) throw new Error('the answer has no id');
+        const response = await firstResponse(
+          await (await client()).responses.create(toResponseParams(request), options),
+        );
         return { outcome: 'taken', responseId: response.id, seen: toObservation(response) };
       } catch (error) {
         return {
@@ -90,6 +110,15 @@ export function createEngine(config: Config['engine']): Engine {
 
     find: (id, timeoutMs) =>
       observe(timeoutMs, (openai, options) => openai.responses.retrieve(id, {}, options)),
+
+    async *follow(id, after, signal) {
+      const stream = await (await client()).responses.retrieve(
+        id,
+        { stream: true, starting_after: after },
+        { timeout: takeUpMs, signal },
+      );
+      for await (const event of stream) yield toEngineEvent(event);
+    },
 
     cancel: (id, timeoutMs) => observe(timeoutMs, (openai, options) => openai.responses.cancel(id, options)),
 
@@ -112,6 +141,25 @@ export function createEngine(config: Config['engine']): Engine {
       };
       return call(timeoutMs, list, 'thread_not_found');
     },
+  };
+}
+
+/** Longest wait for a stream to begin. */
+const takeUpMs = 10_000;
+
+/** The stream is left after its first event: the run goes on, and the stream can be taken up again later. */
+async function firstResponse(stream: AsyncIterable<OpenAI.Responses.ResponseStreamEvent>) {
+  for await (const event of stream) {
+    if ('response' in event && event.response.id) return event.response;
+  }
+  throw new Error('the stream ended without a response');
+}
+
+function toEngineEvent(event: OpenAI.Responses.ResponseStreamEvent): EngineEvent {
+  return {
+    sequence: event.sequence_number,
+    ...('response' in event && { seen: toObservation(event.response) }),
+    ...(event.type === 'response.output_text.delta' && { delta: event.delta }),
   };
 }
 

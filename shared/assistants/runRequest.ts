@@ -30,22 +30,23 @@ export function toResponseParams({ run, conversationId, assistant, project, inpu
     // As the Assistants API did by default: a thread that outgrows the model loses its beginning, not its use.
     truncation: 'auto',
     background: true,
+    // Only a run created as a stream can be followed later.
+    stream: true,
     store: true,
     metadata: { projectId: run.projectId, threadId: run.threadId, runId: run.runId },
-  } satisfies OpenAI.Responses.ResponseCreateParamsNonStreaming;
+  } satisfies OpenAI.Responses.ResponseCreateParamsStreaming;
 }
 
 function toTools(tools: readonly AssistantTool[], projectStores: readonly string[]): OpenAI.Responses.Tool[] {
   const searches = tools.some(({ type }) => type === 'file_search');
-  const all: readonly AssistantTool[] =
-    searches || projectStores.length === 0 ? tools : [...tools, { type: 'file_search' }];
-  return all.map((tool) => {
-    if (tool.type === 'code_interpreter') return { type: tool.type, container: { type: 'auto' } };
-    if (tool.type === 'web_search') return { type: tool.type };
-    return {
-      type: tool.type,
-      vector_store_ids: [...new Set([...(tool.vectorStoreIds ?? []), ...projectStores])],
-      ...(tool.maxResults !== undefined && { max_num_results: tool.maxResults }),
-    };
+  const all: readonly AssistantTool[] = searches ? tools : [...tools, { type: 'file_search' }];
+  return all.flatMap((tool): OpenAI.Responses.Tool[] => {
+    if (tool.type === 'code_interpreter') return [{ type: tool.type, container: { type: 'auto' } }];
+    if (tool.type === 'web_search') return [{ type: tool.type }];
+    const stores = [...new Set([...(tool.vectorStoreIds ?? []), ...projectStores])];
+    // The engine refuses a search of nothing.
+    if (stores.length === 0) return [];
+    const limit = tool.maxResults === undefined ? {} : { max_num_results: tool.maxResults };
+    return [{ type: tool.type, vector_store_ids: stores, ...limit }];
   });
 }

@@ -1,4 +1,4 @@
-import type { HttpRequest } from '@azure/functions';
+import type { ApiRequest } from '../http/endpoint.ts';
 import { AppError } from '../http/errors.ts';
 import { isProjectId, type Project } from '../projects/project.ts';
 import type { Services } from '../services.ts';
@@ -9,7 +9,7 @@ import { mayUse } from './caller.ts';
  * @throws {AppError} `unauthorized` or `token_expired`; then `access_denied`, the same for a project that
  * is not the caller's, does not exist, or cannot exist.
  */
-export async function openProject(request: HttpRequest, services: Services): Promise<Project> {
+export async function openProject(request: ApiRequest, services: Services): Promise<Project> {
   const caller = await services.authenticate(request.headers.get('Authorization'));
   const { projectId } = request.params;
   const project = isProjectId(projectId) ? await services.findProject(projectId) : undefined;

@@ -1,18 +1,24 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { ConfigError } from '../config.ts';
 import { type Deadline, startDeadline } from '../deadline.ts';
-import type { RunStore } from '../runs/runStore.ts';
-import { type Services, services } from '../services.ts';
+import { type Services, type Stores, services } from '../services.ts';
 import { AppError } from './errors.ts';
+import { findProxied } from './proxied.ts';
 import { errorResponse } from './responses.ts';
 
 /** What a handler is given besides the request. */
-export interface RequestContext extends Services {
+export interface RequestContext extends Services, Stores {
   readonly deadline: Deadline;
-  readonly runs: RunStore;
+  /** Aborts when the client goes away; only HTTP streaming lets the worker know. */
+  readonly signal: AbortSignal;
+  /** Writes a line about what happened, with the request's id; ids and codes only. */
+  readonly log: (facts: Record<string, string>) => void;
 }
 
-type Respond = (request: HttpRequest, context: RequestContext) => Promise<HttpResponseInit>;
+/** What a handler may use of a request; its headers are those that the client sent. */
+export type ApiRequest = Pick<HttpRequest, 'headers' | 'params' | 'query' | 'text'>;
+
+type Respond = (request: ApiRequest, context: RequestContext) => Promise<HttpResponseInit>;
 
 /**
  * Wraps a handler with what every request needs: the services, an answer for whatever it throws, an `X-Request-Id`
@@ -26,8 +32,20 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
     let response: HttpResponseInit;
     let fault: unknown;
     try {
-      const built = await services();
-      response = await respond(request, { ...built, deadline, runs: built.openRuns(deadline) });
+      const built = services();
+      const proxied = findProxied(invocation.invocationId);
+      response = await respond(
+        {
+          headers: proxied?.headers ?? request.headers,
+          params: request.params,
+          query: request.query,
+          text: () => request.text(),
+        },
+        { ...built, ...built.openStores(deadline), deadline,
+          signal: proxied?.signal ?? never,
+          log: (facts) => invocation.log(JSON.stringify({ ...facts, requestId: invocation.invocationId })),
+        },
+      );
     } catch (error) {
       fault = error;
       response = errorResponse(error, failure, invocation.invocationId);
@@ -36,6 +54,8 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
     return { ...response, headers: { ...response.headers, 'X-Request-Id': invocation.invocationId } };
   };
 }
+
+const never = new AbortController().signal;
 
 /** Facts only: no header, body, query or message of an error goes into the log, any of them may hold what people wrote. */
 function logRequest(invocation: InvocationContext, status: number, durationMs: number, fault: unknown): void {

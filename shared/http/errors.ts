@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'thread_not_found'
   | 'run_not_found'
   | 'thread_busy'
+  | 'run_finished'
   | 'idempotency_mismatch'
   | 'rate_limited'
   | 'unavailable'

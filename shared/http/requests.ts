@@ -1,7 +1,8 @@
-import type { HttpRequest } from '@azure/functions';
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import openApi from '../../openapi.json' with { type: 'json' };
 import { isRunId, isThreadId } from '../ids.ts';
 import type { RunInput } from '../runs/run.ts';
+import type { ApiRequest } from './endpoint.ts';
 import { AppError, type FieldErrors } from './errors.ts';
 
 /** Parsers of what a client sends; each returns the value or throws the contract's error for it. */
@@ -18,21 +19,17 @@ export function parseRunId(value: string | undefined): string {
   return value;
 }
 
-const ajv = new Ajv({ allErrors: true, verbose: true });
+// The schema is checked by `npm run openapi:lint`; checking it here would double the time to start.
+const ajv = new Ajv2020({ allErrors: true, verbose: true, meta: false, validateSchema: false });
 // Half a surrogate pair is no character, and no engine would take it.
 ajv.addFormat('well-formed', (text: string) => text.isWellFormed());
 
-const isRunInput = ajv.compile<{ message: string; instructions?: string | null }>({
-  type: 'object',
-  required: ['message'],
-  properties: {
-    message: { type: 'string', pattern: '\\S', maxLength: 256_000, format: 'well-formed' },
-    instructions: { type: ['string', 'null'], maxLength: 2_000, format: 'well-formed' },
-  },
-});
+const isRunInput = ajv.compile<{ message: string; instructions?: string | null }>(
+  openApi.components.schemas.CreateRunRequest,
+);
 
 /** @throws {AppError} invalid_request naming every faulty field. */
-export async function parseRunInput(request: HttpRequest): Promise<RunInput> {
+export async function parseRunInput(request: ApiRequest): Promise<RunInput> {
   let body: unknown;
   try {
     body = JSON.parse(await request.text());
@@ -47,7 +44,7 @@ export async function parseRunInput(request: HttpRequest): Promise<RunInput> {
 }
 
 /** @returns undefined without the header. @throws {AppError} invalid_request when it is not 1 to 255 visible characters. */
-export function parseIdempotencyKey(request: HttpRequest): string | undefined {
+export function parseIdempotencyKey(request: ApiRequest): string | undefined {
   const key = request.headers.get('Idempotency-Key');
   if (key === null) return undefined;
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
@@ -55,18 +52,6 @@ export function parseIdempotencyKey(request: HttpRequest): string | undefined {
     throw new AppError('invalid_request', { fieldErrors: { 'Idempotency-Key': [fault] } });
   }
   return key;
-}
-
-/** @throws {AppError} invalid_request for a `limit` that is not a whole number from 1 to 100. */
-export function parseLimit(request: HttpRequest): number {
-  const value = request.query.get('limit') ?? '50';
-  const limit = Number(value);
-  if (!/^\d{1,3}$/.test(value) || limit < 1 || limit > 100) {
-    throw new AppError('invalid_request', {
-      fieldErrors: { Limit: ['The field Limit must be a whole number from 1 to 100.'] },
-    });
-  }
-  return limit;
 }
 
 function toFieldErrors(errors: readonly ErrorObject[]): FieldErrors {

@@ -9,6 +9,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   thread_not_found: 404,
   run_not_found: 404,
   thread_busy: 409,
+  run_finished: 409,
   idempotency_mismatch: 422,
   rate_limited: 429,
   unavailable: 503,
@@ -22,6 +23,7 @@ const messages: Readonly<Partial<Record<ErrorCode, string>>> = {
   thread_not_found: 'Thread not found',
   run_not_found: 'Run not found',
   thread_busy: 'Thread already has an active run',
+  run_finished: 'Run has already finished',
   idempotency_mismatch: 'The Idempotency-Key was used before with another request body',
   rate_limited: 'Too many requests',
 };

@@ -1,5 +1,5 @@
-import type { TableClient, TableEntityResult } from '@azure/data-tables';
-import { roundTrip } from '../storage/tables.ts';
+import type { TableEntityResult } from '@azure/data-tables';
+import { roundTrip, type Table } from '../storage/tables.ts';
 import type { Project } from './project.ts';
 
 /** A project's row; lists are JSON because a table cell holds none. */
@@ -29,22 +29,27 @@ export interface ProjectStore {
   remove(projectId: string): Promise<boolean>;
 }
 
-export function createProjectStore(table: TableClient): ProjectStore {
+export function createProjectStore(table: Table): ProjectStore {
   return {
     async find(projectId) {
-      const row = await roundTrip((options) => table.getEntity<ProjectRow>(projectId, rowKey, options));
+      const row = await roundTrip(table, (client, options) =>
+        client.getEntity<ProjectRow>(projectId, rowKey, options),
+      );
       return typeof row === 'object' ? toProject(row) : undefined;
     },
     async list() {
       const projects: Project[] = [];
-      for await (const row of table.listEntities<ProjectRow>()) projects.push(toProject(row));
+      for await (const row of (await table()).listEntities<ProjectRow>()) projects.push(toProject(row));
       return projects;
     },
     async put(project) {
-      await roundTrip((options) => table.upsertEntity(toRow(project), 'Replace', options));
+      await roundTrip(table, (client, options) => client.upsertEntity(toRow(project), 'Replace', options));
     },
     async remove(projectId) {
-      return (await roundTrip((options) => table.deleteEntity(projectId, rowKey, options))) !== 'absent';
+      return (
+        (await roundTrip(table, (client, options) => client.deleteEntity(projectId, rowKey, options))) !==
+        'absent'
+      );
     },
   };
 }

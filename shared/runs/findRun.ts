@@ -1,9 +1,10 @@
 import { AppError } from '../http/errors.ts';
+import type { Stored } from '../storage/rows.ts';
 import type { Run } from './run.ts';
-import { type RunServices, settle } from './settle.ts';
+import type { RunServices } from './settle.ts';
 
 /**
- * A run as it stands now; see {@link settle}.
+ * A run as it is recorded.
  * @throws {AppError} run_not_found, or thread_not_found when the thread is absent as well.
  */
 export async function findRun(
@@ -11,9 +12,9 @@ export async function findRun(
   projectId: string,
   threadId: string,
   runId: string,
-): Promise<Run> {
-  const stored = await services.runs.findRun(projectId, threadId, runId);
-  if (stored) return (await settle(services, stored)).value;
-  const thread = await services.runs.findThread(projectId, threadId);
+): Promise<Stored<Run>> {
+  const stored = await services.runs.find(projectId, threadId, runId);
+  if (stored) return stored;
+  const thread = await services.threads.find(projectId, threadId);
   throw new AppError(thread ? 'run_not_found' : 'thread_not_found');
 }

@@ -1,10 +1,13 @@
 import type { RequestContext } from '../http/endpoint.ts';
 import { AppError } from '../http/errors.ts';
+import type { Stored } from '../storage/rows.ts';
 import type { Run } from './run.ts';
-import type { Stored } from './runStore.ts';
 import { deadline as deadlineOf, expire, isFinished, observe } from './state.ts';
 
-export type RunServices = Pick<RequestContext, 'config' | 'runs' | 'engine' | 'deadline'>;
+export type RunServices = Pick<
+  RequestContext,
+  'config' | 'threads' | 'runs' | 'engine' | 'watch' | 'deadline' | 'log'
+>;
 
 const lookUpMs = 10_000;
 
@@ -20,11 +23,20 @@ const giveUpMs = 5_000;
 export async function settle(services: RunServices, stored: Stored<Run>): Promise<Stored<Run>> {
   const run = stored.value;
   const next = isFinished(run) ? run : await findNext(services, run);
-  if (next === run) return stored;
+  return next === run ? stored : record(services, stored, next);
+}
+
+/** Stores a run's next state; when someone else wrote it first, what they recorded counts. */
+export async function record(services: RunServices, stored: Stored<Run>, next: Run): Promise<Stored<Run>> {
   const saved = await services.runs.save(stored, next);
-  if (saved) return saved;
-  // Someone else wrote it first; what they recorded counts.
-  const current = await services.runs.findRun(run.projectId, run.threadId, run.runId);
+  if (saved) {
+    const { projectId, threadId, runId, status } = saved.value;
+    // Alerts count these lines: an expired run is one whose outcome a client may never learn.
+    if (status === 'expired') services.log({ event: 'run_expired', projectId, threadId, runId });
+    return saved;
+  }
+  const run = stored.value;
+  const current = await services.runs.find(run.projectId, run.threadId, run.runId);
   if (!current) throw new AppError('run_not_found');
   return current;
 }

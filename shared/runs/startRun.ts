@@ -2,10 +2,10 @@ import type { Assistant } from '../assistants/assistants.ts';
 import { AppError } from '../http/errors.ts';
 import { newId } from '../ids.ts';
 import type { Project } from '../projects/project.ts';
+import type { Stored } from '../storage/rows.ts';
 import type { Thread } from '../threads/thread.ts';
 import { type IdempotencyKey, toIdempotencyKey } from './idempotency.ts';
 import { type Run, type RunInput, runLocation } from './run.ts';
-import type { Stored } from './runStore.ts';
 import { type RunServices, settle } from './settle.ts';
 import { isFinished, lose, observe, refuse } from './state.ts';
 
@@ -41,7 +41,7 @@ export async function startRun(
   const assistant = findAssistant(services, project);
   const key = idempotencyKey === undefined ? undefined : toIdempotencyKey(idempotencyKey, input);
   for (let claims = 0; claims < maxClaims; claims++) {
-    const thread = await services.runs.findThread(project.projectId, threadId);
+    const thread = await services.threads.find(project.projectId, threadId);
     if (!thread) throw new AppError('thread_not_found');
     if (thread.value.activeRunId !== undefined) {
       const earlier = await findRepeated(services, thread.value, key);
@@ -89,12 +89,12 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
   const known = key && (await runs.findKey(thread, key));
   if (!known) return undefined;
   if (known.fingerprint !== key.fingerprint) throw new AppError('idempotency_mismatch');
-  return (await runs.findRun(thread.projectId, thread.threadId, known.runId))?.value;
+  return (await runs.find(thread.projectId, thread.threadId, known.runId))?.value;
 }
 
 /** @throws {AppError} thread_busy while the run is unfinished. */
 async function settleActiveRun(services: RunServices, { projectId, threadId }: Thread, runId: string) {
-  const active = await services.runs.findRun(projectId, threadId, runId);
+  const active = await services.runs.find(projectId, threadId, runId);
   const run = active && (await settle(services, active)).value;
   if (run && !isFinished(run)) {
     throw new AppError('thread_busy', { activeRun: { runId, location: runLocation(run) } });
@@ -136,7 +136,7 @@ async function recordTaken(services: RunServices, claim: Stored<Run>, taken: Run
   const stop = () => engine.cancel(responseId, deadline.within(recordMs)).catch(() => undefined);
   try {
     if (await runs.save(claim, taken)) return;
-    const current = await runs.findRun(taken.projectId, taken.threadId, taken.runId);
+    const current = await runs.find(taken.projectId, taken.threadId, taken.runId);
     if (current?.value.responseId !== responseId) await stop();
   } catch (error) {
     await stop();

@@ -1,4 +1,4 @@
-import { RestError, TableClient, type TableServiceClientOptions } from '@azure/data-tables';
+import type { RestError, TableClient, TableServiceClientOptions } from '@azure/data-tables';
 import type { TablesConfig } from '../config.ts';
 import type { Deadline } from '../deadline.ts';
 import { AppError } from '../http/errors.ts';
@@ -14,14 +14,34 @@ const options: TableServiceClientOptions = {
   allowInsecureConnection: true,
 };
 
+/** A table that is opened when it is first used: the store's client is no small part of a worker's start. */
+export type Table = () => Promise<TableClient>;
+
+/** Names a table without opening it; a failed opening is not remembered. */
+export function lazyTable(config: TablesConfig, name: TableName): Table {
+  let opening: Promise<TableClient> | undefined;
+  return () => {
+    opening ??= openTable(config, name).catch((error) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  };
+}
+
 /** Opens a table; nothing is sent until it is used. Without a connection string it authenticates with Entra ID. */
 export async function openTable(config: TablesConfig, name: TableName): Promise<TableClient> {
+  const { TableClient } = await import('@azure/data-tables');
   if (config.connectionString !== undefined) {
     return TableClient.fromConnectionString(config.connectionString, name, options);
   }
   const { DefaultAzureCredential } = await import('@azure/identity');
   return new TableClient(config.endpoint, name, new DefaultAzureCredential(), options);
 }
+
+/** An OData filter with its values as quoted text. */
+export const filter = (parts: TemplateStringsArray, ...values: readonly string[]): string =>
+  String.raw({ raw: parts }, ...values.map((value) => `'${value.replaceAll("'", "''")}'`));
 
 /** What the store answered, where the caller decides what it means. */
 export type StoreRefusal = 'absent' | 'exists' | 'changed';
@@ -32,11 +52,15 @@ export type StoreRefusal = 'absent' | 'exists' | 'changed';
  * @throws {AppError} `unavailable` for everything else: out of reach, too slow, or not for us.
  */
 export async function roundTrip<T extends object>(
-  call: (options: { abortSignal: AbortSignal }) => Promise<T>,
+  open: Table,
+  call: (table: TableClient, options: { abortSignal: AbortSignal }) => Promise<T>,
   deadline?: Deadline,
 ): Promise<T | StoreRefusal> {
+  const table = await open();
   try {
-    return await call({ abortSignal: AbortSignal.timeout(deadline?.within(roundTripMs) ?? roundTripMs) });
+    return await call(table, {
+      abortSignal: AbortSignal.timeout(deadline?.within(roundTripMs) ?? roundTripMs),
+    });
   } catch (error) {
     const refusal = toRefusal(error);
     if (refusal === undefined) throw new AppError('unavailable', { cause: error });
@@ -45,10 +69,10 @@ export async function roundTrip<T extends object>(
 }
 
 function toRefusal(error: unknown): StoreRefusal | undefined {
-  if (!(error instanceof RestError)) return undefined;
   // A transaction's error carries the code; a single operation's has it in the parsed body.
-  const body = error.details as { odataError?: { code?: string } } | undefined;
-  switch (error.code ?? body?.odataError?.code) {
+  const { code, details } = error as Partial<RestError>;
+  const body = details as { odataError?: { code?: string } } | undefined;
+  switch (code ?? body?.odataError?.code) {
     case 'ResourceNotFound':
       return 'absent';
     case 'EntityAlreadyExists':

@@ -13,7 +13,7 @@ const undoMs = 4_000;
 
 /** @throws {AppError} rate_limited, unavailable or internal_error; nothing is left behind then, as far as we can. */
 export async function createThread(services: RunServices, projectId: string): Promise<Thread> {
-  const { engine, runs, deadline } = services;
+  const { engine, threads, deadline } = services;
   const createdAt = new Date();
   const threadId = newId('thread', createdAt);
   const conversationId = await engine.openConversation(
@@ -22,7 +22,7 @@ export async function createThread(services: RunServices, projectId: string): Pr
   );
   const thread = { threadId, projectId, createdAt, conversationId };
   try {
-    await runs.addThread(thread);
+    await threads.add(thread);
   } catch (error) {
     await engine.removeConversation(conversationId, deadline.within(undoMs)).catch(() => undefined);
     throw error;
@@ -40,11 +40,11 @@ export async function findCurrentThread(
   projectId: string,
   threadId: string,
 ): Promise<Thread> {
-  const stored = await services.runs.findThread(projectId, threadId);
+  const stored = await services.threads.find(projectId, threadId);
   if (!stored) throw new AppError('thread_not_found');
   const { activeRunId, ...idle } = stored.value;
   if (activeRunId === undefined) return idle;
-  const active = await services.runs.findRun(projectId, threadId, activeRunId);
+  const active = await services.runs.find(projectId, threadId, activeRunId);
   const run = active && (await settle(services, active)).value;
   return run && !isFinished(run) ? stored.value : idle;
 }

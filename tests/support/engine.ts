@@ -28,6 +28,8 @@ export interface TestEngine {
   /** Calls since the last reset, such as `POST /v1/responses`. */
   calls(): Promise<string[]>;
   runs(): Promise<EngineRun[]>;
+  /** How many clients follow a response right now. */
+  openStreams(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -68,6 +70,7 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
       const answer = await control('GET', 'responses');
       return answer.responses ?? answer;
     },
+    openStreams: async () => (await control('GET', 'streams')).open,
     close: async () => void (await emulator.stop()),
   };
 }

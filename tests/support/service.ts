@@ -93,7 +93,7 @@ export async function startService(overrides: Record<string, string> = {}): Prom
   const tables = { connectionString };
   const projectTable = await openTable(tables, 'projects');
   await Promise.all([projectTable.createTable(), (await openTable(tables, 'threads')).createTable()]);
-  const projects = createProjectStore(projectTable);
+  const projects = createProjectStore(async () => projectTable);
 
   let host: TestProcess = await startProcess('local/host/main.ts', [], settings);
   const earlier: string[] = [];

@@ -1,0 +1,37 @@
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { projectFolder } from './surroundings.ts';
+
+/*
+ * `npm run package` (after a build): puts what is deployed, and nothing else, into dist/package/: the bundle, host.json
+ * and a package.json that names it. No dependency is installed there; the bundle holds them.
+ */
+
+/** A package that outgrows this has taken in something it should not: a worker's start pays for each byte. */
+const limitBytes = 4_000_000;
+
+const target = join(projectFolder, 'dist/package');
+await rm(target, { recursive: true, force: true });
+await mkdir(join(target, 'dist'), { recursive: true });
+for (const file of await readdir(join(projectFolder, 'dist'))) {
+  if (file.endsWith('.cjs')) await cp(join(projectFolder, 'dist', file), join(target, 'dist', file));
+}
+await cp(join(projectFolder, 'host.json'), join(target, 'host.json'));
+const { name, version, main, engines } = JSON.parse(await readFile(join(projectFolder, 'package.json'), 'utf8'));
+await writeFile(join(target, 'package.json'), JSON.stringify({ name, version, main, engines, private: true }, null, 2));
+
+let total = 0;
+for (const file of await readdir(target, { recursive: true })) {
+  const { size, isDirectory } = await stat(join(target, file)).then((info) => ({
+    size: info.size,
+    isDirectory: info.isDirectory(),
+  }));
+  if (isDirectory) continue;
+  total += size;
+  console.log(`${String(size).padStart(9)}  ${file}`);
+}
+console.log(`${String(total).padStart(9)}  in all, of at most ${limitBytes}`);
+if (total > limitBytes) {
+  console.error('The package is too large.');
+  process.exitCode = 1;
+}

@@ -1,0 +1,34 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Stored } from '../storage/rows.ts';
+import type { Run } from './run.ts';
+import { type RunServices, record, settle } from './settle.ts';
+import { deadline as deadlineOf, isFinished, observe } from './state.ts';
+
+/** Between two looks at the record of a run that another request is just handing over to the engine. */
+const handOverLookMs = 250;
+
+/**
+ * The run as soon as its status differs from the one given, or when the time is up.
+ * While it waits it asks the store for nothing and the engine for one stream, shared with others who wait.
+ * @param signal of a client that goes away.
+ * @throws {AppError} as {@link settle} does, when the time is up and the engine or the store cannot tell.
+ */
+export async function waitForNews(
+  services: RunServices,
+  stored: Stored<Run>,
+  waitMs: number,
+  signal?: AbortSignal,
+): Promise<Stored<Run>> {
+  const run = stored.value;
+  const leftMs = Math.min(waitMs, deadlineOf(run).getTime() - Date.now());
+  if (isFinished(run) || leftMs <= 0 || signal?.aborted) return settle(services, stored);
+  if (run.responseId === undefined) {
+    await sleep(Math.min(handOverLookMs, leftMs));
+    const current = await services.runs.find(run.projectId, run.threadId, run.runId);
+    if (!current || current.value.status !== run.status) return current ?? stored;
+    return waitForNews(services, current, waitMs - handOverLookMs, signal);
+  }
+  const isNews = (seen: Parameters<typeof observe>[1]) => observe(run, seen, new Date()) !== run;
+  const seen = await services.watch(run.responseId, isNews, leftMs, signal);
+  return seen ? record(services, stored, observe(run, seen, new Date())) : settle(services, stored);
+}

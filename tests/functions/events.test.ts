@@ -1,0 +1,209 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startService, type TestService } from '../support/service.ts';
+
+let service: TestService;
+let projectId: string;
+
+beforeAll(async () => {
+  service = await startService();
+  ({ projectId } = await service.addProject());
+});
+afterAll(() => service.close());
+beforeEach(async () => {
+  service.store.reset();
+  await service.engine.reset();
+});
+
+interface Event {
+  id: string;
+  event: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a test asserts on whatever came.
+  data: any;
+}
+
+async function startRun(): Promise<{ thread: string; run: string }> {
+  const thread = await service.openThread(projectId);
+  const call = { method: 'POST', body: { message: 'Explain the database schema' } };
+  const { headers } = await service.call(`${thread}/runs`, call);
+  return { thread, run: (headers.get('Location') ?? '').replace('/api/', '') };
+}
+
+/** Reads a run's events until they end, or until `enough` of them say so. */
+async function readEvents(
+  run: string,
+  { after, enough = () => false }: { after?: string; enough?: (events: Event[]) => boolean } = {},
+): Promise<Event[]> {
+  const leave = new AbortController();
+  const response = await fetch(`${service.url}/api/${run}/events`, {
+    headers: {
+      Authorization: `Bearer ${await service.issuer.sign({ projects: [projectId] })}`,
+      ...(after !== undefined && { 'Last-Event-ID': after }),
+    },
+    signal: AbortSignal.any([leave.signal, AbortSignal.timeout(25_000)]),
+  });
+  expect(response.status).toBe(200);
+  expect(response.headers.get('Content-Type')).toBe('text/event-stream; charset=utf-8');
+  const events: Event[] = [];
+  let text = '';
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    const blocks = text.split('\n\n');
+    text = blocks.pop() ?? '';
+    for (const block of blocks.filter((entry) => !entry.startsWith(':'))) {
+      const fields = Object.fromEntries(block.split('\n').map((line) => line.split(/: (.*)/s, 2)));
+      events.push({ ...fields, data: JSON.parse(fields['data']) } as Event);
+      if (enough(events)) {
+        leave.abort();
+        return events;
+      }
+    }
+  }
+  return events;
+}
+
+const statuses = (events: Event[]) =>
+  events.filter(({ event }) => event === 'run').map(({ data }) => data.status);
+const text = (events: Event[]) =>
+  events
+    .filter(({ event }) => event === 'message.delta')
+    .map(({ data }) => data.delta)
+    .join('');
+
+describe('live events', () => {
+  test('tell the run on every change and the answer as it is written, and end with the finished run', async () => {
+    await service.engine.timing({ queueMs: 200, runMs: 500 });
+    const { thread, run } = await startRun();
+    const events = await readEvents(run);
+    expect(statuses(events)).toEqual(['queued', 'in_progress', 'completed']);
+    expect(events.at(-1)).toMatchObject({ id: 'end', event: 'run' });
+    const { body } = await service.call(thread);
+    expect(text(events)).toBe(body.messages.at(-1).content);
+    expect(events.at(-1)?.data).toEqual((await service.call(run)).body);
+  });
+
+  test('cost the engine one call besides the create', async () => {
+    await service.engine.timing({ queueMs: 50, runMs: 200 });
+    const { run } = await startRun();
+    await service.engine.reset();
+    await readEvents(run);
+    expect(await service.engine.calls()).toHaveLength(1);
+  });
+
+  test('go on after Last-Event-ID without loss or repetition, wherever the client left', async () => {
+    await service.engine.timing({ queueMs: 100, runMs: 1_500 });
+    const { thread, run } = await startRun();
+    const all: Event[] = [];
+    const sizes = [1, 2, 7, 20];
+    while (all.at(-1)?.id !== 'end') {
+      const size = sizes.shift() ?? Number.POSITIVE_INFINITY;
+      const after = all.at(-1)?.id;
+      const events = await readEvents(run, {
+        ...(after !== undefined && { after }),
+        enough: (sofar) => sofar.length >= size,
+      });
+      all.push(...events);
+    }
+    expect(statuses(all)).toEqual(['queued', 'in_progress', 'completed']);
+    const { body } = await service.call(thread);
+    expect(text(all)).toBe(body.messages.at(-1).content);
+    expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+  });
+
+  test('give a client that comes back after the end what it missed', async () => {
+    await service.engine.timing({ queueMs: 0, runMs: 400 });
+    const { thread, run } = await startRun();
+    const before = await readEvents(run, { enough: (events) => text(events) !== '' });
+    await service.finish(run);
+    const after = await readEvents(run, { after: before.at(-1)?.id ?? '' });
+    const { body } = await service.call(thread);
+    expect(text([...before, ...after])).toBe(body.messages.at(-1).content);
+    expect(after.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
+  });
+
+  test('of a finished run are its end; whoever has seen it is told not to come back', async () => {
+    const { run } = await startRun();
+    const finished = await service.finish(run);
+    const events = await readEvents(run);
+    expect(events).toEqual([{ id: 'end', event: 'run', data: finished.body }]);
+    const answer = await service.call(`${run}/events`, { headers: { 'Last-Event-ID': 'end' } });
+    expect([answer.status, answer.text]).toEqual([204, '']);
+  });
+
+  test.each([
+    [{ status: 'failed', code: 'server_error', message: 'secret detail' }, 'failed'],
+    [{ status: 'incomplete', reason: 'max_output_tokens' }, 'failed'],
+  ])('end with the run however it ends: %j', async (outcome, status) => {
+    await service.engine.outcome(outcome);
+    await service.engine.timing({ queueMs: 50, runMs: 100 });
+    const { run } = await startRun();
+    const events = await readEvents(run);
+    expect(events.at(-1)).toMatchObject({ id: 'end', event: 'run', data: { status } });
+    expect(JSON.stringify(events)).not.toContain('secret detail');
+  });
+
+  test('end with a run that is cancelled meanwhile', async () => {
+    await service.engine.outcome({ status: 'never' });
+    const { run } = await startRun();
+    const reading = readEvents(run);
+    while ((await service.engine.openStreams()) === 0)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    await service.call(`${run}/cancel`, { method: 'POST' });
+    expect((await reading).at(-1)).toMatchObject({ id: 'end', data: { status: 'cancelled' } });
+  });
+
+  test('go on with looks when the stream cannot be taken up', async () => {
+    await service.engine.timing({ queueMs: 0, runMs: 1_200 });
+    const { run } = await startRun();
+    await service.engine.fault({ method: 'GET', path: '/v1/responses/*' }, { kind: 'drop' });
+    expect(statuses(await readEvents(run)).at(-1)).toBe('completed');
+  });
+
+  test('stop their work when the client goes away', async () => {
+    await service.engine.outcome({ status: 'never' });
+    const { run } = await startRun();
+    await readEvents(run, { enough: (events) => statuses(events).includes('in_progress') });
+    while ((await service.engine.openStreams()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+
+  test('of runs that are not there or not ours answer as a get does', async () => {
+    const { thread } = await startRun();
+    expect((await service.call(`${thread}/runs/run_nosuch/events`)).body.code).toBe('run_not_found');
+    expect((await service.call(`${thread}/runs/run_a/events`, { token: null })).status).toBe(401);
+    const other = await service.addProject();
+    const token = await service.issuer.sign({ projects: [other.projectId] });
+    expect((await service.call(`${thread}/runs/run_a/events`, { token })).status).toBe(403);
+  });
+
+  test.each(['x', '-1', '1.5', '9999999999'])('answer 400 for Last-Event-ID: %s', async (id) => {
+    const { run } = await startRun();
+    const answer = await service.call(`${run}/events`, { headers: { 'Last-Event-ID': id } });
+    expect([answer.status, Object.keys(answer.body.errors)]).toEqual([400, ['Last-Event-ID']]);
+  });
+});
+
+describe('streaming in the runtime', () => {
+  test("a body's `Headers`, `projectId` or `threadId` replaces nothing of the request", async () => {
+    const thread = await service.openThread(projectId);
+    const created = await service.call(`${thread}/runs`, {
+      method: 'POST',
+      body: {
+        message: 'Explain the database schema',
+        Headers: { authorization: 'Bearer forged' },
+        projectId: 'other',
+        threadId: 'thread_other',
+      },
+      headers: { 'Idempotency-Key': 'k' },
+    });
+    expect(created.status).toBe(201);
+    expect(created.headers.get('Location')).toContain(`/api/${thread}/runs/`);
+    const forged = await service.call(`${thread}/runs`, {
+      method: 'POST',
+      token: null,
+      body: {
+        message: 'x',
+        Headers: { authorization: `Bearer ${await service.issuer.sign({ projects: [projectId] })}` },
+      },
+    });
+    expect(forged.status).toBe(401);
+  });
+});

@@ -1,0 +1,393 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { freePort } from '../../local/azurite.ts';
+import document from '../../openapi.json' with { type: 'json' };
+import manifest from '../../package.json' with { type: 'json' };
+import { deviations, type Operation, operations, parseEvents } from '../support/openApi.ts';
+import { projectFolder } from '../support/process.ts';
+import { type Answer, type Call, startService, type TestService } from '../support/service.ts';
+
+/** Described, but not yet there. */
+const notYet: readonly string[] = [];
+
+const current = operations.filter(({ id }) => !notYet.includes(id));
+
+let service: TestService;
+/** Without a setting that it needs. */
+let unconfigured: TestService;
+/** Without anyone to give it the issuer's keys. */
+let keyless: TestService;
+let projectId: string;
+
+beforeAll(async () => {
+  [service, unconfigured, keyless] = await Promise.all([
+    startService(),
+    startService({ ASSISTANTS: '' }),
+    startService({ JWT_JWKS_URI: `http://127.0.0.1:${await freePort()}/keys` }),
+  ]);
+  ({ projectId } = await service.addProject());
+});
+afterAll(() => Promise.all([service.close(), unconfigured.close(), keyless.close()]));
+beforeEach(async () => {
+  service.store.reset();
+  await service.engine.reset();
+});
+
+const question = { message: 'Explain the database schema' };
+
+/** The ids that a path is filled with. */
+interface Ids {
+  readonly threadId: string;
+  readonly runId: string;
+}
+
+const unknownIds: Ids = { threadId: 'thread_nosuch', runId: 'run_nosuch' };
+
+interface Sent extends Call {
+  readonly ids?: Ids;
+  readonly query?: string;
+  /** Unless it is the one where everything is well. */
+  readonly to?: TestService;
+}
+
+type Send = (sent?: Sent) => Promise<Answer>;
+
+/** Calls an operation as a client would who gets everything right, but for what is `sent`. */
+const sender =
+  ({ method, path, takesBody, needsToken }: Operation): Send =>
+  async ({ ids = unknownIds, query = '', to = service, ...call } = {}) => {
+    const filled = path
+      .replace(/\{(\w+)\}/g, (_, name) => ({ projectId, ...ids })[name as keyof Ids])
+      .slice(1);
+    const answer = await to.call(filled + query, {
+      method,
+      ...(takesBody && { body: question }),
+      ...(!needsToken && { token: null }),
+      ...call,
+    });
+    expect(deviations(method, filled, answer)).toEqual([]);
+    return answer;
+  };
+
+async function openThread(): Promise<Ids> {
+  const thread = await service.openThread(projectId);
+  return { threadId: thread.split('/').at(-1) ?? '', runId: unknownIds.runId };
+}
+
+/** A thread with a run that ends as the engine is told to. */
+async function startRun(outcome?: object, headers: Record<string, string> = {}): Promise<Ids> {
+  const { threadId } = await openThread();
+  if (outcome) await service.engine.outcome({ ...outcome });
+  const path = `projects/${projectId}/threads/${threadId}/runs`;
+  const { body } = await service.call(path, { method: 'POST', body: question, headers });
+  return { threadId, runId: body.runId };
+}
+
+const startEndlessRun = () => startRun({ status: 'never' });
+
+async function finishRun(outcome?: object): Promise<Ids> {
+  const ids = await startRun(outcome);
+  await service.finish(`projects/${projectId}/threads/${ids.threadId}/runs/${ids.runId}`);
+  return ids;
+}
+
+const expired = () => Math.floor(Date.now() / 1000) - 60;
+
+/** The ways to be given an answer, by what tells them apart. */
+type Ways = Readonly<Record<string, (send: Send, operation: Operation) => Promise<Answer>>>;
+
+/** An answer of any operation that describes it. */
+const waysOfAll: Readonly<Record<number, Ways>> = {
+  401: {
+    'without a token': (send) => send({ token: null }),
+    'with an expired token': async (send) => send({ token: await service.issuer.sign({ exp: expired() }) }),
+    'with what is no token': (send) => send({ token: 'x' }),
+  },
+  403: {
+    "for a stranger's token": async (send) => send({ token: await service.issuer.sign({ projects: [] }) }),
+  },
+  404: {
+    'for an unknown thread': (send) => send(),
+    'for an unknown run': async (send) => send({ ids: await openThread() }),
+  },
+  429: {
+    'at the limit of the engine': async (send) => {
+      const ids = await startEndlessRun();
+      await Promise.all(
+        ['GET', 'POST', 'DELETE'].map((method) =>
+          service.engine.fault({ method, path: '/v1' }, { kind: 'status', status: 429, code: 'x' }, null),
+        ),
+      );
+      return send({ ids });
+    },
+  },
+  500: {
+    'without its configuration': (send) => send({ to: unconfigured }),
+  },
+  503: {
+    'without the store': async (send) => {
+      await service.store.away();
+      try {
+        return await send();
+      } finally {
+        await service.store.back();
+      }
+    },
+    'without the keys of the issuer': (send) => send({ to: keyless }),
+  },
+};
+
+/** A 400 for each query parameter. */
+const waysOfQueries = (parameters: Operation['parameters']): Ways =>
+  Object.fromEntries(
+    parameters
+      .filter((parameter) => parameter.in === 'query')
+      .map(({ name }) => [
+        `for an impossible ${name}`,
+        async (send) => {
+          const answer = await send({ ids: await finishRun(), query: `?${name}=-` });
+          expect(Object.keys(answer.body.errors)).toEqual([
+            name.replace(/^./, (first) => first.toUpperCase()),
+          ]);
+          return answer;
+        },
+      ]),
+  );
+
+/** Answers of one operation; where one is here, those for all do not count. */
+const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
+  createThread: { 201: { plainly: (send) => send() } },
+  listThreads: {
+    200: {
+      'with a busy and an idle thread': async (send) => {
+        await startEndlessRun();
+        await openThread();
+        return send();
+      },
+      'page by page': async (send) => {
+        await openThread();
+        await openThread();
+        const first = await send({ query: '?limit=1' });
+        expect(first.body.hasMore).toBe(true);
+        return send({ query: `?limit=1&after=${first.body.lastId}` });
+      },
+      'behind the last': (send) => send({ query: '?after=thread_zzzzzzzzzz' }),
+    },
+  },
+  getThread: {
+    200: {
+      'with messages': async (send) => send({ ids: await finishRun() }),
+      'with an active run': async (send) => send({ ids: await startEndlessRun() }),
+      'without messages': async (send) => send({ ids: await openThread() }),
+    },
+    404: { 'for an unknown thread': (send) => send() },
+  },
+  deleteThread: {
+    204: {
+      'with a run': async (send) => send({ ids: await startEndlessRun() }),
+      'for the second time': async (send) => {
+        const ids = await finishRun();
+        await send({ ids });
+        return send({ ids });
+      },
+      'for a thread that never was': (send) => send(),
+    },
+    404: { 'for an impossible id': (send) => send({ ids: { ...unknownIds, threadId: 'nosuch' } }) },
+  },
+  createRun: {
+    201: {
+      'with instructions': async (send) =>
+        send({ ids: await openThread(), body: { ...question, instructions: 'Be brief.' } }),
+      'with a new key, and the same again': async (send) => {
+        const sent = { ids: await openThread(), headers: { 'Idempotency-Key': 'k' } };
+        await send(sent);
+        return send(sent);
+      },
+    },
+    400: {
+      'without a message': async (send) => send({ ids: await openThread(), body: {} }),
+      'without JSON': async (send) => send({ ids: await openThread(), body: 'x' }),
+      'with an impossible key': async (send) =>
+        send({ ids: await openThread(), headers: { 'Idempotency-Key': 'a b' } }),
+    },
+    404: { 'for an unknown thread': (send) => send() },
+    409: {
+      'on a busy thread': async (send) => send({ ids: await startEndlessRun() }),
+      'on a thread that only the engine holds': async (send) => {
+        const ids = await openThread();
+        const locked = { kind: 'status', status: 400, code: 'conversation_locked' };
+        await service.engine.fault({ method: 'POST', path: '/v1/responses' }, locked);
+        return send({ ids });
+      },
+    },
+    422: {
+      'with the key of another body': async (send) => {
+        const headers = { 'Idempotency-Key': 'k' };
+        const ids = await startRun(undefined, headers);
+        return send({ ids, headers, body: { message: 'Another question' } });
+      },
+    },
+  },
+  listRuns: {
+    200: {
+      'with a run of each end': async (send) => {
+        const ids = await finishRun({ status: 'failed', code: 'server_error', message: 'x' });
+        const post = (outcome: object) =>
+          service.engine.outcome({ ...outcome }).then(() =>
+            service.call(`projects/${projectId}/threads/${ids.threadId}/runs`, {
+              method: 'POST',
+              body: question,
+            }),
+          );
+        await post({ status: 'never' });
+        return send({ ids });
+      },
+      'of one status': async (send) => send({ ids: await finishRun(), query: '?status=completed&limit=1' }),
+      'of none': async (send) => send({ ids: await openThread() }),
+    },
+    404: { 'for an unknown thread': (send) => send() },
+  },
+  getRun: {
+    200: {
+      unfinished: async (send) => send({ ids: await startEndlessRun() }),
+      completed: async (send) => send({ ids: await finishRun() }),
+      failed: async (send) =>
+        send({ ids: await finishRun({ status: 'failed', code: 'server_error', message: 'x' }) }),
+      'waited for': async (send) => send({ ids: await startRun(), query: '?wait=5' }),
+      'waited for in vain': async (send) =>
+        send({ ids: await startEndlessRun(), headers: { Prefer: 'wait=1' } }),
+    },
+    304: {
+      'when nothing has changed': async (send) => {
+        const ids = await finishRun();
+        const { headers } = await send({ ids });
+        return send({ ids, headers: { 'If-None-Match': headers.get('ETag') ?? '' } });
+      },
+    },
+  },
+  cancelRun: {
+    200: { 'while it runs': async (send) => send({ ids: await startEndlessRun() }) },
+    409: { 'when it has finished': async (send) => send({ ids: await finishRun() }) },
+  },
+  streamRunEvents: {
+    200: {
+      'from its start to its end': async (send) => {
+        await service.engine.timing({ queueMs: 50, runMs: 300 });
+        const answer = await send({ ids: await startRun() });
+        const events = parseEvents(answer.text).map(({ event }) => event);
+        expect(new Set(events)).toEqual(new Set(['run', 'message.delta']));
+        return answer;
+      },
+      'when it has finished': async (send) => send({ ids: await finishRun() }),
+    },
+    204: {
+      'when nothing is left': async (send) => {
+        const ids = await finishRun();
+        const { text } = await send({ ids });
+        return send({ ids, headers: { 'Last-Event-ID': parseEvents(text).at(-1)?.id ?? '' } });
+      },
+    },
+    400: {
+      'for a Last-Event-ID that is none': async (send) =>
+        send({ ids: await finishRun(), headers: { 'Last-Event-ID': 'no such id' } }),
+    },
+  },
+  getOpenApi: {
+    200: { 'without a token': (send) => send() },
+    304: {
+      'when nothing has changed': async (send) => {
+        const { headers } = await send();
+        return send({ headers: { 'If-None-Match': headers.get('ETag') ?? '' } });
+      },
+    },
+  },
+};
+
+const waysTo = (operation: Operation, status: number): Ways => {
+  const own = ways[operation.id]?.[status] ?? (status === 400 ? waysOfQueries(operation.parameters) : {});
+  return Object.keys(own).length > 0 ? own : (waysOfAll[status] ?? {});
+};
+
+/** What an operation is expected to answer whether or not it says so. */
+const expectedOf = ({ id, path, parameters, needsToken }: Operation): number[] => [
+  ...Object.keys(ways[id] ?? {}).map(Number),
+  ...(parameters.some((parameter) => parameter.in === 'query') ? [400] : []),
+  ...(needsToken ? [401, 403, 503] : []),
+  ...(path.includes('{threadId}') ? [404] : []),
+  500,
+];
+
+describe.each(current.map((operation) => [operation.id, operation] as const))('%s', (_id, operation) => {
+  const statuses = [...new Set([...operation.statuses, ...expectedOf(operation)])].sort();
+  const answers = statuses.flatMap((status) =>
+    Object.entries(waysTo(operation, status)).map(([way, get]) => ({ status, way, get })),
+  );
+
+  test.each(answers)('answers $status $way, as described', async ({ status, get }) => {
+    expect((await get(sender(operation), operation)).status).toBe(status);
+  });
+
+  test('describes the answers that it gives, and no others', () => {
+    expect(operation.statuses).toEqual([...new Set(answers.map(({ status }) => status))]);
+  });
+});
+
+describe('the document', () => {
+  test('is served as it stands, as JSON, to be kept for five minutes', async () => {
+    const { status, headers, body } = await service.call('openapi.json', { token: null });
+    expect(status).toBe(200);
+    expect(body).toEqual(document);
+    expect(headers.get('Content-Type')).toMatch(/^application\/json(;|$)/);
+    expect(headers.get('Cache-Control')).toBe('public, max-age=300');
+  });
+
+  test('has the version of the package', () => {
+    expect(document.info.version).toBe(manifest.version);
+  });
+
+  test('describes every function of the built app, by its name, method and path, and no other', async () => {
+    const script = `
+      import { loadApp } from './local/host/app.ts';
+      import { registrations } from './local/host/functionsCore.ts';
+      await loadApp('.');
+      console.log(JSON.stringify(registrations.map(({ metadata }) => metadata)));
+      process.exit();`;
+    const args = ['--input-type=module', '--eval', script];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: projectFolder });
+    const functions = (JSON.parse(stdout) as Metadata[]).flatMap(({ name, bindings }) =>
+      Object.values(bindings)
+        .filter(({ type }) => type === 'httpTrigger')
+        .flatMap(({ methods = [], route }) => methods.map((method) => `${name}: ${method} /${route}`)),
+    );
+    const described = current.map(({ id, method, path }) => `${id}: ${method} ${path}`);
+    expect(functions.toSorted()).toEqual(described.toSorted());
+  });
+
+  test.each<[string, unknown]>([
+    ['a message', { message: 'x' }],
+    ['no instructions, and more', { message: ' x ', instructions: null, other: 1 }],
+    ['2,000 characters of instructions', { message: 'x', instructions: '😀'.repeat(2_000) }],
+    ['2,001 characters of instructions', { message: 'x', instructions: 'x'.repeat(2_001) }],
+    ['a blank message', { message: '\u3000\n' }],
+    ['half a character', { message: '\ud83d' }],
+    ['a number for a message', { message: 1 }],
+    ['a number for instructions', { message: 'x', instructions: 1 }],
+    ['no message', { instructions: 'x' }],
+    ['an array', []],
+    ['null', null],
+  ])('takes and refuses the same bodies of a create as the service: %s', async (_name, body) => {
+    const ajv = new Ajv2020({ formats: { 'well-formed': (text: string) => text.isWellFormed() } });
+    const valid = ajv.validate(document.components.schemas.CreateRunRequest, body);
+    const { threadId } = await openThread();
+    const path = `projects/${projectId}/threads/${threadId}/runs`;
+    const { status } = await service.call(path, { method: 'POST', body });
+    expect(status).toBe(valid ? 201 : 400);
+  });
+});
+
+interface Metadata {
+  readonly name: string;
+  readonly bindings: Readonly<Record<string, { type: string; methods?: string[]; route?: string }>>;
+}
