@@ -1,0 +1,396 @@
+metadata name = 'Thread run service'
+metadata description = 'Everything the service needs in one subscription: app, state, engine, identity, telemetry, alerts.'
+
+targetScope = 'subscription'
+
+import { assistantFiles, assistants } from 'assistants.bicep'
+import { modelDeployment, principal } from 'types.bicep'
+
+@description('Name of the environment, such as "prod": letters, digits and hyphens; part of every name.')
+@minLength(2)
+@maxLength(20)
+param environmentName string
+
+@description('Region of every resource. It has to offer Flex Consumption and the chosen models.')
+@minLength(1)
+param location string
+
+@description('Tags of every resource, besides the environment\'s name.')
+param tags { *: string } = {}
+
+@description('Issuer that access tokens have to come from, exactly as in their "iss" claim.')
+@minLength(8)
+param jwtIssuer string
+
+@description('Audience that access tokens have to be for: their "aud" claim.')
+@minLength(1)
+param jwtAudience string
+
+@description('Address of the issuer\'s keys. Empty: found through the issuer\'s discovery document.')
+param jwtJwksUri string = ''
+
+@description('Seconds after which an unfinished run counts as expired.')
+@minValue(1)
+@maxValue(86400)
+param runTimeoutSeconds int = 600
+
+@description('Base URL of an OpenAI-compatible endpoint that exists already. Empty: a Foundry account is created.')
+param existingOpenAiBaseUrl string = ''
+
+@description('Secret in Key Vault (its URI) with the key of an existing endpoint that takes no Entra tokens. Empty: no key.')
+param openAiApiKeySecretUri string = ''
+
+@description('Scope of the Entra token for the engine.')
+@minLength(1)
+param openAiTokenScope string = 'https://ai.azure.com/.default'
+
+@description('Models of the created Foundry account; the first one\'s name is what the example assistant uses.')
+@minLength(1)
+param modelDeployments modelDeployment[] = [
+  {
+    name: 'gpt-5.4-mini'
+    model: 'gpt-5.4-mini'
+    version: '2026-03-17'
+    sku: 'GlobalStandard'
+    capacity: 50
+  }
+]
+
+@description('Major version of Node.js. Regions differ: "az functionapp list-flexconsumption-runtimes" lists what one offers.')
+param nodeVersion ('22' | '24') = '24'
+
+@description('Memory of an instance in megabytes; 2048 comes with one core, 512 with a quarter, 4096 with two.')
+param instanceMemoryMB (512 | 2048 | 4096) = 2048
+
+@description('Instances at most; bounds what a flood of requests can cost. The platform takes no fewer than 40.')
+@minValue(40)
+@maxValue(1000)
+param maximumInstanceCount int = 40
+
+// A request waits for storage and the engine nearly all of its time, so one core serves many: at about 10 ms of
+// processor and 1 s of waiting each, 100 at a time fill it. The platform's default for 2048 MB is 16.
+@description('HTTP requests that one instance works on at a time; a further one starts another instance.')
+@minValue(1)
+@maxValue(1000)
+param httpConcurrency int = 100
+
+@description('Instances that are kept running, which are paid for all the time; 0 scales to nothing.')
+@minValue(0)
+@maxValue(20)
+param alwaysReadyInstances int = 0
+
+@description('Origins of browser clients, such as "https://app.example.com"; none allows none.')
+param corsAllowedOrigins string[] = []
+
+@description('People, groups and pipelines that run "npm run projects" against this environment.')
+param projectOperators principal[] = []
+
+@description('Replication of the data: LRS is the cheapest, ZRS survives the loss of a zone.')
+param storageSku ('Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS') = 'Standard_LRS'
+
+@description('Days that telemetry is kept.')
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int = 30
+
+@description('Gigabytes of telemetry a day at most.')
+@minValue(1)
+@maxValue(100)
+param logDailyCapGb int = 1
+
+@description('Percentage of telemetry that is kept.')
+@minValue(1)
+@maxValue(100)
+param samplingPercentage int = 100
+
+@description('Whether to create the alerts and the probe from outside.')
+param alertsEnabled bool = true
+
+@description('Addresses that get the alerts by mail.')
+param alertEmails string[] = []
+
+@description('Milliseconds that 95 of 100 creates should stay below.')
+@minValue(500)
+@maxValue(230000)
+param slowCreateMs int = 5000
+
+@description('Whether storage and Foundry are reached through a virtual network only.')
+param privateNetwork bool = false
+
+@description('Address range of the virtual network, at least a /25.')
+param networkAddressPrefix string = '10.42.0.0/24'
+
+@description('Public IPv4 addresses or ranges that reach storage in a private network nevertheless: operators, a pipeline.')
+param allowedIpAddresses string[] = []
+
+// No limit of an app setting's size is documented. Linux passes no environment variable above 128 KiB (execve(2)), and
+// no character takes more than three bytes of UTF-8 for each unit counted here, so this stays below it in any language.
+var maxAssistantsLength = 32000
+var presentFiles = map(loadDirectoryFileInfo('assistants', '*.json'), file => file.baseName)
+var unlistedFiles = filter(presentFiles, file => !contains(assistantFiles, file))
+var assistantsJson = string(assistants)
+var assistantsSetting = !empty(unlistedFiles)
+  ? fail('assistants.bicep does not list ${join(unlistedFiles, ', ')}: run "node infra/assistants.ts"')
+  : length(assistantsJson) > maxAssistantsLength
+      ? fail('The assistants take ${length(assistantsJson)} of at most ${maxAssistantsLength} characters: shorten instructions')
+      : assistantsJson
+
+var usesExistingEndpoint = !empty(existingOpenAiBaseUrl)
+var token = take(uniqueString(subscription().id, environmentName, location), 8)
+var suffix = toLower('${environmentName}-${token}')
+var groupName = 'rg-${suffix}'
+var appName = 'func-${suffix}'
+var workspaceName = 'log-${suffix}'
+var insightsName = 'appi-${suffix}'
+var identityName = 'id-${suffix}'
+var deploymentContainerName = 'deployments'
+var storageName = 'st${uniqueString(subscription().id, environmentName, location)}'
+var foundryName = 'aif-${suffix}'
+var foundryProjectName = 'threads'
+var networkName = 'vnet-${suffix}'
+var allTags = union(tags, { 'azd-env-name': environmentName })
+
+var blobZone = 'privatelink.blob.${environment().suffixes.storage}'
+var tableZone = 'privatelink.table.${environment().suffixes.storage}'
+// A Foundry account answers under three names.
+var foundryZones = [
+  'privatelink.cognitiveservices.azure.com'
+  'privatelink.openai.azure.com'
+  'privatelink.services.ai.azure.com'
+]
+
+// Modules refer to each other's resources by name, not by outputs: what-if and the compiler's snapshot can then say what
+// refers to what, which they cannot while a module is conditional.
+var storageId = resourceId(subscription().subscriptionId, groupName, 'Microsoft.Storage/storageAccounts', storageName)
+var foundryId = resourceId(
+  subscription().subscriptionId,
+  groupName,
+  'Microsoft.CognitiveServices/accounts',
+  foundryName
+)
+var foundryBaseUrl = 'https://${foundryName}.services.ai.azure.com/api/projects/${foundryProjectName}/openai/v1'
+var subnetType = 'Microsoft.Network/virtualNetworks/subnets'
+var appSubnetId = resourceId(subscription().subscriptionId, groupName, subnetType, networkName, 'app')
+var endpointSubnetId = resourceId(subscription().subscriptionId, groupName, subnetType, networkName, 'endpoints')
+
+resource resourceGroup 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: groupName
+  location: location
+  tags: allTags
+}
+
+module identity 'modules/identity.bicep' = {
+  scope: resourceGroup
+  params: {
+    name: identityName
+    location: location
+    tags: allTags
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  scope: resourceGroup
+  params: {
+    workspaceName: workspaceName
+    insightsName: insightsName
+    location: location
+    tags: allTags
+    retentionInDays: logRetentionDays
+    dailyCapGb: logDailyCapGb
+    samplingPercentage: samplingPercentage
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  scope: resourceGroup
+  params: {
+    name: storageName
+    location: location
+    tags: allTags
+    deploymentContainerName: deploymentContainerName
+    sku: storageSku
+    privateNetwork: privateNetwork
+    allowedIpAddresses: allowedIpAddresses
+  }
+}
+
+module foundry 'modules/foundry.bicep' = if (!usesExistingEndpoint) {
+  scope: resourceGroup
+  params: {
+    name: foundryName
+    location: location
+    tags: allTags
+    projectName: foundryProjectName
+    modelDeployments: modelDeployments
+    privateNetwork: privateNetwork
+  }
+}
+
+module network 'modules/network.bicep' = if (privateNetwork) {
+  scope: resourceGroup
+  params: {
+    name: networkName
+    suffix: suffix
+    location: location
+    tags: allTags
+    addressPrefix: networkAddressPrefix
+    dnsZoneNames: concat([blobZone, tableZone], usesExistingEndpoint ? [] : foundryZones)
+  }
+}
+
+module blobEndpoint 'modules/privateEndpoint.bicep' = if (privateNetwork) {
+  scope: resourceGroup
+  params: {
+    name: 'pep-blob-${suffix}'
+    location: location
+    tags: allTags
+    subnetId: endpointSubnetId
+    targetId: storageId
+    groupId: 'blob'
+    dnsZoneNames: [blobZone]
+  }
+  dependsOn: [
+    network
+    storage
+  ]
+}
+
+module tableEndpoint 'modules/privateEndpoint.bicep' = if (privateNetwork) {
+  scope: resourceGroup
+  params: {
+    name: 'pep-table-${suffix}'
+    location: location
+    tags: allTags
+    subnetId: endpointSubnetId
+    targetId: storageId
+    groupId: 'table'
+    dnsZoneNames: [tableZone]
+  }
+  dependsOn: [
+    network
+    storage
+  ]
+}
+
+module foundryEndpoint 'modules/privateEndpoint.bicep' = if (privateNetwork && !usesExistingEndpoint) {
+  scope: resourceGroup
+  params: {
+    name: 'pep-foundry-${suffix}'
+    location: location
+    tags: allTags
+    subnetId: endpointSubnetId
+    targetId: foundryId
+    groupId: 'account'
+    dnsZoneNames: foundryZones
+  }
+  dependsOn: [
+    network
+    foundry
+  ]
+}
+
+module roles 'modules/roles.bicep' = {
+  scope: resourceGroup
+  params: {
+    identityName: identityName
+    storageName: storageName
+    insightsName: insightsName
+    projectOperators: projectOperators
+  }
+  dependsOn: [
+    identity
+    monitoring
+    storage
+  ]
+}
+
+module foundryRoles 'modules/foundryRoles.bicep' = if (!usesExistingEndpoint) {
+  scope: resourceGroup
+  params: {
+    identityName: identityName
+    accountName: foundryName
+    projectName: foundryProjectName
+  }
+  dependsOn: [
+    identity
+    foundry
+  ]
+}
+
+module app 'modules/app.bicep' = {
+  scope: resourceGroup
+  params: {
+    name: appName
+    suffix: suffix
+    location: location
+    tags: allTags
+    identityName: identityName
+    storageName: storageName
+    deploymentContainerName: deploymentContainerName
+    insightsName: insightsName
+    settings: union(
+      {
+        JWT_ISSUER: jwtIssuer
+        JWT_AUDIENCE: jwtAudience
+        OPENAI_BASE_URL: usesExistingEndpoint ? existingOpenAiBaseUrl : foundryBaseUrl
+        OPENAI_TOKEN_SCOPE: openAiTokenScope
+        ASSISTANTS: assistantsSetting
+        RUN_TIMEOUT_SECONDS: string(runTimeoutSeconds)
+      },
+      empty(jwtJwksUri) ? {} : { JWT_JWKS_URI: jwtJwksUri },
+      empty(openAiApiKeySecretUri) ? {} : { OPENAI_API_KEY: '@Microsoft.KeyVault(SecretUri=${openAiApiKeySecretUri})' }
+    )
+    nodeVersion: nodeVersion
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
+    httpConcurrency: httpConcurrency
+    alwaysReadyInstances: alwaysReadyInstances
+    corsAllowedOrigins: corsAllowedOrigins
+    subnetId: privateNetwork ? appSubnetId : ''
+  }
+  // An app that starts before its roles and names exist answers errors until they do.
+  dependsOn: [
+    network
+    roles
+    foundryRoles
+    blobEndpoint
+    tableEndpoint
+    foundryEndpoint
+  ]
+}
+
+module alerts 'modules/alerts.bicep' = if (alertsEnabled) {
+  scope: resourceGroup
+  params: {
+    suffix: suffix
+    location: location
+    tags: allTags
+    workspaceName: workspaceName
+    insightsName: insightsName
+    appName: appName
+    emails: alertEmails
+    slowCreateMs: slowCreateMs
+  }
+  dependsOn: [
+    app
+    monitoring
+  ]
+}
+
+@description('Name of the resource group.')
+output AZURE_RESOURCE_GROUP string = resourceGroup.name
+
+@description('Name of the function app, for deploying the package.')
+output AZURE_FUNCTION_APP_NAME string = appName
+
+@description('Address of the service, without a trailing slash.')
+output SERVICE_BASE_URL string = app.outputs.baseUrl
+
+@description('Table endpoint, for "npm run projects".')
+output TABLES_ENDPOINT string = storage.outputs.tableEndpoint
+
+@description('Endpoint of the engine, for "npm run projects", which reads the same settings as the service.')
+output OPENAI_BASE_URL string = usesExistingEndpoint ? existingOpenAiBaseUrl : foundryBaseUrl
+
+@description('Object id of the app\'s identity, for granting it an existing endpoint or a Key Vault secret.')
+output APP_PRINCIPAL_ID string = identity.outputs.principalId

@@ -1,0 +1,96 @@
+metadata description = 'Storage account: the state (tables), the host\'s own data and the deployed package (blobs).'
+
+@description('Name of the storage account.')
+@minLength(3)
+@maxLength(24)
+param name string
+
+@description('Region.')
+param location string
+
+@description('Tags of every resource.')
+param tags { *: string }
+
+@description('Replication of the data.')
+param sku ('Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS')
+
+@description('Name of the container that the deployed package is kept in.')
+param deploymentContainerName string
+
+@description('Whether only private endpoints and the allowed addresses reach the account.')
+param privateNetwork bool
+
+@description('Public IPv4 addresses or ranges that reach a private account nevertheless: operators, a pipeline.')
+param allowedIpAddresses string[]
+
+var softDeleteDays = 7
+
+resource account 'Microsoft.Storage/storageAccounts@2026-06-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: {
+    name: sku
+  }
+  properties: {
+    accessTier: 'Hot'
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+    // Entra ID is the only way in: no account key and no SAS made from one works.
+    allowSharedKeyAccess: false
+    defaultToOAuthAuthentication: true
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    publicNetworkAccess: privateNetwork && empty(allowedIpAddresses) ? 'Disabled' : 'Enabled'
+    networkAcls: {
+      defaultAction: privateNetwork ? 'Deny' : 'Allow'
+      bypass: 'None'
+      ipRules: [
+        for address in (privateNetwork ? allowedIpAddresses : []): {
+          action: 'Allow'
+          value: address
+        }
+      ]
+    }
+  }
+}
+
+resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2026-06-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    deleteRetentionPolicy: {
+      enabled: true
+      days: softDeleteDays
+    }
+    containerDeleteRetentionPolicy: {
+      enabled: true
+      days: softDeleteDays
+    }
+  }
+}
+
+resource deploymentContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-06-01' = {
+  parent: blobService
+  name: deploymentContainerName
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+// Tables have no soft-delete: the README says how to back them up.
+resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2026-06-01' = {
+  parent: account
+  name: 'default'
+}
+
+resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2026-06-01' = [
+  for table in ['projects', 'threads']: {
+    parent: tableService
+    name: table
+  }
+]
+
+@description('Table endpoint, with a trailing slash.')
+output tableEndpoint string = account.properties.primaryEndpoints.table

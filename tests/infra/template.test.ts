@@ -1,0 +1,449 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { parseConfig, settingNames } from '../../shared/config.ts';
+import { describeCompiled, type Resource, type Snapshot, snapshot, template } from './compiled.ts';
+
+const infra = join(import.meta.dirname, '../../infra');
+const operator = '11111111-1111-1111-1111-111111111111';
+const roleNames: Record<string, string> = {
+  'b7e6dc6d-f1e8-4753-8033-0f276bb0955b': 'Storage Blob Data Owner',
+  '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3': 'Storage Table Data Contributor',
+  '3913510d-42f4-4e42-8a64-420c390055eb': 'Monitoring Metrics Publisher',
+  '53ca6127-db72-4b80-b1b0-d745d6d5456d': 'Foundry User',
+};
+const platformSettings = [
+  'APPLICATIONINSIGHTS_AUTHENTICATION_STRING',
+  'APPLICATIONINSIGHTS_CONNECTION_STRING',
+  'AZURE_CLIENT_ID',
+  'AzureWebJobsStorage__blobServiceUri',
+  'AzureWebJobsStorage__clientId',
+  'AzureWebJobsStorage__credential',
+];
+
+const all = ({ resources }: Snapshot, type: string) => resources.filter((resource) => resource.type === type);
+const names = (from: Snapshot, type: string) => all(from, type).map(({ name }) => name.split('/').at(-1));
+const provider = (from: Snapshot, prefix: string) =>
+  from.resources.filter(({ type }) => type.startsWith(prefix));
+
+function one(from: Snapshot, type: string, name = ''): Resource {
+  const found = all(from, type).filter((resource) => resource.name.includes(name));
+  if (found.length !== 1 || !found[0]) throw new Error(`${found.length} resources of ${type} ${name}`);
+  return found[0];
+}
+
+function settings(from: Snapshot): Record<string, string> {
+  const { siteConfig } = one(from, 'Microsoft.Web/sites').properties as {
+    siteConfig: { appSettings: { name: string; value: string }[] };
+  };
+  return Object.fromEntries(siteConfig.appSettings.map(({ name, value }) => [name, value]));
+}
+
+/** Every role assignment as "who: role on resource", the resource without what comes before its provider. */
+function grants(from: Snapshot): string[] {
+  return all(from, 'Microsoft.Authorization/roleAssignments')
+    .map(({ id, properties }) => {
+      const scope = id.split('/providers/').slice(1, -1).join('/');
+      const role = String(properties['roleDefinitionId']).split('/').at(-1) ?? '';
+      const principal = String(properties['principalId']);
+      const who = /userAssignedIdentities\/id-/.test(principal)
+        ? 'app'
+        : /accounts\/aif-.*identity/.test(principal)
+          ? 'project'
+          : principal;
+      return `${who} (${properties['principalType']}): ${roleNames[role]} on ${scope.replaceAll(/-sample-[a-z0-9]{8}|(?<=\/)st[a-z0-9]{13}/g, '')}`;
+    })
+    .sort();
+}
+
+const appGrants = [
+  'app (ServicePrincipal): Monitoring Metrics Publisher on Microsoft.Insights/components/appi',
+  'app (ServicePrincipal): Storage Blob Data Owner on Microsoft.Storage/storageAccounts/',
+  'app (ServicePrincipal): Storage Table Data Contributor on Microsoft.Storage/storageAccounts/',
+];
+
+describeCompiled('the deployment', () => {
+  let main: Snapshot;
+  beforeAll(() => {
+    main = snapshot('main.bicepparam');
+  }, 240_000);
+
+  test('takes no account key, allows no public blob and no old TLS in storage', () => {
+    expect(one(main, 'Microsoft.Storage/storageAccounts').properties).toMatchObject({
+      allowSharedKeyAccess: false,
+      allowBlobPublicAccess: false,
+      allowCrossTenantReplication: false,
+      defaultToOAuthAuthentication: true,
+      minimumTlsVersion: 'TLS1_2',
+      supportsHttpsTrafficOnly: true,
+    });
+  });
+
+  test('has the two tables and a private container for the package, with deleted blobs kept a week', () => {
+    expect(names(main, 'Microsoft.Storage/storageAccounts/tableServices/tables')).toEqual([
+      'projects',
+      'threads',
+    ]);
+    expect(names(main, 'Microsoft.Storage/storageAccounts/blobServices/containers')).toEqual(['deployments']);
+    expect(one(main, 'Microsoft.Storage/storageAccounts/blobServices/containers').properties).toEqual({
+      publicAccess: 'None',
+    });
+    expect(one(main, 'Microsoft.Storage/storageAccounts/blobServices').properties).toEqual({
+      deleteRetentionPolicy: { enabled: true, days: 7 },
+      containerDeleteRetentionPolicy: { enabled: true, days: 7 },
+    });
+  });
+
+  test('serves HTTPS with TLS 1.2 only, no FTP, and no origin unless one is named', () => {
+    expect(one(main, 'Microsoft.Web/sites').properties).toMatchObject({
+      httpsOnly: true,
+      siteConfig: {
+        minTlsVersion: '1.2',
+        scmMinTlsVersion: '1.2',
+        ftpsState: 'Disabled',
+        cors: { allowedOrigins: [], supportCredentials: false },
+      },
+    });
+  });
+
+  test('switches publishing with a password off, for FTP and for deployment', () => {
+    const policies = all(main, 'Microsoft.Web/sites/basicPublishingCredentialsPolicies');
+    expect(policies.map(({ name, properties }) => [name.split('/')[1], properties])).toEqual([
+      ['ftp', { allow: false }],
+      ['scm', { allow: false }],
+    ]);
+  });
+
+  test('runs Node on Flex Consumption and takes its package from storage with its own identity', () => {
+    const identityId = one(main, 'Microsoft.ManagedIdentity/userAssignedIdentities').id;
+    expect(one(main, 'Microsoft.Web/serverfarms')).toMatchObject({
+      sku: { tier: 'FlexConsumption', name: 'FC1' },
+      properties: { reserved: true },
+    });
+    expect(one(main, 'Microsoft.Web/sites')).toMatchObject({
+      kind: 'functionapp,linux',
+      identity: { type: 'UserAssigned', userAssignedIdentities: { [identityId]: {} } },
+      tags: { 'azd-service-name': 'api', 'azd-env-name': 'sample' },
+      properties: {
+        functionAppConfig: {
+          runtime: { name: 'node', version: '24' },
+          deployment: {
+            storage: {
+              type: 'blobContainer',
+              value: expect.stringContaining("primaryEndpoints.blob, 'deployments')"),
+              authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identityId },
+            },
+          },
+          scaleAndConcurrency: {
+            instanceMemoryMB: 2048,
+            maximumInstanceCount: 40,
+            alwaysReady: [],
+            triggers: { http: { perInstanceConcurrency: 100 } },
+          },
+        },
+      },
+    });
+  });
+
+  test('sets every setting of the service but the secrets, and the platform settings, and no other', () => {
+    const withheld = ['JWT_JWKS_URI', 'OPENAI_API_KEY', 'TABLES_CONNECTION_STRING'];
+    const expected = [...settingNames.filter((name) => !withheld.includes(name)), ...platformSettings];
+    expect(Object.keys(settings(main)).sort()).toEqual(expected.sort());
+  });
+
+  test('sets what the service accepts as its configuration', () => {
+    const known = Object.entries(settings(main)).map(([name, value]) => [
+      name,
+      value.startsWith('[reference(') ? 'https://known.example.com/' : value,
+    ]);
+    const config = parseConfig(Object.fromEntries(known));
+    expect([...config.assistants.keys()]).toEqual(['asst_docshelper']);
+    expect(config.engine).toMatchObject({ apiKey: undefined, tokenScope: 'https://ai.azure.com/.default' });
+    expect(config.runTimeoutSeconds).toBe(600);
+  });
+
+  test('connects to storage and telemetry by identity only', () => {
+    const found = settings(main);
+    expect(found['AzureWebJobsStorage__credential']).toBe('managedidentity');
+    for (const name of ['AzureWebJobsStorage__clientId', 'AZURE_CLIENT_ID']) {
+      expect(found[name]).toMatch(
+        /^\[reference\('[^']+\/userAssignedIdentities\/id-[^']+', '[^']+'\)\.clientId\]$/,
+      );
+    }
+    expect(found['APPLICATIONINSIGHTS_AUTHENTICATION_STRING']).toMatch(
+      /^\[format\('ClientId=\{0\};Authorization=AAD'/,
+    );
+    expect(found['AzureWebJobsStorage__blobServiceUri']).toMatch(/primaryEndpoints\.blob\]$/);
+    expect(found['TABLES_ENDPOINT']).toMatch(/primaryEndpoints\.table\]$/);
+    expect(Object.values(found).join()).not.toMatch(
+      /AccountKey|SharedAccess|UseDevelopment|InstrumentationKey=/,
+    );
+  });
+
+  test('reads no key anywhere and puts no secret into an output', () => {
+    const compiled = template();
+    expect(compiled).not.toMatch(/\blist[A-Z]\w*\(/);
+    expect(compiled).not.toMatch(/secure(string|object)/i);
+    expect(Object.keys(main.outputs).sort()).toEqual([
+      'APP_PRINCIPAL_ID',
+      'AZURE_FUNCTION_APP_NAME',
+      'AZURE_RESOURCE_GROUP',
+      'OPENAI_BASE_URL',
+      'SERVICE_BASE_URL',
+      'TABLES_ENDPOINT',
+    ]);
+    expect(JSON.stringify(main.outputs)).not.toMatch(/key|connectionString|secret|token/i);
+  });
+
+  test('grants exactly what is needed, each on one resource', () => {
+    expect(grants(main)).toEqual([
+      'app (ServicePrincipal): Foundry User on Microsoft.CognitiveServices/accounts/aif/projects/threads',
+      ...appGrants,
+      'project (ServicePrincipal): Foundry User on Microsoft.CognitiveServices/accounts/aif',
+    ]);
+  });
+
+  test('names each role once in the sources', () => {
+    const sources = globSync('**/*.bicep', { cwd: infra }).map((path) =>
+      readFileSync(join(infra, path), 'utf8'),
+    );
+    for (const role of Object.keys(roleNames)) {
+      expect([role, sources.join().split(role).length - 1]).toEqual([role, 1]);
+    }
+  });
+
+  test('creates a Foundry account without keys, with its project and models, and points the service at the project', () => {
+    const account = one(main, 'Microsoft.CognitiveServices/accounts');
+    expect(account).toMatchObject({
+      kind: 'AIServices',
+      properties: { customSubDomainName: account.name, disableLocalAuth: true, allowProjectManagement: true },
+    });
+    expect(settings(main)['OPENAI_BASE_URL']).toBe(
+      `https://${account.name}.services.ai.azure.com/api/projects/threads/openai/v1`,
+    );
+    expect(one(main, 'Microsoft.CognitiveServices/accounts/projects').name).toBe(`${account.name}/threads`);
+  });
+
+  test('deploys every model that an assistant of the repository names', () => {
+    const assistants: { model: string }[] = JSON.parse(settings(main)['ASSISTANTS'] ?? '');
+    const deployed = names(main, 'Microsoft.CognitiveServices/accounts/deployments');
+    expect(deployed).toEqual(expect.arrayContaining(assistants.map(({ model }) => model)));
+  });
+
+  test('takes telemetry with Entra tokens only and bounds what it can cost', () => {
+    const workspace = one(main, 'Microsoft.OperationalInsights/workspaces');
+    expect(one(main, 'Microsoft.Insights/components').properties).toMatchObject({
+      DisableLocalAuth: true,
+      WorkspaceResourceId: workspace.id,
+      SamplingPercentage: 100,
+    });
+    expect(workspace.properties).toMatchObject({
+      features: { disableLocalAuth: true },
+      workspaceCapping: { dailyQuotaGb: 1 },
+      retentionInDays: 30,
+    });
+  });
+
+  test('alerts on errors, throttling, slow creates, expired runs and silence, with the queries it saves', () => {
+    const group = one(main, 'Microsoft.Insights/actionGroups');
+    const rules = all(main, 'Microsoft.Insights/scheduledQueryRules');
+    const rule = (name: string) => rules.find((found) => found.name.startsWith(name));
+    const saved = all(main, 'Microsoft.OperationalInsights/workspaces/savedSearches');
+    expect(rules).toHaveLength(4);
+    for (const name of ['server-errors', 'engine-throttling', 'slow-creates', 'expired-runs']) {
+      const query = saved.find((found) => found.name.endsWith(`/${name}`))?.properties['query'];
+      expect(rule(name)?.properties).toMatchObject({
+        enabled: true,
+        actions: { actionGroups: [group.id] },
+        criteria: { allOf: [{ query }] },
+      });
+    }
+    expect(one(main, 'Microsoft.Insights/webtests').properties).toMatchObject({
+      Request: { HttpVerb: 'GET', RequestUrl: expect.stringContaining('/api/projects/') },
+      ValidationRules: { ExpectedHttpStatusCode: 401 },
+    });
+    expect(one(main, 'Microsoft.Insights/metricAlerts').properties).toMatchObject({
+      actions: [{ actionGroupId: group.id }],
+    });
+  });
+
+  test('needs no network of its own and is reached without one', () => {
+    expect(provider(main, 'Microsoft.Network/')).toEqual([]);
+    expect(one(main, 'Microsoft.Web/sites').properties).toMatchObject({ virtualNetworkSubnetId: null });
+  });
+});
+
+describeCompiled('the parameters', () => {
+  test('let an operator change projects and nothing else, mail the alerts and name the token keys', () => {
+    const from = snapshot('main.bicepparam', {
+      AZURE_PRINCIPAL_ID: operator,
+      ALERT_EMAILS: 'team@example.com',
+      JWT_JWKS_URI: 'https://issuer.example.com/keys',
+    });
+    expect(grants(from).filter((grant) => !/^(app|project) /.test(grant))).toEqual([
+      `${operator} (User): Storage Table Data Contributor on Microsoft.Storage/storageAccounts//tableServices/default/tables/projects`,
+    ]);
+    expect(one(from, 'Microsoft.Insights/actionGroups').properties).toMatchObject({
+      emailReceivers: [{ emailAddress: 'team@example.com' }],
+    });
+    expect(settings(from)['JWT_JWKS_URI']).toBe('https://issuer.example.com/keys');
+  }, 180_000);
+
+  test('use an existing endpoint without creating or granting anything of Foundry', () => {
+    const from = snapshot('parameters/existing-endpoint.bicepparam');
+    expect(provider(from, 'Microsoft.CognitiveServices/')).toEqual([]);
+    expect(grants(from)).toEqual(appGrants);
+    expect(settings(from)).toMatchObject({ OPENAI_BASE_URL: 'https://engine.example.com/openai/v1' });
+    expect(settings(from)).not.toHaveProperty('OPENAI_API_KEY');
+  }, 180_000);
+
+  test('name the key of an existing endpoint by its place in Key Vault, never by value', () => {
+    const from = snapshot('parameters/existing-endpoint.bicepparam', {
+      OPENAI_API_KEY_SECRET_URI: 'https://vault.example.com/secrets/openai',
+    });
+    expect(settings(from)['OPENAI_API_KEY']).toBe(
+      '@Microsoft.KeyVault(SecretUri=https://vault.example.com/secrets/openai)',
+    );
+    expect(one(from, 'Microsoft.Web/sites').properties['keyVaultReferenceIdentity']).toBe(
+      one(from, 'Microsoft.ManagedIdentity/userAssignedIdentities').id,
+    );
+  }, 180_000);
+
+  test('leave alerts and the probe out of a trial', () => {
+    const from = snapshot('parameters/trial.bicepparam');
+    const alerting = from.resources.filter(({ type }) => /actionGroups|Rules|Alerts|webtests/.test(type));
+    expect(alerting).toEqual([]);
+    expect(one(from, 'Microsoft.Web/sites').properties).toMatchObject({
+      functionAppConfig: { scaleAndConcurrency: { instanceMemoryMB: 512 } },
+    });
+  }, 180_000);
+
+  test('are all described, as is every output, in the template and in every module of it', () => {
+    const undescribed: string[] = [];
+    const visit = (node: unknown, path: string) => {
+      if (typeof node !== 'object' || node === null) return;
+      for (const [key, child] of Object.entries(node)) {
+        if ((key === 'parameters' || key === 'outputs' || key === 'definitions') && '$schema' in node) {
+          for (const [name, declared] of Object.entries(
+            child as Record<string, { metadata?: { description?: string } }>,
+          )) {
+            if (!declared.metadata?.description) undescribed.push(`${path}/${key}/${name}`);
+          }
+        }
+        visit(child, `${path}/${key}`);
+      }
+    };
+    visit(JSON.parse(template()), '');
+    expect(undescribed).toEqual([]);
+  }, 180_000);
+});
+
+describeCompiled('the private network', () => {
+  const file = 'parameters/private-network.bicepparam';
+  let closed: Snapshot;
+  beforeAll(() => {
+    closed = snapshot(file);
+  }, 240_000);
+
+  test('closes storage and Foundry to the internet', () => {
+    expect(one(closed, 'Microsoft.Storage/storageAccounts').properties).toMatchObject({
+      publicNetworkAccess: 'Disabled',
+      networkAcls: { defaultAction: 'Deny', bypass: 'None', ipRules: [] },
+    });
+    expect(one(closed, 'Microsoft.CognitiveServices/accounts').properties).toMatchObject({
+      publicNetworkAccess: 'Disabled',
+      networkAcls: { defaultAction: 'Deny' },
+    });
+  });
+
+  test('opens storage to the named addresses and no others', () => {
+    const from = snapshot(file, { ALLOWED_IP_ADDRESSES: '203.0.113.7,198.51.100.0/24' });
+    expect(one(from, 'Microsoft.Storage/storageAccounts').properties).toMatchObject({
+      publicNetworkAccess: 'Enabled',
+      networkAcls: {
+        defaultAction: 'Deny',
+        ipRules: [
+          { action: 'Allow', value: '203.0.113.7' },
+          { action: 'Allow', value: '198.51.100.0/24' },
+        ],
+      },
+    });
+  }, 180_000);
+
+  test('has an endpoint with its names for blobs, tables and Foundry, in zones that the network sees', () => {
+    const storageId = one(closed, 'Microsoft.Storage/storageAccounts').id;
+    const foundryId = one(closed, 'Microsoft.CognitiveServices/accounts').id;
+    const target = (name: string) => {
+      const { properties } = one(closed, 'Microsoft.Network/privateEndpoints', name);
+      return { properties };
+    };
+    const connection = (privateLinkServiceId: string, group: string) => ({
+      properties: {
+        subnet: { id: expect.stringMatching(/\/subnets\/endpoints$/) },
+        privateLinkServiceConnections: [{ properties: { privateLinkServiceId, groupIds: [group] } }],
+      },
+    });
+    expect(target('pep-blob')).toMatchObject(connection(storageId, 'blob'));
+    expect(target('pep-table')).toMatchObject(connection(storageId, 'table'));
+    expect(target('pep-foundry')).toMatchObject(connection(foundryId, 'account'));
+    // Azure alone knows how the names of storage end.
+    const zone = (text: string) => /privatelink\.[a-z.]+/.exec(text)?.[0];
+    const zones = [
+      'privatelink.blob.',
+      'privatelink.cognitiveservices.azure.com',
+      'privatelink.openai.azure.com',
+      'privatelink.services.ai.azure.com',
+      'privatelink.table.',
+    ];
+    const networkId = one(closed, 'Microsoft.Network/virtualNetworks').id;
+    const links = all(closed, 'Microsoft.Network/privateDnsZones/virtualNetworkLinks');
+    const groups = all(closed, 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups');
+    const configured = groups.flatMap(({ properties }) => {
+      const configs = properties['privateDnsZoneConfigs'] as { properties: { privateDnsZoneId: string } }[];
+      return configs.map((config) => zone(config.properties.privateDnsZoneId));
+    });
+    expect(
+      all(closed, 'Microsoft.Network/privateDnsZones')
+        .map(({ name }) => zone(name))
+        .sort(),
+    ).toEqual(zones);
+    expect(links.map(({ name }) => zone(name)).sort()).toEqual(zones);
+    for (const link of links) expect(link.properties).toMatchObject({ virtualNetwork: { id: networkId } });
+    expect(configured.sort()).toEqual(zones);
+  });
+
+  test('sends what the app sends through a delegated subnet with an address of its own to the internet', () => {
+    const { subnets } = one(closed, 'Microsoft.Network/virtualNetworks').properties as { subnets: unknown[] };
+    expect(subnets[0]).toMatchObject({
+      name: 'app',
+      properties: {
+        natGateway: { id: one(closed, 'Microsoft.Network/natGateways').id },
+        networkSecurityGroup: { id: one(closed, 'Microsoft.Network/networkSecurityGroups').id },
+        delegations: [{ properties: { serviceName: 'Microsoft.App/environments' } }],
+      },
+    });
+    expect(one(closed, 'Microsoft.Web/sites').properties['virtualNetworkSubnetId']).toMatch(
+      /\/subnets\/app$/,
+    );
+  });
+
+  test('grants and sets the same as without it', () => {
+    const open = snapshot('main.bicepparam');
+    expect(grants(closed)).toEqual(grants(open));
+    expect(settings(closed)).toEqual(settings(open));
+  }, 180_000);
+});
+
+describe('the sources', () => {
+  test('name no registry, no machine and no subscription', () => {
+    const paths = globSync('**/*.{bicep,bicepparam,csproj,json,kql,ts}', { cwd: infra });
+    expect(paths.length).toBeGreaterThan(15);
+    for (const path of paths) {
+      const text = readFileSync(join(infra, path), 'utf8');
+      expect([path, text.match(/nuget\.org|npmjs|\/work\/|\/root\/|subscriptions\/[0-9a-f]{8}/g)]).toEqual([
+        path,
+        null,
+      ]);
+    }
+  });
+});
