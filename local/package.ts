@@ -17,8 +17,13 @@ for (const file of await readdir(join(projectFolder, 'dist'))) {
   if (file.endsWith('.cjs')) await cp(join(projectFolder, 'dist', file), join(target, 'dist', file));
 }
 await cp(join(projectFolder, 'host.json'), join(target, 'host.json'));
-const { name, version, main, engines } = JSON.parse(await readFile(join(projectFolder, 'package.json'), 'utf8'));
-await writeFile(join(target, 'package.json'), JSON.stringify({ name, version, main, engines, private: true }, null, 2));
+const { name, version, main, engines } = JSON.parse(
+  await readFile(join(projectFolder, 'package.json'), 'utf8'),
+);
+await writeFile(
+  join(target, 'package.json'),
+  JSON.stringify({ name, version, main, engines, private: true }, null, 2),
+);
 
 let total = 0;
 for (const file of await readdir(target, { recursive: true })) {

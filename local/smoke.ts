@@ -53,7 +53,9 @@ async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
 /** @throws {Error} naming the status and the code, which are all that may be shown. */
 function expectStatus({ status, body }: Answer, expected: number): void {
   if (status !== expected) {
-    throw new Error(`answered ${status} ${body.code ?? ''} instead of ${expected} (${body.details ?? 'no reference'})`);
+    throw new Error(
+      `answered ${status} ${body.code ?? ''} instead of ${expected} (${body.details ?? 'no reference'})`,
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-import { Ajv } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import schema from './project.schema.json' with { type: 'json' };
 
 /** What a project's record says; `project.schema.json` describes it. */
@@ -25,7 +25,7 @@ export const isProjectId = (value: string | undefined): value is string =>
  * @throws {Error} listing every fault with its place.
  */
 export function parseProjects(value: unknown, assistants: ReadonlyMap<string, unknown>): Project[] {
-  const check = new Ajv({ allErrors: true, useDefaults: true }).compile<Project[]>(schema);
+  const check = new Ajv2020({ allErrors: true, useDefaults: true, meta: false, validateSchema: false }).compile<Project[]>(schema);
   const faults: string[] = [];
   if (!check(value)) {
     for (const { instancePath, message, params } of check.errors ?? []) {

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
+import { conditionalResponse } from '../http/conditional.ts';
 import type { ApiRequest } from '../http/endpoint.ts';
-import { jsonResponse } from '../http/responses.ts';
 import { type Run, toRunBody } from './run.ts';
 import { isFinished } from './state.ts';
 
@@ -10,26 +9,13 @@ const pollSeconds = 2;
 /** A recorded end is final; the limit is for a run whose thread is deleted. */
 const finishedMaxAgeSeconds = 300;
 
-/** The answer of a get, or 304 when the client has it already (RFC 9110, section 13.1.2). */
+/** The answer of a get, which a client may keep once the run has finished. */
 export function runResponse(request: ApiRequest, run: Run, headers: Record<string, string> = {}) {
-  const body = toRunBody(run);
-  const etag = `"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 22)}"`;
-  const all = {
+  return conditionalResponse(request, toRunBody(run), {
     ...headers,
-    ETag: etag,
     Vary: 'Authorization',
     ...(isFinished(run)
       ? { 'Cache-Control': `private, max-age=${finishedMaxAgeSeconds}` }
       : { 'Cache-Control': 'no-store', 'Retry-After': String(pollSeconds) }),
-  };
-  return matches(request.headers.get('If-None-Match'), etag)
-    ? { status: 304, headers: all }
-    : jsonResponse(200, body, all);
+  });
 }
-
-/** Weak comparison, as for every If-None-Match. */
-const matches = (condition: string | null, etag: string): boolean =>
-  condition
-    ?.split(',')
-    .map((tag) => tag.trim().replace(/^W\//, ''))
-    .some((tag) => tag === '*' || tag === etag) ?? false;

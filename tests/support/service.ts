@@ -4,7 +4,7 @@ import { createProjectStore } from '../../shared/projects/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
 import { startTestEngine, type TestEngine } from './engine.ts';
 import { startTestIssuer, type TestIssuer } from './issuer.ts';
-import { startProcess, type TestProcess } from './process.ts';
+import { projectFolder, startProcess, type TestProcess } from './process.ts';
 import { type StoreProxy, startStoreProxy } from './storeProxy.ts';
 
 /** A JSON answer with what tests look at. */
@@ -70,8 +70,14 @@ export const testAssistants = [
   secondAssistant,
 ];
 
-/** @param overrides settings of the app that differ from a usable configuration. */
-export async function startService(overrides: Record<string, string> = {}): Promise<TestService> {
+/**
+ * @param overrides settings of the app that differ from a usable configuration.
+ * @param folder the app's folder.
+ */
+export async function startService(
+  overrides: Record<string, string> = {},
+  folder = projectFolder,
+): Promise<TestService> {
   const connectionString = process.env['TEST_TABLES_CONNECTION_STRING'] ?? '';
   const [engine, issuer, store] = await Promise.all([
     startTestEngine(),
@@ -95,7 +101,7 @@ export async function startService(overrides: Record<string, string> = {}): Prom
   await Promise.all([projectTable.createTable(), (await openTable(tables, 'threads')).createTable()]);
   const projects = createProjectStore(async () => projectTable);
 
-  let host: TestProcess = await startProcess('local/host/main.ts', [], settings);
+  let host: TestProcess = await startProcess('local/host/main.ts', ['--folder', folder], settings);
   const earlier: string[] = [];
   const service: TestService = {
     get url() {
@@ -156,7 +162,7 @@ export async function startService(overrides: Record<string, string> = {}): Prom
     log: () => [...earlier, host.output()].join('\n'),
     async restart(changed = {}) {
       earlier.push(host.output());
-      host = await startProcess('local/host/main.ts', [], { ...settings, ...changed });
+      host = await startProcess('local/host/main.ts', ['--folder', folder], { ...settings, ...changed });
     },
     kill: () => host.kill(),
     stop: () => host.stop(),
