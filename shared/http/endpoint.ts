@@ -41,7 +41,10 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
           query: request.query,
           text: () => request.text(),
         },
-        { ...built, ...built.openStores(deadline), deadline,
+        {
+          ...built,
+          ...built.openStores(deadline),
+          deadline,
           signal: proxied?.signal ?? never,
           log: (facts) => invocation.log(JSON.stringify({ ...facts, requestId: invocation.invocationId })),
         },

@@ -25,7 +25,12 @@ export const isProjectId = (value: string | undefined): value is string =>
  * @throws {Error} listing every fault with its place.
  */
 export function parseProjects(value: unknown, assistants: ReadonlyMap<string, unknown>): Project[] {
-  const check = new Ajv2020({ allErrors: true, useDefaults: true, meta: false, validateSchema: false }).compile<Project[]>(schema);
+  const check = new Ajv2020({
+    allErrors: true,
+    useDefaults: true,
+    meta: false,
+    validateSchema: false,
+  }).compile<Project[]>(schema);
   const faults: string[] = [];
   if (!check(value)) {
     for (const { instancePath, message, params } of check.errors ?? []) {

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Ajv } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { assistantFiles, folderFaults, listing } from '../../infra/assistants.ts';
 import schema from '../../shared/projects/project.schema.json' with { type: 'json' };
 import { describeCompiled, snapshot } from './compiled.ts';
@@ -25,7 +25,7 @@ describe('the assistants of the repository', () => {
     const projects: { assistantId: string }[] = JSON.parse(
       readFileSync(join(infra, 'projects.json'), 'utf8'),
     );
-    const validate = new Ajv({ allErrors: true }).compile(schema);
+    const validate = new Ajv2020({ allErrors: true }).compile(schema);
     expect([validate(projects), validate.errors]).toEqual([true, null]);
     const ids = assistantFiles(infra).map((file) => {
       const { id } = JSON.parse(readFileSync(join(infra, 'assistants', file), 'utf8'));

@@ -4,6 +4,7 @@ import { createProjectStore } from '../../shared/projects/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
 import { startTestEngine, type TestEngine } from './engine.ts';
 import { startTestIssuer, type TestIssuer } from './issuer.ts';
+import { deviations } from './openApi.ts';
 import { projectFolder, startProcess, type TestProcess } from './process.ts';
 import { type StoreProxy, startStoreProxy } from './storeProxy.ts';
 
@@ -139,12 +140,12 @@ export async function startService(
       });
       const text = await response.text();
       const json = response.headers.get('Content-Type')?.includes('json');
-      return {
-        status: response.status,
-        headers: response.headers,
-        text,
-        body: json ? JSON.parse(text) : undefined,
-      };
+      const { status } = response;
+      const answer = { status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
+      // Every answer of every test has to be as described; only the host's own 404 for no route at all is not.
+      const deviating = status === 404 && text === '' ? [] : deviations(method, path, answer);
+      if (deviating.length > 0) throw new Error(`not as described in openapi.json: ${deviating.join('; ')}`);
+      return answer;
     },
     async openThread(projectId) {
       const { status, body } = await service.call(`projects/${projectId}/threads`, { method: 'POST' });
