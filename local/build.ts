@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 /*
@@ -14,7 +13,7 @@ const onDemand: Readonly<Record<string, string>> = {
   '@azure/data-tables': 'tables.cjs',
 };
 
-const dist = fileURLToPath(new URL('../dist', import.meta.url));
+const dist = 'dist';
 
 const options: BuildOptions = {
   bundle: true,

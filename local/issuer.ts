@@ -60,10 +60,15 @@ export async function startIssuer(options: {
   };
 }
 
-/** @returns undefined when there is none yet. */
+/** @returns undefined when there is none yet. @throws {Error} when the file is damaged. */
 export async function readSigner(file: string): Promise<Signer | undefined> {
   const text = await readFile(file, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : JSON.parse(text);
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    // The parser's own message quotes the key.
+    throw new Error(`${file} is damaged; delete it, and the next start makes a new one.`);
+  }
 }
 
 /** @param claims such as `sub` and `projects`. */

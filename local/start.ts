@@ -9,7 +9,10 @@ import { projectFolder, startSurroundings } from './surroundings.ts';
 const port = Number(process.env['PORT'] || 7071);
 
 async function start(): Promise<void> {
-  const surroundings = await startSurroundings(process.env);
+  const surroundings = await startSurroundings(process.env).catch((error) => {
+    console.error(explain(error));
+    process.exit(1);
+  });
   Object.assign(process.env, surroundings.settings);
   let host: Host | undefined;
   const stop = async (code: number) => {
@@ -18,6 +21,7 @@ async function start(): Promise<void> {
     process.exit(code);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(0));
+  stopWithParent(() => void stop(0));
   try {
     await applyDemo(parseConfig(process.env));
     host = await startHost({ folder: projectFolder, port });
@@ -31,6 +35,17 @@ async function start(): Promise<void> {
   }
 }
 
+/** npm passes a signal to its shell alone, which ends without passing it on. */
+function stopWithParent(stop: () => void): void {
+  if (process.env['npm_lifecycle_event'] === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    stop();
+  }, 250).unref();
+}
+
 function explain(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
@@ -42,7 +57,8 @@ function welcome(url: string, token: string | undefined): string {
   const thread = `${url}/api/projects/${demoProjectId}/threads/${demoThreadId}`;
   const authorization = `-H "Authorization: Bearer ${token ?? '$TOKEN'}"`;
   const question = '{"message": "Can you help me understand the authentication flow in this project?"}';
-  const lastRun = '$(grep -o "run_[a-z0-9]*" /tmp/run.json | head -n 1)';
+  const file = `/tmp/run-${new URL(url).port}.json`;
+  const lastRun = `$(grep -o "run_[a-z0-9]*" ${file} | head -n 1)`;
   return `
 The thread-run service is listening at ${url}
 
@@ -50,7 +66,7 @@ ${token ? `A token for the demo project, good for 24 hours (npm run token prints
 
 Start a run, see how it stands, read the answer:
 
-curl -s -X POST ${thread}/runs ${authorization} -H "Content-Type: application/json" -d '${question}' | tee /tmp/run.json
+curl -s -X POST ${thread}/runs ${authorization} -H "Content-Type: application/json" -d '${question}' | tee ${file}
 
 curl -s ${thread}/runs/${lastRun} ${authorization}
 

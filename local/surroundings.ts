@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type AzuriteOptions, freePort, startAzurite } from './azurite.ts';
 import { startEmulator } from './emulator/emulator.ts';
 import { readSigner, type Signer, startIssuer } from './issuer.ts';
+import { lockFolder } from './lock.ts';
 
 /** What the service needs around it and a developer's machine does not have. */
 export interface Surroundings {
@@ -30,17 +31,19 @@ export const findSigner = () => readSigner(signerFile);
 
 /**
  * Starts the token issuer, the engine's emulator and the store, each only where the environment has no setting for it.
+ * @throws {Error} when the service runs in this folder already.
  * @param fixedPorts fails when a port of the sample settings is taken; otherwise any free one will do.
  */
 export async function startSurroundings(
   env: Readonly<Record<string, string | undefined>>,
   { fixedPorts = false, allServices = false }: { fixedPorts?: boolean; allServices?: boolean } = {},
 ): Promise<Surroundings> {
-  const closers: (() => Promise<void>)[] = [];
+  const closers = [await lockFolder(localFolder)];
   const settings: Record<string, string> = {};
   const portOf = (name: keyof typeof ports) => (fixedPorts ? ports[name] : freePort(ports[name]));
   // What belongs to one engine would be lost on another, so each has data of its own.
-  const engine = env['OPENAI_BASE_URL'] ? new URL(env['OPENAI_BASE_URL']).host : 'emulator';
+  // An address that is none is for the configuration to refuse, with its other faults.
+  const engine = env['OPENAI_BASE_URL'] ? (URL.parse(env['OPENAI_BASE_URL'])?.host ?? 'none') : 'emulator';
   const dataDir = join(localFolder, engine.replaceAll(':', '_'));
   await mkdir(dataDir, { recursive: true });
 

@@ -7,7 +7,10 @@ import { startSurroundings } from './surroundings.ts';
 /* `npm run surroundings`: what `func start` needs around it, at the addresses of local.settings.sample.json. */
 
 const settingsFile = 'local.settings.json';
-const surroundings = await startSurroundings({}, { fixedPorts: true, allServices: true });
+const surroundings = await startSurroundings({}, { fixedPorts: true, allServices: true }).catch((error) => {
+  console.error(`The surroundings did not start: ${error.message}`);
+  process.exit(1);
+});
 await applyDemo(parseConfig(surroundings.settings));
 await access(settingsFile).catch(() => copyFile('local.settings.sample.json', settingsFile));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

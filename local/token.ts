@@ -5,22 +5,26 @@ import { findSigner } from './surroundings.ts';
 
 /* `npm run token -- --project ID [--project ID …] [--sub S] [--expires-in SECONDS]`: prints a token of the local issuer. */
 
-const { values } = parseArgs({
-  options: {
-    project: { type: 'string', multiple: true, default: [demoProjectId] },
-    sub: { type: 'string', default: 'demo-user' },
-    'expires-in': { type: 'string', default: '86400' },
-  },
+await main().catch((error) => {
+  console.error((error as Error).message);
+  process.exitCode = 1;
 });
-const signer = await findSigner();
-const seconds = Number(values['expires-in']);
-if (!signer) {
-  console.error('There is no local issuer yet: run "npm start" once in this folder.');
-  process.exitCode = 1;
-} else if (!Number.isInteger(seconds)) {
-  console.error('--expires-in must be a whole number of seconds (a negative one gives an expired token).');
-  process.exitCode = 1;
-} else {
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      project: { type: 'string', multiple: true, default: [demoProjectId] },
+      sub: { type: 'string', default: 'demo-user' },
+      'expires-in': { type: 'string', default: '86400' },
+    },
+  });
+  if (!/^-?\d+$/.test(values['expires-in'])) {
+    throw new Error(
+      '--expires-in must be a whole number of seconds (a negative one gives an expired token).',
+    );
+  }
+  const signer = await findSigner();
+  if (!signer) throw new Error('There is no local issuer yet: run "npm start" once in this folder.');
   const projects = values.project.filter((project) => project !== '');
-  console.log(await signToken(signer, { sub: values.sub, projects }, seconds));
+  console.log(await signToken(signer, { sub: values.sub, projects }, Number(values['expires-in'])));
 }

@@ -1,4 +1,5 @@
 import { type Assistant, parseAssistants } from './assistants/assistants.ts';
+import { deepFreeze } from './freeze.ts';
 
 /** Names of all settings, as `local.settings.sample.json` and `infra/` spell them. */
 export const settingNames = [
@@ -93,7 +94,22 @@ function parseTables(endpoint: string | undefined, connectionString: string | un
   if (!endpoint && !connectionString) {
     faults.push('TABLES_ENDPOINT (or TABLES_CONNECTION_STRING) is missing');
   }
+  const fault = connectionString && connectionStringFault(connectionString);
+  if (fault) faults.push(`TABLES_CONNECTION_STRING ${fault}`);
   return endpoint ? { endpoint } : { connectionString: connectionString ?? '' };
+}
+
+function connectionStringFault(value: string): string | undefined {
+  if (value === 'UseDevelopmentStorage=true') return undefined;
+  const parts = new Map(value.split(';').map((part) => part.split(/=(.*)/s, 2) as [string, string]));
+  const authorized =
+    parts.has('SharedAccessSignature') || (parts.has('AccountName') && parts.has('AccountKey'));
+  if (!authorized) return 'must name an account and its key, or a shared access signature';
+  const endpoint = parts.get('TableEndpoint');
+  const fault = endpoint !== undefined && urlFault(endpoint);
+  if (fault) return `has a TableEndpoint that ${fault}`;
+  const plain = parts.get('DefaultEndpointsProtocol') === 'http' && endpoint === undefined;
+  return plain ? 'must use https (http only for localhost)' : undefined;
 }
 
 function parseSeconds(value: string, faults: string[]): number {
@@ -110,12 +126,4 @@ function urlFault(value: string): string | undefined {
   if (!url || !/^https?:$/.test(url.protocol)) return 'must be an absolute http(s) URL';
   const local = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
   return url.protocol === 'http:' && !local ? 'must use https (http only for localhost)' : undefined;
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const part of Object.values(value)) deepFreeze(part);
-  }
-  return value;
 }

@@ -100,6 +100,8 @@ function summarize(engine: Engine, record: ResponseRecord) {
     id: record.id,
     conversation: conversationId,
     status: statusOf(record),
+    /** To the millisecond, where the API tells whole seconds. */
+    endedAtMs: record.end?.atMs ?? null,
     metadata,
     instructions,
     inputText,

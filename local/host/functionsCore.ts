@@ -68,6 +68,7 @@ export function registerHook(): Disposable {
   return new Disposable();
 }
 
+/** What app and library log; the library's debugging is left out, as in the cloud. */
 export function log(level: string, _category: string, message: string): void {
-  console.error(`[${level}] ${message}`);
+  if (level !== 'debug' && level !== 'trace') console.error(`[${level}] ${message}`);
 }

@@ -3,14 +3,15 @@ import { request as forward, type IncomingMessage, type ServerResponse } from 'n
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { App, Route } from './app.ts';
-import { getProgrammingModel, type RpcHttp } from './functionsCore.ts';
+import { getProgrammingModel, log, type RpcHttp } from './functionsCore.ts';
 
 /**
  * Carries one request through the app as host and worker do it together: the library's own programming model builds
  * the request that a function sees and reads the answer it gives. What throws answers 500 with an empty body.
  */
 export async function invoke(app: App, request: IncomingMessage, response: ServerResponse) {
-  const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`);
+  const url = URL.parse(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`);
+  if (!url) return void response.writeHead(400).end();
   const match = findRoute(app.routes, request.method ?? 'GET', url.pathname);
   if (!match) return void response.writeHead(404).end();
   try {
@@ -23,6 +24,9 @@ export async function invoke(app: App, request: IncomingMessage, response: Serve
     response.end();
   }
 }
+
+/** How the library joins a request with its invocation; host and worker keep it between them. */
+const invocationHeader = 'x-ms-invocation-id';
 
 interface Call {
   readonly route: Route;
@@ -56,7 +60,7 @@ async function stream(call: Call, httpUri: string, response: ServerResponse): Pr
     method: request.method,
     headers: {
       ...headers(request),
-      'x-ms-invocation-id': invocationId,
+      [invocationHeader]: invocationId,
       'x-forwarded-host': url.host,
       'x-forwarded-proto': 'http',
     },
@@ -71,7 +75,8 @@ async function stream(call: Call, httpUri: string, response: ServerResponse): Pr
     console.error(`[error] ${route.registration.metadata.name} threw ${error.name}`),
   );
   const incoming = await answered;
-  response.writeHead(incoming.statusCode ?? 502, incoming.headers).flushHeaders();
+  const { [invocationHeader]: _own, ...answeredHeaders } = incoming.headers;
+  response.writeHead(incoming.statusCode ?? 502, answeredHeaders).flushHeaders();
   await pipeline(incoming, response).catch(() => undefined);
 }
 
@@ -108,7 +113,7 @@ async function run(
     invocationId,
     metadata: registration.metadata,
     request: { invocationId, inputData: [{ name: bindingName, data }], triggerMetadata },
-    log: (level: string, _category: string, message: string) => console.error(`[${level}] ${message}`),
+    log,
   });
   const { context, inputs } = await model.getArguments();
   const result = await model.invokeFunction(context, inputs, registration.callback);

@@ -1,4 +1,5 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { deepFreeze } from '../freeze.ts';
 import schema from './assistant.schema.json' with { type: 'json' };
 
 export type AssistantTool =
@@ -61,7 +62,7 @@ export function parseAssistants(text: string, faults: string[]): ReadonlyMap<str
     const name = typeof value?.id === 'string' ? value.id : `number ${index + 1}`;
     if (found.length === 0 && assistants.has(value.id)) found.push('has an id that is taken');
     faults.push(...found.map((fault) => `ASSISTANTS, ${name}: ${fault}`));
-    assistants.set(value?.id, value);
+    assistants.set(value?.id, deepFreeze(value));
   }
   return assistants;
 }

@@ -3,7 +3,7 @@ import type { Config } from '../config.ts';
 import { AppError, type ErrorCode } from '../http/errors.ts';
 import type { Observation } from '../runs/state.ts';
 import type { Message } from '../threads/thread.ts';
-import { CredentialUnavailable, engineFetch, isRefusal, toAppError } from './engineErrors.ts';
+import { CredentialUnavailable, engineFetch, isRefusal, toAppError, toStartError } from './engineErrors.ts';
 import { type RunRequest, toResponseParams } from './runRequest.ts';
 
 /** The engine's answer to a start. `refused`: it certainly did not take the run; `unknown`: it may have. */
@@ -101,10 +101,7 @@ export function createEngine(config: Config['engine']): Engine {
         );
         return { outcome: 'taken', responseId: response.id, seen: toObservation(response) };
       } catch (error) {
-        return {
-          outcome: isRefusal(error) ? 'refused' : 'unknown',
-          error: toAppError(error, 'thread_not_found'),
-        };
+        return { outcome: isRefusal(error) ? 'refused' : 'unknown', error: toStartError(error) };
       }
     },
 

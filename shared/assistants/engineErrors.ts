@@ -55,17 +55,31 @@ export function toAppError(error: unknown, missing?: ErrorCode): AppError {
     return new AppError('unavailable', { cause: error, retryAfterSeconds });
   }
   if (status === 429) return new AppError('rate_limited', { cause: error, retryAfterSeconds });
-  if (code === 'conversation_locked') return new AppError('thread_busy', { cause: error });
   const absent = status === 404 && !deploymentCodes.has(code ?? '') ? missing : undefined;
   return new AppError(absent ?? 'internal_error', { cause: error });
 }
 
+/** The same for a start: it finds the conversation gone, or taken by a run that our records do not know. */
+export function toStartError(error: unknown): AppError {
+  const locked = (error as EngineFault).code === 'conversation_locked' && isRefusal(error);
+  return locked ? new AppError('thread_busy', { cause: error }) : toAppError(error, 'thread_not_found');
+}
+
+/** A longer wait is passed on as this one: an hour is long enough to look again. */
+const maxRetryAfterSeconds = 3_600;
+
 /** RFC 9110, section 10.2.3: seconds or a date; and the engine's own header in milliseconds, which is finer. */
 function parseRetryAfter(headers: Headers | undefined): number | undefined {
-  const milliseconds = Number(headers?.get('retry-after-ms') ?? Number.NaN);
-  if (milliseconds >= 0) return milliseconds / 1000;
-  const value = headers?.get('retry-after');
-  if (!value) return undefined;
-  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
-  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
+  const milliseconds = headers?.get('retry-after-ms') ?? '';
+  const value = headers?.get('retry-after') ?? '';
+  const seconds = isNumber(milliseconds)
+    ? Number(milliseconds) / 1000
+    : isNumber(value)
+      ? Number(value)
+      : // `Date.parse` takes a lone number for a date.
+        /[a-z]/i.test(value) && (Date.parse(value) - Date.now()) / 1000;
+  if (seconds === false || Number.isNaN(seconds)) return undefined;
+  return Math.min(maxRetryAfterSeconds, Math.max(0, seconds));
 }
+
+const isNumber = (value: string) => /^\d+(\.\d+)?$/.test(value);

@@ -30,6 +30,9 @@ const tokenFaults = new Set([
   'ERR_JWKS_MULTIPLE_MATCHING_KEYS',
 ]);
 
+const isTokenFault = (error: unknown): error is errors.JOSEError =>
+  error instanceof errors.JOSEError && tokenFaults.has(error.code);
+
 /**
  * Verifies bearer tokens of the configured issuer: signature, `iss`, `aud`, `exp`, `nbf`, and that there is a `sub`.
  * No clock tolerance: a token ends when it says so.
@@ -48,6 +51,9 @@ export function createAuthenticate(config: Config['jwt']): Authenticate {
         audience: config.audience,
         requiredClaims: ['exp', 'sub'],
       });
+      if (typeof payload.sub !== 'string' || payload.sub === '') {
+        throw new errors.JWTClaimValidationFailed('"sub" must be text', payload, 'sub', 'check_failed');
+      }
       return toCaller(payload);
     } catch (error) {
       throw toTokenError(error);
@@ -56,7 +62,9 @@ export function createAuthenticate(config: Config['jwt']): Authenticate {
 }
 
 function toTokenError(error: unknown): unknown {
-  if (!(error instanceof errors.JOSEError) || !tokenFaults.has(error.code)) return error;
+  if (error instanceof AppError) return error;
+  // What is left is a published key that is no good, such as one too short for its algorithm.
+  if (!isTokenFault(error)) return new AppError('unavailable', { cause: error });
   const expired = error.code === 'ERR_JWT_EXPIRED';
   const description = expired ? 'The token has expired' : 'The token does not verify';
   return new AppError(expired ? 'token_expired' : 'unauthorized', {
@@ -84,7 +92,7 @@ function createFindKey(config: Config['jwt']): JWTVerifyGetKey {
       });
       return await (await keys)(header, token);
     } catch (error) {
-      if (error instanceof errors.JOSEError && tokenFaults.has(error.code)) throw error;
+      if (isTokenFault(error)) throw error;
       throw new AppError('unavailable', { cause: error });
     }
   };

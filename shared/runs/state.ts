@@ -36,7 +36,9 @@ export function observe(run: Run, seen: Observation, now: Date): Run {
     case 'queued':
       return run;
     case 'in_progress':
-      return run.status === 'in_progress' ? run : { ...run, status: 'in_progress', startedAt: now };
+      return run.status === 'in_progress'
+        ? run
+        : { ...run, status: 'in_progress', startedAt: latest(now, run.createdAt) };
     case 'completed':
       return complete(run, seen, now);
     case 'failed':

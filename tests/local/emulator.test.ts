@@ -669,7 +669,14 @@ describe('control API', () => {
     await client.responses.retrieve(id);
     await client.responses.retrieve('resp_unknown').catch(() => undefined);
     expect(await control('GET', 'responses')).toEqual([
-      { ...asked, id, conversation: null, status: 'completed', inputText: 'Who am I?' },
+      {
+        ...asked,
+        id,
+        conversation: null,
+        status: 'completed',
+        inputText: 'Who am I?',
+        endedAtMs: expect.any(Number),
+      },
     ]);
     expect(await control('GET', 'calls')).toEqual({
       calls: [

@@ -1,0 +1,117 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { freePort, startAzurite } from '../../local/azurite.ts';
+import { startTestIssuer } from '../support/issuer.ts';
+import { projectFolder } from '../support/process.ts';
+import { prepareApps } from './apps.ts';
+import { measureCalls } from './calls.ts';
+import { measureMemory } from './memory.ts';
+import { measureNotice } from './notice.ts';
+import { ratios, type Section, toTable } from './report.ts';
+import { measureRequests } from './requests.ts';
+import { measureStartUp } from './startUp.ts';
+import { measureWaiting } from './waiting.ts';
+import type { Ground } from './world.ts';
+
+/*
+ * `npm run bench [-- --quick] [-- --only PART,PART] [-- --cpu-prof DIR]`: measures the built service on this machine and
+ * prints one table; dist/bench.json has all of it. Judges nothing by time: it fails only when something went wrong.
+ * `--cpu-prof` writes a profile of each of the service's processes.
+ */
+
+const parts: Readonly<Record<string, (ground: Ground) => Promise<Section>>> = {
+  requests: measureRequests,
+  notice: measureNotice,
+  calls: measureCalls,
+  startUp: measureStartUp,
+  waiting: measureWaiting,
+  memory: measureMemory,
+};
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: Object.keys(parts).join(',') },
+    'cpu-prof': { type: 'string' },
+  },
+});
+
+async function measure(ground: Ground): Promise<Record<string, Section>> {
+  const sections: Record<string, Section> = {};
+  const run = async (name: string) => {
+    const startedAt = performance.now();
+    sections[name] = (await parts[name]?.(ground)) ?? fail(`there is no part ${name}`);
+    console.error(`${name}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+  };
+  const chosen = values.only.split(',');
+  // Counting calls is waiting, for the most part, and hinders the other that waits a lot as little.
+  const together = new Set(['notice', 'calls']);
+  for (const name of chosen.filter((one) => !together.has(one))) await run(name);
+  await Promise.all(chosen.filter((one) => together.has(one)).map(run));
+  return sections;
+}
+
+function fail(reason: string): never {
+  throw new Error(reason);
+}
+
+const profileFolder = values['cpu-prof'];
+const folder = await mkdtemp(join(tmpdir(), 'bench-'));
+const [issuer, azurite] = await Promise.all([
+  startTestIssuer(),
+  freePort().then((port) => startAzurite({ port })),
+]);
+try {
+  const loadBefore = loadavg();
+  const sections = await measure({
+    issuer,
+    azurite,
+    folder,
+    apps: await prepareApps(folder),
+    nodeOptions: profileFolder === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profileFolder],
+    quick: values.quick,
+  });
+  const ordered = Object.keys(parts).flatMap((name) => sections[name] ?? []);
+  const rows = ordered.flatMap((section) => section.rows);
+  const errors = ordered.flatMap((section) => section.errors ?? []);
+  console.log(toTable(rows));
+  const machine = {
+    node: process.version,
+    platform: process.platform,
+    cpu: cpus()[0]?.model,
+    cpus: availableParallelism(),
+    loadBefore,
+  };
+  console.log(
+    `\n${machine.cpus} × ${machine.cpu}, Node.js ${machine.node}, load before ${loadBefore[0]?.toFixed(1)}`,
+  );
+  if (process.platform !== 'linux')
+    console.log('Without /proc, processor time and resident memory are left out.');
+  await mkdir(join(projectFolder, 'dist'), { recursive: true });
+  await writeFile(
+    join(projectFolder, 'dist/bench.json'),
+    JSON.stringify(
+      {
+        at: new Date(),
+        quick: values.quick,
+        machine,
+        rows: rows.map((row) => ({ ...row, ratio: ratios(row) })),
+        details: Object.fromEntries(Object.entries(sections).map(([name, { details }]) => [name, details])),
+        errors,
+      },
+      null,
+      2,
+    ),
+  );
+  for (const note of ordered.flatMap((section) => section.notes ?? [])) console.log(note);
+  for (const error of errors.slice(0, 10)) console.error(error);
+  if (errors.length > 0) {
+    console.error(`${errors.length} requests went wrong.`);
+    process.exitCode = 1;
+  }
+} finally {
+  await Promise.all([issuer.close(), azurite.close()]);
+  await rm(folder, { recursive: true, force: true });
+}

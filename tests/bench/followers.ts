@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from './client.ts';
+
+/** How a client learnt of a run's end. */
+export interface Followed {
+  /** When it knew, in Unix milliseconds. */
+  readonly knownAtMs: number;
+  /** Requests it took, besides the create. */
+  readonly calls: number;
+}
+
+/** Follows a run to its end. @throws {Error} when it does not end well. */
+export type Follow = (client: Client, runPath: string) => Promise<Followed>;
+
+/** As the document's examples do it: a look at once, and one every two seconds. */
+export const poll: Follow = (client, path) => look(client, path, 2_000);
+
+/** Asks to be answered when there is news, and again until the run has ended. */
+export const wait: Follow = (client, path) => look(client, `${path}?wait=60`, 0);
+
+async function look(client: Client, path: string, pauseMs: number): Promise<Followed> {
+  for (let calls = 1; ; calls++) {
+    const { text } = await client.call('GET', path, 200);
+    if (isCompleted(JSON.parse(text))) return { knownAtMs: Date.now(), calls };
+    if (pauseMs > 0) await sleep(pauseMs);
+  }
+}
+
+/** Reads the live events until the run's end. */
+export const listen: Follow = async (client, path) => {
+  const stream = await client.open(`${path}/events`);
+  let rest = '';
+  for await (const chunk of stream.setEncoding('utf8')) {
+    const events = (rest + chunk).split('\n\n');
+    rest = events.pop() ?? '';
+    for (const event of events) {
+      const data = /^event: run\ndata: (.*)$/m.exec(event)?.[1];
+      if (data && isCompleted(JSON.parse(data))) {
+        const knownAtMs = Date.now();
+        stream.resume();
+        return { knownAtMs, calls: 1 };
+      }
+    }
+  }
+  throw new Error('the events ended before the run');
+};
+
+function isCompleted({ runId, status }: { runId: string; status: string }): boolean {
+  if (status === 'queued' || status === 'in_progress') return false;
+  if (status === 'completed') return true;
+  throw new Error(`${runId} ended as ${status}`);
+}

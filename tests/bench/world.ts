@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import type { Azurite } from '../../local/azurite.ts';
+import type { Project } from '../../shared/projects/project.ts';
+import { createProjectStore } from '../../shared/projects/projectStore.ts';
+import { openTable } from '../../shared/storage/tables.ts';
+import { type EngineRun, startTestEngine, type TestEngine } from '../support/engine.ts';
+import type { TestIssuer } from '../support/issuer.ts';
+import { testAssistants } from '../support/service.ts';
+import { type StoreProxy, startStoreProxy } from '../support/storeProxy.ts';
+import { type Client, createClient } from './client.ts';
+import { pool } from './load.ts';
+import { type Server, type ServerOptions, startServer } from './servers.ts';
+
+/** What all parts of the benchmark share. */
+export interface Ground {
+  readonly issuer: TestIssuer;
+  readonly azurite: Azurite;
+  /** For logs and built apps; gone when the benchmark ends. */
+  readonly folder: string;
+  /** The apps' folders: the service as it was built, and the function that answers a constant. */
+  readonly apps: { readonly service: string; readonly streamed: string; readonly classic: string };
+  /** Options of Node's own for the service's process. */
+  readonly nodeOptions: readonly string[];
+  readonly quick: boolean;
+}
+
+/** The service with an engine and a project of its own, each in a process of its own. */
+export interface World {
+  readonly project: Project;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly engine: TestEngine;
+  /** Counts round trips; only with `counted`. */
+  readonly store: StoreProxy | undefined;
+  readonly app: Server;
+  readonly client: Client;
+  /** Opens threads; returns their paths. */
+  openThreads(count: number): Promise<string[]>;
+  /** Starts a run on a free thread; returns the run's path. */
+  startRun(threadPath: string): Promise<string>;
+  /** When the engine finished each run, by the end of the run's path. */
+  endings(): Promise<ReadonlyMap<string, number>>;
+  close(): Promise<void>;
+}
+
+/** The message of every run. */
+export const message = 'Can you help me understand the authentication flow in this project?';
+
+/** @param counted puts a proxy in front of the store, at the price of its time. */
+export async function startWorld(
+  ground: Ground,
+  { counted = false, ...options }: { counted?: boolean } & Partial<ServerOptions> = {},
+): Promise<World> {
+  const { azurite } = ground;
+  const engine = await startTestEngine();
+  const store = counted ? await startStoreProxy(azurite.port) : undefined;
+  const { connectionString } = azurite;
+  const project = await addProject(connectionString);
+  const settings = {
+    JWT_ISSUER: ground.issuer.url,
+    JWT_AUDIENCE: ground.issuer.audience,
+    OPENAI_BASE_URL: engine.url,
+    OPENAI_API_KEY: 'bench-engine-key',
+    TABLES_CONNECTION_STRING: store
+      ? connectionString.replace(`:${azurite.port}/`, `:${store.port}/`)
+      : connectionString,
+    ASSISTANTS: JSON.stringify(testAssistants),
+  };
+  const app = await startServer({
+    ...options,
+    ...host(ground.apps.service),
+    nodeOptions: ground.nodeOptions,
+    env: settings,
+    folder: ground.folder,
+  });
+  const client = createClient(app.url, await ground.issuer.sign({ projects: [project.projectId] }));
+  const threadsPath = `/api/projects/${project.projectId}/threads`;
+  return {
+    project,
+    settings,
+    engine,
+    store,
+    app,
+    client,
+    openThreads: (count) =>
+      pool(count, 16, async () => {
+        const { text } = await client.call('POST', threadsPath, 201);
+        return `${threadsPath}/${JSON.parse(text).threadId}`;
+      }),
+    startRun: async (threadPath) =>
+      (await client.call('POST', `${threadPath}/runs`, 201, { message })).location,
+    async endings() {
+      const runs = (await engine.runs()) as readonly (EngineRun & { endedAtMs?: number })[];
+      return new Map(
+        runs.map(({ metadata, endedAtMs = Number.NaN }) => [metadata['runId'] ?? '', endedAtMs]),
+      );
+    },
+    async close() {
+      client.close();
+      await app.stop();
+      await Promise.all([engine.close(), store?.close()]);
+    },
+  };
+}
+
+/** The local host for the app in a folder. */
+export const host = (folder: string): Pick<ServerOptions, 'script' | 'args'> => ({
+  script: '../../local/host/main.ts',
+  args: ['--folder', folder],
+});
+
+/** The run's id, which its path ends with. */
+export const runIdOf = (runPath: string): string => runPath.slice(runPath.lastIndexOf('/') + 1);
+
+async function addProject(connectionString: string): Promise<Project> {
+  const tables = { connectionString };
+  const projects = await openTable(tables, 'projects');
+  await Promise.all([projects.createTable(), (await openTable(tables, 'threads')).createTable()]);
+  const project: Project = {
+    projectId: randomUUID(),
+    name: 'Benchmark',
+    assistantId: 'asst_test',
+    members: [],
+    groups: [],
+  };
+  await createProjectStore(async () => projects).put(project);
+  return project;
+}

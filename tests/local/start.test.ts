@@ -1,0 +1,307 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { freePort, startAzurite } from '../../local/azurite.ts';
+import { startTestEngine } from '../support/engine.ts';
+import { startTestIssuer } from '../support/issuer.ts';
+import { projectFolder } from '../support/process.ts';
+
+/*
+ * `npm start` as a user runs it, in a process group of its own and with a data folder of its own. These tests stay one
+ * after the other in one file: what is started prefers the well-known ports 7072, 7073 and 10002.
+ */
+
+// A start takes seconds, and several of them on a busy machine.
+jest.setTimeout(120_000);
+
+const { PATH = '' } = process.env;
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+let dataDir: string;
+const cleanups: (() => unknown)[] = [];
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'start-test-'));
+});
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  await untilGone();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+/** The processes that work on this test's data folder: its Azurite. */
+async function processes(): Promise<string[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'args=']);
+  return stdout.split('\n').filter((args) => args.includes(dataDir));
+}
+
+async function untilGone(): Promise<void> {
+  for (let tries = 0; tries < 100 && (await processes()).length > 0; tries++) await pause(50);
+  expect(await processes()).toEqual([]);
+}
+
+interface Started {
+  /** All that it wrote. */
+  readonly output: string;
+  readonly url: string;
+  readonly token: string | undefined;
+  /** The three lines to paste. */
+  readonly lines: readonly [create: string, look: string, read: string];
+  /** Sends a signal to the process alone; resolves with its exit code. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+interface Command {
+  readonly file?: string;
+  readonly args?: readonly string[];
+  readonly cwd?: string;
+}
+
+/** Runs the command until the service is ready or has ended; in the latter case there is an exit code. */
+async function launch(settings: Record<string, string>, command: Command = {}) {
+  const { file = process.execPath, args = ['local/start.ts'], cwd = projectFolder } = command;
+  const child = spawn(file, args, {
+    cwd,
+    env: { PATH, HOME: dataDir, LOCAL_DATA_DIR: dataDir, PORT: '0', ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  cleanups.push(() => {
+    try {
+      process.kill(-(child.pid ?? 0), 'SIGKILL');
+    } catch {
+      // The whole group has ended, as it should.
+    }
+  });
+  const exited = once(child, 'exit') as Promise<[number | null]>;
+  const closed = once(child, 'close');
+  let output = '';
+  const ready = new Promise<void>((resolve) => {
+    const add = (text: string) => {
+      output += text;
+      if (output.includes('Ctrl-C ends it')) resolve();
+    };
+    child.stdout.setEncoding('utf8').on('data', add);
+    child.stderr.setEncoding('utf8').on('data', add);
+  });
+  await Promise.race([ready, closed]);
+  return { child, exited, code: child.exitCode, output };
+}
+
+async function start(settings: Record<string, string> = {}, command: Command = {}): Promise<Started> {
+  const { child, exited, code, output } = await launch(settings, command);
+  if (code !== null) throw new Error(`the start ended with code ${code}:\n${output}`);
+  const [create = '', look = '', read = ''] = output.split('\n').filter((line) => line.startsWith('curl '));
+  return {
+    output,
+    url: /listening at (\S+)/.exec(output)?.[1] ?? '',
+    token: /^eyJ\S+$/m.exec(output)?.[0],
+    lines: [create, look, read],
+    async end(signal) {
+      child.kill(signal);
+      return (await exited)[0];
+    },
+  };
+}
+
+/** A start that is to fail: its exit code and what it wrote. */
+async function fail(settings: Record<string, string>) {
+  const { code, output } = await launch(settings);
+  if (code === null) throw new Error(`the start did not fail:\n${output}`);
+  return { code, output };
+}
+
+/** A terminal with a shell, into which lines are pasted one after the other. */
+function openTerminal(env: Record<string, string> = {}) {
+  const shell = spawn('bash', { env: { PATH, ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
+  cleanups.push(() => shell.kill());
+  let output = '';
+  shell.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  return {
+    /** Resolves with the JSON that the line prints. */
+    // biome-ignore lint/suspicious/noExplicitAny: a test asserts on whatever came.
+    async paste(line: string): Promise<any> {
+      output = '';
+      shell.stdin.write(`${line}\necho; echo --done--\n`);
+      while (!output.includes('\n--done--\n')) {
+        expect(shell.exitCode).toBeNull();
+        await pause(10);
+      }
+      return JSON.parse(output.slice(0, output.indexOf('\n--done--\n')));
+    },
+  };
+}
+
+/** Pastes the three lines, the second until the run is completed, as a user would. */
+async function converse({ lines }: Started, { paste }: ReturnType<typeof openTerminal>) {
+  const created = await paste(lines[0]);
+  let run = await paste(lines[1]);
+  for (let tries = 0; run.status !== 'completed' && tries < 200; tries++) {
+    await pause(50);
+    run = await paste(lines[1]);
+  }
+  expect(run).toMatchObject({ runId: created.runId, status: 'completed' });
+  return { run, thread: await paste(lines[2]) };
+}
+
+describe('npm start', () => {
+  test('prints three lines that start a run, show it and read its answer; and keeps all that over a restart and a crash', async () => {
+    const PORT = String(await freePort());
+    const first = await start({ PORT });
+    expect(first.url).toBe(`http://127.0.0.1:${PORT}`);
+    expect(first.token).toBeDefined();
+    for (const line of first.lines) {
+      expect(line).toContain(first.url);
+      expect(line).toContain(`Bearer ${first.token}`);
+    }
+    const terminal = openTerminal();
+    const { run, thread } = await converse(first, terminal);
+    expect(thread.messages).toMatchObject([
+      { role: 'user', content: 'Can you help me understand the authentication flow in this project?' },
+      { role: 'assistant', content: expect.stringContaining('authentication.md') },
+    ]);
+    expect(await processes()).toHaveLength(1);
+    expect(await first.end('SIGINT')).toBe(0);
+    expect(await processes()).toEqual([]);
+
+    // The lines of the first start carry its token.
+    const second = await start({ PORT });
+    expect(await terminal.paste(first.lines[1])).toEqual(run);
+    expect(await terminal.paste(first.lines[2])).toEqual(thread);
+    const again = await converse(second, terminal);
+    await second.end('SIGKILL');
+    await untilGone();
+
+    const third = await start({ PORT });
+    expect(await terminal.paste(third.lines[1])).toEqual(again.run);
+    expect((await terminal.paste(third.lines[2])).messages).toHaveLength(4);
+    expect(await third.end('SIGTERM')).toBe(0);
+    expect(await processes()).toEqual([]);
+  });
+
+  test('builds first, and ends with everything when npm is asked to end', async () => {
+    // A checkout of its own, so that the build does not come between the other tests and theirs.
+    const cwd = join(dataDir, 'checkout');
+    await mkdir(cwd);
+    await copyFile(join(projectFolder, 'package.json'), join(cwd, 'package.json'));
+    for (const part of ['node_modules', 'functions', 'shared', 'local', 'openapi.json']) {
+      await symlink(join(projectFolder, part), join(cwd, part));
+    }
+    const started = await start({}, { file: 'npm', args: ['start'], cwd });
+    expect(await readdir(join(cwd, 'dist'))).toEqual([
+      'identity.cjs',
+      'index.cjs',
+      'openai.cjs',
+      'tables.cjs',
+    ]);
+    expect(await processes()).toHaveLength(1);
+    await started.end('SIGTERM');
+    await untilGone();
+  });
+
+  test('says which port is taken, and how to choose another', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const { code, output } = await fail({ PORT: String(port) });
+    expect(code).toBe(1);
+    expect(output).toBe(`Port ${port} is taken; choose another one: PORT=7080 npm start\n`);
+    expect(await processes()).toEqual([]);
+    taken.close();
+  });
+});
+
+describe('npm start where the service runs already', () => {
+  test.each([
+    ['on its port', (port: string) => port],
+    ['on another port', () => '0'],
+  ])('ends with code 1 and leaves tokens and data of the first one alone: %s', async (_name, choose) => {
+    const PORT = String(await freePort());
+    const first = await start({ PORT });
+    const terminal = openTerminal({ LOCAL_DATA_DIR: dataDir });
+    const created = await terminal.paste(first.lines[0]);
+
+    const { code, output } = await fail({ PORT: choose(PORT) });
+    expect(code).toBe(1);
+    expect(output).not.toContain('    at ');
+    expect(await processes()).toHaveLength(1);
+
+    const [look] = first.lines[1].split(' -H ');
+    const token = `$(${process.execPath} ${join(projectFolder, 'local/token.ts')})`;
+    expect(await terminal.paste(`${look} -H "Authorization: Bearer ${token}"`)).toMatchObject({
+      runId: created.runId,
+    });
+    expect(await first.end('SIGTERM')).toBe(0);
+  });
+});
+
+describe('npm start with a part of its own', () => {
+  test('starts no emulator when OPENAI_BASE_URL names an engine, and gives the demo the first of ASSISTANTS', async () => {
+    const engine = await startTestEngine();
+    cleanups.push(() => engine.close());
+    const own = { id: 'asst_own', name: 'Own', model: 'gpt-5-mini', instructions: 'Be brief.' };
+    const started = await start({
+      OPENAI_BASE_URL: engine.url,
+      OPENAI_API_KEY: 'key',
+      ASSISTANTS: JSON.stringify([own]),
+    });
+    expect(started.token).toBeDefined();
+    expect(await processes()).toHaveLength(1);
+    const { run, thread } = await converse(started, openTerminal());
+    expect(run.assistantId).toBe('asst_own');
+    expect(thread.messages).toHaveLength(2);
+    expect(await engine.runs()).toMatchObject([
+      { instructions: 'Be brief.', metadata: { runId: run.runId } },
+    ]);
+    expect(await readdir(dataDir)).not.toContain('emulator');
+    expect(await started.end('SIGTERM')).toBe(0);
+  });
+
+  test('starts no issuer when JWT_ISSUER names one and asks for its token, and no store when one is named', async () => {
+    const [issuer, azurite] = await Promise.all([
+      startTestIssuer(),
+      startAzurite({ port: await freePort() }),
+    ]);
+    cleanups.push(issuer.close, azurite.close);
+    const started = await start({
+      JWT_ISSUER: issuer.url,
+      JWT_AUDIENCE: issuer.audience,
+      TABLES_CONNECTION_STRING: azurite.connectionString,
+    });
+    expect(started.token).toBeUndefined();
+    expect(started.output).toContain('Use a token of your issuer as TOKEN.');
+    expect(await processes()).toEqual([]);
+    expect(await readdir(dataDir)).toEqual(['emulator', 'lock']);
+    await converse(started, openTerminal({ TOKEN: await issuer.sign({ sub: 'demo-member' }) }));
+    expect(await started.end('SIGTERM')).toBe(0);
+  });
+});
+
+describe('npm start with settings that do not work', () => {
+  test.each<[string, Record<string, string>, string[]]>([
+    [
+      'settings of the app',
+      { JWT_ISSUER: 'nonsense', RUN_TIMEOUT_SECONDS: 'soon', ASSISTANTS: '{}' },
+      ['JWT_ISSUER must be', 'JWT_AUDIENCE is missing', 'RUN_TIMEOUT_SECONDS must be', 'ASSISTANTS must be'],
+    ],
+    [
+      'addresses that decide what is started',
+      { OPENAI_BASE_URL: 'nonsense', TABLES_ENDPOINT: 'nonsense', RUN_TIMEOUT_SECONDS: '0' },
+      ['OPENAI_BASE_URL must be', 'TABLES_ENDPOINT must be', 'RUN_TIMEOUT_SECONDS must be'],
+    ],
+  ])('names all faults at once, and leaves nothing behind: %s', async (_name, settings, faults) => {
+    const { code, output } = await fail(settings);
+    expect(code).toBe(1);
+    for (const fault of faults) expect(output).toContain(`  - ${fault}`);
+    expect(output).not.toMatch(/nonsense|soon| {4}at /);
+    expect(await processes()).toEqual([]);
+  });
+});

@@ -1,0 +1,127 @@
+import { describe, expect, test } from '@jest/globals';
+import { type Assistant, assistantFaults, parseAssistants } from '../../../shared/assistants/assistants.ts';
+
+const smallest = { id: 'asst_1', name: 'One', model: 'gpt-5-mini', instructions: 'Help.' };
+
+const fullest: Required<Assistant> & { $schema: string } = {
+  $schema: '../../shared/assistants/assistant.schema.json',
+  ...smallest,
+  tools: [
+    { type: 'file_search', vectorStoreIds: ['vs_1', 'vs_2'], maxResults: 10 },
+    { type: 'code_interpreter' },
+    { type: 'web_search' },
+  ],
+  temperature: 0.5,
+  topP: 1,
+  maxOutputTokens: 4096,
+  reasoningEffort: 'low',
+};
+
+describe('an assistant', () => {
+  test.each([
+    ['with what is required', smallest],
+    ['with everything', fullest],
+    [
+      'with limits at their ends',
+      { ...smallest, temperature: 0, topP: 0.01, maxOutputTokens: 16, tools: [] },
+    ],
+    ['with limits at their other ends', { ...smallest, temperature: 2, maxOutputTokens: 1_000_000 }],
+    ['with a search without stores', { ...smallest, tools: [{ type: 'file_search' }] }],
+  ])('is valid %s', (_name, assistant) => {
+    expect(assistantFaults(assistant)).toEqual([]);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['null', null, /^the assistant must be object$/],
+    ['text', 'asst_1', /^the assistant must be object$/],
+    ['a list', [smallest], /^the assistant must be object$/],
+    ...['id', 'name', 'model', 'instructions'].flatMap((field): [string, unknown, RegExp][] => [
+      [`no ${field}`, { ...smallest, [field]: undefined }, RegExp(`required property '${field}'`)],
+      [`an empty ${field}`, { ...smallest, [field]: '' }, RegExp(`^${field} must`)],
+      [`a ${field} of null`, { ...smallest, [field]: null }, RegExp(`^${field} must be string$`)],
+      [`a ${field} that is a number`, { ...smallest, [field]: 7 }, RegExp(`^${field} must be string$`)],
+    ]),
+    ['an id of another form', { ...smallest, id: 'assistant' }, /^id must match pattern/],
+    ['an id with a newline', { ...smallest, id: 'asst_1\n' }, /^id must match pattern/],
+    ['too long an id', { ...smallest, id: `asst_${'x'.repeat(60)}` }, /^id must match pattern/],
+    ['too long instructions', { ...smallest, instructions: 'x'.repeat(32_769) }, /^instructions must NOT/],
+    ['an unknown field', { ...smallest, temprature: 1 }, /^the assistant has an unknown field "temprature"$/],
+    ['a temperature below 0', { ...smallest, temperature: -0.1 }, /^temperature must be >= 0$/],
+    ['a temperature above 2', { ...smallest, temperature: 2.1 }, /^temperature must be <= 2$/],
+    ['a temperature as text', { ...smallest, temperature: '1' }, /^temperature must be number$/],
+    ['a topP of 0', { ...smallest, topP: 0 }, /^topP must be > 0$/],
+    ['a topP above 1', { ...smallest, topP: 1.1 }, /^topP must be <= 1$/],
+    ['too few maxOutputTokens', { ...smallest, maxOutputTokens: 15 }, /^maxOutputTokens must be >= 16$/],
+    ['half a token', { ...smallest, maxOutputTokens: 16.5 }, /^maxOutputTokens must be integer$/],
+    ['an unknown effort', { ...smallest, reasoningEffort: 'most' }, /^reasoningEffort must be equal to one/],
+    ['tools that are no list', { ...smallest, tools: {} }, /^tools must be array$/],
+    [
+      'nine tools',
+      { ...smallest, tools: Array(9).fill({ type: 'web_search' }) },
+      /^tools must NOT have more/,
+    ],
+    ['a tool without a type', { ...smallest, tools: [{}] }, /^tools\.0 must have required property 'type'$/],
+    ['a tool that calls back', { ...smallest, tools: [{ type: 'function', name: 'f' }] }, /^tools\.0 /],
+    [
+      'a tool with an unknown field',
+      { ...smallest, tools: [{ type: 'file_search', vector_store_ids: ['vs_1'] }] },
+      /^tools\.0 has an unknown field "vector_store_ids"$/,
+    ],
+    [
+      'a store listed twice',
+      { ...smallest, tools: [{ type: 'file_search', vectorStoreIds: ['vs_1', 'vs_1'] }] },
+      /^tools\.0\.vectorStoreIds must NOT have duplicate items/,
+    ],
+    [
+      'too many results',
+      { ...smallest, tools: [{ type: 'web_search' }, { type: 'file_search', maxResults: 51 }] },
+      /^tools\.1\.maxResults must be <= 50$/,
+    ],
+  ])('is not valid with %s, and the fault says where', (_name, value, fault) => {
+    expect(assistantFaults(value)).toContainEqual(expect.stringMatching(fault));
+  });
+
+  test('is told all its faults at once', () => {
+    const faults = assistantFaults({ ...smallest, name: '', topP: 2, colour: 'red', size: 1 });
+    expect(faults).toHaveLength(4);
+  });
+});
+
+describe('the setting ASSISTANTS', () => {
+  const parse = (text: string) => {
+    const faults: string[] = [];
+    return { assistants: parseAssistants(text, faults), faults };
+  };
+
+  test('becomes the assistants by id', () => {
+    const second = { ...smallest, id: 'asst_2' };
+    const { assistants, faults } = parse(JSON.stringify([smallest, second]));
+    expect(faults).toEqual([]);
+    expect([...assistants]).toEqual([
+      ['asst_1', smallest],
+      ['asst_2', second],
+    ]);
+  });
+
+  test.each(['{', 'asst_1', '{}', 'null', '7', '"x"', '[]', JSON.stringify(smallest)])(
+    'is no list of assistants as %s',
+    (text) => {
+      expect(parse(text).faults).toEqual(['ASSISTANTS must be a JSON array of at least one assistant']);
+    },
+  );
+
+  test('is told the faults of all its assistants, each by its id or its number', () => {
+    const text = JSON.stringify([smallest, { ...smallest, id: 'asst_2', topP: 3 }, null, { id: 7 }, []]);
+    const { faults } = parse(text);
+    expect(faults).toContain('ASSISTANTS, asst_2: topP must be <= 1');
+    expect(faults).toContain('ASSISTANTS, number 3: the assistant must be object');
+    expect(faults).toContain('ASSISTANTS, number 4: id must be string');
+    expect(faults).toContain('ASSISTANTS, number 5: the assistant must be object');
+    expect(faults.filter((fault) => fault.includes('asst_1'))).toEqual([]);
+  });
+
+  test('has no two assistants of one id', () => {
+    const { faults } = parse(JSON.stringify([smallest, smallest]));
+    expect(faults).toEqual(['ASSISTANTS, asst_1: has an id that is taken']);
+  });
+});

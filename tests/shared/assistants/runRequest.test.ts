@@ -1,0 +1,125 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Assistant } from '../../../shared/assistants/assistants.ts';
+import { toResponseParams } from '../../../shared/assistants/runRequest.ts';
+import type { Project } from '../../../shared/projects/project.ts';
+import type { RunInput } from '../../../shared/runs/run.ts';
+
+const assistant: Assistant = { id: 'asst_1', name: 'One', model: 'gpt-5-mini', instructions: 'Help.' };
+const project: Project = { projectId: 'p', name: 'P', assistantId: 'asst_1', members: [], groups: [] };
+const input: RunInput = { message: 'Hello', instructions: null };
+
+interface Parts {
+  readonly assistant?: Partial<Assistant>;
+  readonly project?: Partial<Project>;
+  readonly input?: Partial<RunInput>;
+}
+
+const paramsOf = (parts: Parts = {}) =>
+  toResponseParams({
+    conversationId: 'conv_1',
+    run: {
+      ...{ runId: 'run_1', threadId: 'thread_1', projectId: 'p', assistantId: 'asst_1', status: 'queued' },
+      ...{ createdAt: new Date(0), expiresAt: new Date(1) },
+    },
+    assistant: { ...assistant, ...parts.assistant },
+    project: { ...project, ...parts.project },
+    input: { ...input, ...parts.input },
+  });
+
+test('a run asks for a kept background answer in its conversation, and for nothing that is not configured', () => {
+  expect(paramsOf()).toEqual({
+    model: 'gpt-5-mini',
+    conversation: 'conv_1',
+    input: [{ role: 'user', content: 'Hello' }],
+    instructions: 'Help.',
+    truncation: 'auto',
+    background: true,
+    store: true,
+    stream: true,
+    metadata: { projectId: 'p', threadId: 'thread_1', runId: 'run_1' },
+  });
+});
+
+test("a run asks for everything that its assistant's configuration says", () => {
+  const params = paramsOf({
+    assistant: { temperature: 0, topP: 0.5, maxOutputTokens: 100, reasoningEffort: 'none' },
+  });
+  expect(params).toMatchObject({
+    temperature: 0,
+    top_p: 0.5,
+    max_output_tokens: 100,
+    reasoning: { effort: 'none' },
+  });
+});
+
+describe('the instructions of a run', () => {
+  test.each([
+    ['Help.', undefined, null],
+    ['Help.\n\nRun.', undefined, 'Run.'],
+    ['Help.\n\nProject.', 'Project.', null],
+    ['Help.\n\nProject.\n\nRun.', 'Project.', 'Run.'],
+    ['Help.', '', ''],
+  ])('are %j with those of the project %j and of the run %j', (expected, ofProject, ofRun) => {
+    const params = paramsOf({
+      project: ofProject === undefined ? {} : { instructions: ofProject },
+      input: { instructions: ofRun },
+    });
+    expect(params.instructions).toBe(expected);
+  });
+
+  const codeUnit = fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code));
+  const text = fc.string({ unit: codeUnit });
+
+  test('begin with those of assistant and project, whatever a caller sends', () => {
+    fc.assert(
+      fc.property(text, text, (message, instructions) => {
+        const params = paramsOf({ project: { instructions: 'Project.' }, input: { message, instructions } });
+        expect(params.instructions.startsWith('Help.\n\nProject.')).toBe(true);
+        expect(params.instructions.endsWith(instructions)).toBe(true);
+        expect(params.input).toEqual([{ role: 'user', content: message }]);
+      }),
+    );
+  });
+});
+
+describe('the tools of a run', () => {
+  test('are those of the assistant in the words of the engine', () => {
+    const { tools } = paramsOf({
+      assistant: {
+        tools: [
+          { type: 'file_search', vectorStoreIds: ['vs_1'], maxResults: 5 },
+          { type: 'code_interpreter' },
+          { type: 'web_search' },
+        ],
+      },
+    });
+    expect(tools).toEqual([
+      { type: 'file_search', vector_store_ids: ['vs_1'], max_num_results: 5 },
+      { type: 'code_interpreter', container: { type: 'auto' } },
+      { type: 'web_search' },
+    ]);
+  });
+
+  test("search the project's stores besides the assistant's, each once", () => {
+    const { tools } = paramsOf({
+      assistant: { tools: [{ type: 'file_search', vectorStoreIds: ['vs_1', 'vs_2'] }] },
+      project: { vectorStoreIds: ['vs_2', 'vs_3'] },
+    });
+    expect(tools).toEqual([{ type: 'file_search', vector_store_ids: ['vs_1', 'vs_2', 'vs_3'] }]);
+  });
+
+  test("search the project's stores though the assistant has no search of its own", () => {
+    const { tools } = paramsOf({
+      assistant: { tools: [{ type: 'web_search' }] },
+      project: { vectorStoreIds: ['vs_3'] },
+    });
+    expect(tools).toEqual([{ type: 'web_search' }, { type: 'file_search', vector_store_ids: ['vs_3'] }]);
+  });
+
+  test('are left out where there are none', () => {
+    expect(paramsOf({ assistant: { tools: [] }, project: { vectorStoreIds: [] } })).not.toHaveProperty(
+      'tools',
+    );
+  });
+});

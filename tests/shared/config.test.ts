@@ -1,0 +1,224 @@
+import { describe, expect, test } from '@jest/globals';
+import { ConfigError, parseConfig, settingNames } from '../../shared/config.ts';
+
+const assistant = { id: 'asst_1', name: 'One', model: 'gpt-5-mini', instructions: 'Help.' };
+
+const usable = {
+  JWT_ISSUER: 'https://issuer.example',
+  JWT_AUDIENCE: 'thread-runs',
+  OPENAI_BASE_URL: 'https://engine.example/v1',
+  TABLES_ENDPOINT: 'https://account.table.core.windows.net',
+  ASSISTANTS: JSON.stringify([assistant]),
+};
+
+type Settings = Record<string, string | undefined>;
+
+/** Every fault of settings that differ from usable ones. */
+function faultsOf(changed: Settings): readonly string[] {
+  try {
+    parseConfig({ ...usable, ...changed });
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe('usable settings', () => {
+  test('become a configuration with the documented defaults', () => {
+    expect(parseConfig(usable)).toEqual({
+      jwt: { issuer: 'https://issuer.example', audience: 'thread-runs', jwksUri: undefined },
+      engine: {
+        baseUrl: 'https://engine.example/v1',
+        apiKey: undefined,
+        tokenScope: 'https://ai.azure.com/.default',
+      },
+      tables: { endpoint: 'https://account.table.core.windows.net' },
+      assistants: new Map([['asst_1', assistant]]),
+      runTimeoutSeconds: 600,
+    });
+  });
+
+  test('are taken over one by one', () => {
+    const { TABLES_ENDPOINT, ...rest } = usable;
+    const config = parseConfig({
+      ...rest,
+      JWT_JWKS_URI: 'https://issuer.example/keys',
+      OPENAI_API_KEY: 'key',
+      OPENAI_TOKEN_SCOPE: 'https://scope.example/.default',
+      TABLES_CONNECTION_STRING: 'UseDevelopmentStorage=true',
+      RUN_TIMEOUT_SECONDS: '30',
+    });
+    expect(config).toMatchObject({
+      jwt: { jwksUri: 'https://issuer.example/keys' },
+      engine: { apiKey: 'key', tokenScope: 'https://scope.example/.default' },
+      tables: { connectionString: 'UseDevelopmentStorage=true' },
+      runTimeoutSeconds: 30,
+    });
+  });
+
+  test('become a configuration that nothing can change', () => {
+    const config = parseConfig(usable);
+    const assistants = [...config.assistants.values()];
+    for (const part of [config, config.jwt, config.engine, config.tables, ...assistants]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
+    expect(assistants.length).toBeGreaterThan(0);
+  });
+
+  test('lose the blanks around them', () => {
+    const padded = Object.entries(usable).map(([name, value]) => [name, ` ${value}\n`]);
+    expect(parseConfig(Object.fromEntries(padded))).toEqual(parseConfig(usable));
+  });
+
+  test.each(['', '  ', '\n'])('may be empty where they are optional: %j counts as absent', (empty) => {
+    const optional = ['JWT_JWKS_URI', 'OPENAI_API_KEY', 'OPENAI_TOKEN_SCOPE', 'TABLES_CONNECTION_STRING'];
+    const names = [...optional, 'RUN_TIMEOUT_SECONDS'];
+    const config = parseConfig({ ...usable, ...Object.fromEntries(names.map((name) => [name, empty])) });
+    expect(config).toEqual(parseConfig(usable));
+  });
+
+  test('may stand among others that are not ours', () => {
+    expect(parseConfig({ ...usable, PATH: '/bin', OPENAI_ORG_ID: 'org' })).toEqual(parseConfig(usable));
+  });
+});
+
+describe('a connection string', () => {
+  const faultOf = (value: string) =>
+    faultsOf({ ...usable, TABLES_ENDPOINT: '', TABLES_CONNECTION_STRING: value });
+  const account = 'AccountName=a;AccountKey=canary==';
+
+  test.each([
+    'UseDevelopmentStorage=true',
+    `DefaultEndpointsProtocol=https;${account};EndpointSuffix=core.windows.net`,
+    `DefaultEndpointsProtocol=http;${account};TableEndpoint=http://127.0.0.1:10002/devstoreaccount1`,
+    'TableEndpoint=https://a.table.core.windows.net;SharedAccessSignature=sv=2024&sig=canary',
+  ])('may be %j', (value) => {
+    const config = parseConfig({ ...usable, TABLES_ENDPOINT: '', TABLES_CONNECTION_STRING: value });
+    expect(config.tables.connectionString).toBe(value);
+  });
+
+  test.each([
+    ['garbage', 'must name an account'],
+    ['AccountName=a', 'must name an account'],
+    [`DefaultEndpointsProtocol=http;${account}`, 'must use https'],
+    [`DefaultEndpointsProtocol=http;${account};TableEndpoint=http://store.example.com/`, 'must use https'],
+    [`${account};TableEndpoint=nonsense`, 'must be an absolute http(s) URL'],
+  ])('cannot be %j', (value, fault) => {
+    const faults = faultOf(value);
+    expect(faults).toEqual([expect.stringMatching(/^TABLES_CONNECTION_STRING /)]);
+    expect(faults[0]).toContain(fault);
+    expect(faults[0]).not.toContain('canary');
+  });
+});
+
+describe('unusable settings', () => {
+  test('are all reported at once, each by its name, without any value', () => {
+    const values = {
+      JWT_ISSUER: 'canary-issuer',
+      JWT_AUDIENCE: ' ',
+      JWT_JWKS_URI: 'http://canary-keys.example',
+      OPENAI_BASE_URL: 'ftp://canary-engine.example',
+      OPENAI_API_KEY: 'canary-key',
+      OPENAI_TOKEN_SCOPE: 'canary-scope',
+      TABLES_ENDPOINT: 'canary-endpoint',
+      TABLES_CONNECTION_STRING: 'canary-connection',
+      ASSISTANTS: '[{"id":"asst_1","instructions":"canary-instructions","name":7}]',
+      RUN_TIMEOUT_SECONDS: 'canary-seconds',
+    };
+    expect(Object.keys(values)).toEqual([...settingNames]);
+    const faults = faultsOf(values);
+    expect(faults).toEqual([
+      'JWT_ISSUER must be an absolute http(s) URL',
+      'JWT_AUDIENCE is missing',
+      'JWT_JWKS_URI must use https (http only for localhost)',
+      'OPENAI_BASE_URL must be an absolute http(s) URL',
+      'TABLES_ENDPOINT must be an absolute http(s) URL',
+      'TABLES_ENDPOINT and TABLES_CONNECTION_STRING are both set; set one of them',
+      'TABLES_CONNECTION_STRING must name an account and its key, or a shared access signature',
+      "ASSISTANTS, asst_1: the assistant must have required property 'model'",
+      'ASSISTANTS, asst_1: name must be string',
+      'RUN_TIMEOUT_SECONDS must be a whole number from 1 to 86400',
+    ]);
+    const { message } = new ConfigError(faults);
+    for (const fault of faults) expect(message).toContain(fault);
+    expect(message).not.toContain('canary');
+  });
+
+  test('are all reported as missing where there are none', () => {
+    expect(faultsOf(Object.fromEntries(settingNames.map((name) => [name, undefined])))).toEqual([
+      'JWT_ISSUER is missing',
+      'JWT_AUDIENCE is missing',
+      'OPENAI_BASE_URL is missing',
+      'TABLES_ENDPOINT (or TABLES_CONNECTION_STRING) is missing',
+      'ASSISTANTS is missing',
+    ]);
+  });
+
+  test.each(['JWT_ISSUER', 'JWT_JWKS_URI', 'OPENAI_BASE_URL', 'TABLES_ENDPOINT'])(
+    '%s is an https address, or http of this very machine',
+    (name) => {
+      for (const good of [
+        ...['https://host.example', 'https://host.example:8443/path', 'HTTPS://HOST.EXAMPLE'],
+        ...['http://localhost:7072', 'http://127.0.0.1', 'http://[::1]:80/v1', 'http://LOCALHOST'],
+      ]) {
+        expect([good, faultsOf({ [name]: good })]).toEqual([good, []]);
+      }
+      for (const bad of [
+        ...[
+          'http://host.example',
+          'http://localhost.example',
+          'http://127.0.0.1.example',
+          'http://127.0.0.2',
+        ],
+        ...['http://localhost@host.example', 'http://0.0.0.0', 'http://[::2]'],
+      ]) {
+        const fault = `${name} must use https (http only for localhost)`;
+        expect([bad, faultsOf({ [name]: bad })]).toEqual([bad, [fault]]);
+      }
+      for (const bad of [
+        'host.example',
+        '/path',
+        'ftp://host.example',
+        'javascript:x',
+        'https://',
+        '://',
+        '7',
+      ]) {
+        const fault = `${name} must be an absolute http(s) URL`;
+        expect([bad, faultsOf({ [name]: bad })]).toEqual([bad, [fault]]);
+      }
+    },
+  );
+
+  test.each([
+    [['TABLES_ENDPOINT (or TABLES_CONNECTION_STRING) is missing'], undefined, undefined],
+    [['TABLES_ENDPOINT (or TABLES_CONNECTION_STRING) is missing'], '', ' '],
+    [[], 'https://account.table.core.windows.net', ''],
+    [[], ' ', 'UseDevelopmentStorage=true'],
+    [
+      ['TABLES_ENDPOINT and TABLES_CONNECTION_STRING are both set; set one of them'],
+      'https://account.table.core.windows.net',
+      'UseDevelopmentStorage=true',
+    ],
+  ])(
+    'have the faults %j with TABLES_ENDPOINT %j and TABLES_CONNECTION_STRING %j',
+    (faults, endpoint, connectionString) => {
+      expect(faultsOf({ TABLES_ENDPOINT: endpoint, TABLES_CONNECTION_STRING: connectionString })).toEqual(
+        faults,
+      );
+    },
+  );
+
+  test.each(['1', '01', '600', '86400'])('do not include %s as RUN_TIMEOUT_SECONDS', (value) => {
+    expect(parseConfig({ ...usable, RUN_TIMEOUT_SECONDS: value }).runTimeoutSeconds).toBe(Number(value));
+  });
+
+  test.each(['0', '86401', '-1', '1.5', '1e3', '0x10', '10 s', 'Infinity', 'NaN', '9'.repeat(400)])(
+    'include %s as RUN_TIMEOUT_SECONDS',
+    (value) => {
+      const fault = 'RUN_TIMEOUT_SECONDS must be a whole number from 1 to 86400';
+      expect(faultsOf({ RUN_TIMEOUT_SECONDS: value })).toEqual([fault]);
+    },
+  );
+});

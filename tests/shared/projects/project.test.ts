@@ -1,0 +1,96 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { isProjectId, parseProjects } from '../../../shared/projects/project.ts';
+
+const assistants = new Map([['asst_1', {}]]);
+const codeUnit = fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code));
+const smallest = { projectId: 'p-1', name: 'One', assistantId: 'asst_1' };
+
+describe('a project id', () => {
+  test.each(['123e4567-e89b-12d3-a456-426614174000', 'p', 'A_b-9', 'x'.repeat(64)])('may be %s', (id) => {
+    expect(isProjectId(id)).toBe(true);
+  });
+
+  test.each([undefined, '', ' ', 'a b', 'a/b', 'a:b', 'a.b', "a'b", 'ä', 'a\n', '\na', '😀', 'x'.repeat(65)])(
+    'cannot be %j',
+    (id) => {
+      expect(isProjectId(id)).toBe(false);
+    },
+  );
+
+  test('has nothing in it that an address or a key of the store would have to escape', () => {
+    const safe = fc.string({ unit: fc.constantFrom(...'aZ09_-'), maxLength: 20 });
+    fc.assert(
+      fc.property(safe, fc.oneof(codeUnit, fc.constantFrom(...'aZ09_-')), safe, (before, unit, behind) => {
+        expect(isProjectId(before + unit + behind)).toBe(/[A-Za-z0-9_-]/.test(unit));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('a list of projects', () => {
+  const faultsOf = (value: unknown): string => {
+    try {
+      parseProjects(value, assistants);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return '';
+  };
+
+  test('gets empty members and groups where it names none', () => {
+    expect(parseProjects([structuredClone(smallest)], assistants)).toEqual([
+      { ...smallest, members: [], groups: [] },
+    ]);
+  });
+
+  test('keeps everything that it says', () => {
+    const full = {
+      ...smallest,
+      members: ['sub', 'oid'],
+      groups: ['group'],
+      instructions: 'Be brief.',
+      vectorStoreIds: ['vs_1'],
+    };
+    expect(parseProjects([structuredClone(full)], assistants)).toEqual([full]);
+  });
+
+  test('may be empty', () => {
+    expect(parseProjects([], assistants)).toEqual([]);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['no list', smallest, /the file must be array/],
+    ['null', null, /the file must be array/],
+    ['a project that is text', ['p-1'], /\/0 must be object/],
+    ...Object.keys(smallest).map((field): [string, unknown, RegExp] => [
+      `no ${field}`,
+      [smallest, { ...smallest, [field]: undefined }],
+      RegExp(`/1 must have required property '${field}'`),
+    ]),
+    ['an impossible id', [{ ...smallest, projectId: 'a/b' }], /\/0\/projectId must match pattern/],
+    ['an empty name', [{ ...smallest, name: '' }], /\/0\/name must NOT have fewer/],
+    ['an unknown field', [{ ...smallest, member: ['sub'] }], /\/0 has an unknown field "member"/],
+    ['members that are text', [{ ...smallest, members: 'sub' }], /\/0\/members must be array/],
+    ['an empty member', [{ ...smallest, members: [''] }], /\/0\/members\/0 must NOT have fewer/],
+    ['a group of null', [{ ...smallest, groups: [null] }], /\/0\/groups\/0 must be string/],
+    ['a store twice', [{ ...smallest, vectorStoreIds: ['a', 'a'] }], /\/0\/vectorStoreIds must NOT have dup/],
+    ['a project twice', [smallest, { ...smallest, name: 'Two' }], /p-1 is listed twice/],
+    [
+      'an assistant that is not configured',
+      [{ ...smallest, assistantId: 'asst_2' }],
+      /p-1: ASSISTANTS has no assistant "asst_2"/,
+    ],
+  ])('is not valid with %s', (_name, value, fault) => {
+    expect(faultsOf(structuredClone(value))).toMatch(fault);
+  });
+
+  test('is told all its faults at once', () => {
+    const faults = faultsOf([
+      { ...smallest, name: '' },
+      { ...smallest, projectId: '', colour: 'red' },
+    ]);
+    expect(faults.match(/^ {2}- /gm)).toHaveLength(3);
+  });
+});

@@ -1,0 +1,262 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Run } from '../../../shared/runs/run.ts';
+import {
+  deadline,
+  expire,
+  isFinished,
+  lose,
+  type Observation,
+  observe,
+  refuse,
+} from '../../../shared/runs/state.ts';
+
+const createdAt = new Date('2026-01-01T00:00:00.000Z');
+const at = (seconds: number) => new Date(createdAt.getTime() + seconds * 1000);
+
+const queued: Run = {
+  ...{ runId: 'run_1', threadId: 'thread_1', projectId: 'p', assistantId: 'asst_1' },
+  status: 'queued',
+  createdAt,
+  expiresAt: at(600),
+  responseId: 'r',
+};
+const usage = { inputTokens: 1, outputTokens: 2, totalTokens: 3 };
+const unknown = 'its outcome is unknown, and the thread may hold the answer';
+
+/** Something that befalls a run, at a moment. */
+interface Event {
+  readonly name: string;
+  readonly apply: (run: Run) => Run;
+}
+
+const event = (name: string, apply: (run: Run) => Run): Event => ({ name, apply });
+const see = (seen: Observation, now: Date) =>
+  event(`sees ${JSON.stringify(seen)}`, (run) => observe(run, seen, now));
+
+/** Of the engine, whose clock may say anything. */
+const anyMoment = fc.date({ min: at(-3600), max: at(7200), noInvalidDate: true });
+const observation: fc.Arbitrary<Observation> = fc.oneof(
+  fc.constantFrom<Observation>(
+    { status: 'queued' },
+    { status: 'in_progress' },
+    { status: 'cancelled' },
+    { status: 'absent' },
+    { status: 'failed', reason: 'server_error' },
+    { status: 'completed' },
+    { status: 'completed', usage },
+  ),
+  anyMoment.map((completedAt): Observation => ({ status: 'completed', completedAt, usage })),
+);
+const anyEvent: fc.Arbitrary<Event> = fc.oneof(
+  { weight: 6, arbitrary: fc.tuple(observation, anyMoment).map(([seen, now]) => see(seen, now)) },
+  anyMoment.map((now) => event('is refused', (run) => refuse(run, now))),
+  anyMoment.map((now) => event('is lost', (run) => lose(run, now))),
+  fc
+    .tuple(anyMoment, fc.boolean())
+    .map(([now, stopped]) => event(`expires, stopped: ${stopped}`, (run) => expire(run, now, stopped))),
+);
+
+describe('a run, whatever befalls it in whatever order', () => {
+  const always = (check: (before: Run, next: Run) => void) =>
+    fc.assert(
+      fc.property(fc.array(anyEvent, { maxLength: 8 }), fc.boolean(), (events, taken) => {
+        const { responseId, ...untaken } = queued;
+        let run: Run = taken ? queued : untaken;
+        for (const { apply } of events) {
+          const next = apply(run);
+          check(run, next);
+          run = next;
+        }
+      }),
+      { numRuns: 500 },
+    );
+
+  test('is never changed once it is finished', () => {
+    always((before, next) => {
+      if (isFinished(before)) expect(next).toBe(before);
+    });
+  });
+
+  test('is the same object when nothing changed, and never changed in place', () => {
+    always((before, next) => {
+      const copy = structuredClone(before);
+      if (next !== before) expect(next).not.toEqual(before);
+      expect(before).toEqual(copy);
+    });
+  });
+
+  test('was created, then started, then ended', () => {
+    always((_before, { startedAt, completedAt }) => {
+      const times = [createdAt, startedAt, completedAt].flatMap((time) => time?.getTime() ?? []);
+      expect(times).toEqual(times.toSorted((one, other) => one - other));
+      expect(times).not.toContain(Number.NaN);
+    });
+  });
+
+  test('has an end if and only if it is finished, and a reason if and only if it did not complete', () => {
+    always((_before, run) => {
+      const finished = ['completed', 'failed', 'expired', 'cancelled'].includes(run.status);
+      expect(isFinished(run)).toBe(finished);
+      expect(run.completedAt !== undefined).toBe(finished);
+      expect(run.errorMessage !== undefined).toBe(finished && run.status !== 'completed');
+      if (run.usage) expect(run.status).toBe('completed');
+    });
+  });
+
+  test('keeps its ids, its creation, its deadline and the moment it started', () => {
+    always((before, next) => {
+      const kept = ['runId', 'threadId', 'projectId', 'assistantId', 'createdAt', 'expiresAt', 'responseId'];
+      for (const field of kept as (keyof Run)[]) expect(next[field]).toBe(before[field]);
+      if (before.startedAt) expect(next.startedAt).toBe(before.startedAt);
+    });
+  });
+
+  test('never goes back to the queue', () => {
+    always((before, next) => {
+      if (before.status !== 'queued') expect(next.status).not.toBe('queued');
+    });
+  });
+});
+
+describe('a queued run', () => {
+  const now = at(10);
+
+  test.each<[string, Event, Partial<Run>]>([
+    [
+      'is in progress from the moment that is seen',
+      see({ status: 'in_progress' }, now),
+      {
+        status: 'in_progress',
+        startedAt: now,
+      },
+    ],
+    [
+      'completes when the engine says',
+      see({ status: 'completed', completedAt: at(5), usage }, now),
+      {
+        status: 'completed',
+        startedAt: at(5),
+        completedAt: at(5),
+        usage,
+      },
+    ],
+    [
+      'completes now when the engine does not say',
+      see({ status: 'completed' }, now),
+      {
+        status: 'completed',
+        startedAt: now,
+        completedAt: now,
+      },
+    ],
+    [
+      'completes now when the engine is ahead',
+      see({ status: 'completed', completedAt: at(99) }, now),
+      {
+        status: 'completed',
+        startedAt: now,
+        completedAt: now,
+      },
+    ],
+    [
+      'completes at its creation when the engine is behind',
+      see({ status: 'completed', completedAt: at(-9) }, now),
+      {
+        status: 'completed',
+        startedAt: createdAt,
+        completedAt: createdAt,
+      },
+    ],
+    [
+      'fails for the reason',
+      see({ status: 'failed', reason: 'content_filter' }, now),
+      {
+        status: 'failed',
+        completedAt: now,
+        errorMessage: 'The assistant could not finish the run: content_filter.',
+      },
+    ],
+    [
+      'is cancelled',
+      see({ status: 'cancelled' }, now),
+      {
+        status: 'cancelled',
+        completedAt: now,
+        errorMessage: 'The run was cancelled.',
+      },
+    ],
+    [
+      'expires when the engine no longer knows it',
+      see({ status: 'absent' }, now),
+      {
+        status: 'expired',
+        completedAt: now,
+        errorMessage: `The assistant no longer knows the run: ${unknown}.`,
+      },
+    ],
+    [
+      'expires and was stopped',
+      event('', (run) => expire(run, now, true)),
+      {
+        status: 'expired',
+        completedAt: now,
+        errorMessage: 'The run took too long and was stopped.',
+      },
+    ],
+    [
+      'expires and may still run',
+      event('', (run) => expire(run, now, false)),
+      {
+        status: 'expired',
+        completedAt: now,
+        errorMessage: `The run took too long: ${unknown}.`,
+      },
+    ],
+    [
+      'is refused',
+      event('', (run) => refuse(run, now)),
+      {
+        status: 'failed',
+        completedAt: now,
+        errorMessage: 'The assistant did not accept the run.',
+      },
+    ],
+    [
+      'is lost',
+      event('', (run) => lose(run, now)),
+      {
+        status: 'failed',
+        completedAt: now,
+        errorMessage: `The assistant did not answer in time: ${unknown}.`,
+      },
+    ],
+  ])('%s', (_name, { apply }, changed) => {
+    expect(apply(queued)).toEqual({ ...queued, ...changed });
+  });
+
+  test('expires with another reason when the engine never took it', () => {
+    const { responseId, ...untaken } = queued;
+    expect(expire(untaken, now, false).errorMessage).toBe(
+      `The assistant never confirmed the run: ${unknown}.`,
+    );
+  });
+
+  test('that completes keeps the moment it was seen at work', () => {
+    const running = observe(queued, { status: 'in_progress' }, at(10));
+    const completed = observe(running, { status: 'completed', completedAt: at(5) }, at(20));
+    expect([completed.startedAt, completed.completedAt]).toEqual([at(10), at(10)]);
+  });
+});
+
+describe('the deadline of a run', () => {
+  const { responseId, ...untaken } = queued;
+
+  test.each<[string, Run, Date]>([
+    ['is its expiry once the engine has it', queued, at(600)],
+    ['is a minute while the engine does not have it', untaken, at(60)],
+    ['is never later than its expiry', { ...untaken, expiresAt: at(30) }, at(30)],
+  ])('%s', (_name, run, expected) => {
+    expect(deadline(run)).toEqual(expected);
+  });
+});
