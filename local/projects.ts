@@ -14,20 +14,18 @@ const usage = `Usage:
   npm run projects -- list              print all projects as JSON
   npm run projects -- remove ID         remove one; its threads stay, out of everyone's reach`;
 
-async function main([command, argument]: string[]): Promise<void> {
-  if (
-    !['apply', 'list', 'remove'].includes(command ?? '') ||
-    (command === 'list') !== (argument === undefined)
-  ) {
-    throw new Error(usage);
-  }
+async function main([command = '', argument, ...others]: string[]): Promise<void> {
+  const complete = (command === 'list') === (argument === undefined) && others.length === 0;
+  if (!['apply', 'list', 'remove'].includes(command) || !complete) throw new Error(usage);
   const config = parseConfig(process.env);
   const table = await openTable(config.tables, 'projects');
   const store = createProjectStore(async () => table);
+  // Read first: a faulty file is refused before anything is touched.
+  const projects =
+    command === 'apply' ? parseProjects(await readJson(argument ?? ''), config.assistants) : [];
+  // A connection string means a store of one's own, where nobody else has made the table.
+  if (config.tables.connectionString !== undefined) await table.createTable();
   if (command === 'apply') {
-    const projects = parseProjects(await readJson(argument ?? ''), config.assistants);
-    // A connection string means a store of one's own, where nobody else has made the table.
-    if (config.tables.connectionString !== undefined) await table.createTable();
     for (const project of projects) {
       await store.put(project);
       console.log(`applied ${project.projectId} (${project.name})`);

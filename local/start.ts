@@ -2,11 +2,15 @@ import { ConfigError, parseConfig } from '../shared/config.ts';
 import { applyDemo, demoProjectId, demoThreadId } from './demo/demo.ts';
 import { type Host, startHost } from './host/host.ts';
 import { signToken } from './issuer.ts';
-import { projectFolder, startSurroundings } from './surroundings.ts';
+import { localFolder, projectFolder, startSurroundings } from './surroundings.ts';
 
 /* `npm start`: the whole service on this machine. */
 
 const port = Number(process.env['PORT'] || 7071);
+if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+  console.error('PORT must be a whole number from 0 to 65535.');
+  process.exit(1);
+}
 
 async function start(): Promise<void> {
   const surroundings = await startSurroundings(process.env).catch((error) => {
@@ -72,7 +76,7 @@ curl -s ${thread}/runs/${lastRun} ${authorization}
 
 curl -s ${thread} ${authorization}
 
-Ctrl-C ends it; its data stays in .local/.
+Ctrl-C ends it; its data stays in ${localFolder}.
 `;
 }
 

@@ -20,7 +20,7 @@ export const audience = 'thread-runs';
 export const projectFolder = fileURLToPath(new URL('..', import.meta.url));
 
 /** What a developer's machine keeps between two starts: git-ignored, and free to be deleted. */
-const localFolder = process.env['LOCAL_DATA_DIR'] || join(projectFolder, '.local');
+export const localFolder = process.env['LOCAL_DATA_DIR'] || join(projectFolder, '.local');
 const signerFile = join(localFolder, 'issuer.json');
 
 /** The ports that `local.settings.sample.json` names. */
@@ -49,8 +49,10 @@ export async function startSurroundings(
 
   let signer: Signer | undefined;
   if (!env['JWT_ISSUER']) {
+    // The issuer's address is in every token, so a former one is kept where it can be.
+    const former = fixedPorts ? undefined : (await findSigner())?.issuer;
     const options = {
-      port: await portOf('issuer'),
+      port: former === undefined ? await portOf('issuer') : await freePort(Number(new URL(former).port)),
       audience: env['JWT_AUDIENCE'] || audience,
       file: signerFile,
     };

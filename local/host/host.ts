@@ -15,7 +15,12 @@ export interface Host {
  */
 export async function startHost({ folder, port }: { folder: string; port: number }): Promise<Host> {
   const app = await loadApp(folder);
-  const server = createServer((request, response) => void invoke(app, request, response));
+  let closing = false;
+  const server = createServer((request, response) => {
+    // A client that keeps its connection would keep a server that is asked to end.
+    response.once('close', () => closing && setImmediate(() => server.closeIdleConnections()));
+    void invoke(app, request, response);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);
@@ -24,6 +29,7 @@ export async function startHost({ folder, port }: { folder: string; port: number
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: () =>
       new Promise((resolve) => {
+        closing = true;
         server.close(() => resolve());
         server.closeIdleConnections();
       }),

@@ -8,6 +8,7 @@ import type { Ground } from './world.ts';
 /**
  * Puts the apps to be measured into folders of their own below `folder`: the service as it stands in dist, so that a
  * build in the meantime changes nothing, and the constant function with and without streaming.
+ * @throws {Error} when the service has not been built.
  */
 export async function prepareApps(folder: string): Promise<Ground['apps']> {
   const names = ['service', 'streamed', 'classic'] as const;
@@ -17,7 +18,9 @@ export async function prepareApps(folder: string): Promise<Ground['apps']> {
     await cp(join(projectFolder, 'host.json'), join(app, 'host.json'));
     await writeFile(join(app, 'package.json'), JSON.stringify({ main: 'dist/index.cjs' }));
   }
-  const built = (await readdir(join(projectFolder, 'dist'))).filter((file) => file.endsWith('.cjs'));
+  const dist = await readdir(join(projectFolder, 'dist')).catch(() => []);
+  const built = dist.filter((file) => file.endsWith('.cjs'));
+  if (!built.includes('index.cjs')) throw new Error('there is no built app; run "npm run build" first');
   for (const file of built) await cp(join(projectFolder, 'dist', file), join(service, 'dist', file));
   await Promise.all([bundle(streamed, true), bundle(classic, false)]);
   return { service, streamed, classic };

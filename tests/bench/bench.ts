@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -57,14 +57,39 @@ function fail(reason: string): never {
   throw new Error(reason);
 }
 
+/** Prints the table and writes the file. @returns what went wrong */
+async function report(sections: Readonly<Record<string, Section>>, loadBefore: number): Promise<string[]> {
+  const ordered = Object.keys(parts).flatMap((name) => sections[name] ?? []);
+  const rows = ordered.flatMap((section) => section.rows);
+  const errors = ordered.flatMap((section) => section.errors ?? []);
+  const { version: node, platform } = process;
+  const machine = { node, platform, cpu: cpus()[0]?.model, cpus: availableParallelism(), loadBefore };
+  console.log(toTable(rows));
+  console.log(
+    `\n${machine.cpus} × ${machine.cpu}, Node.js ${node}, load average before ${loadBefore.toFixed(1)}`,
+  );
+  if (platform !== 'linux') console.log('Without /proc, processor time and resident memory are left out.');
+  for (const note of ordered.flatMap((section) => section.notes ?? [])) console.log(note);
+  const content = {
+    at: new Date(),
+    quick: values.quick,
+    machine,
+    rows: rows.map((row) => ({ ...row, ratio: ratios(row) })),
+    details: Object.fromEntries(Object.entries(sections).map(([name, { details }]) => [name, details])),
+    errors,
+  };
+  await writeFile(join(projectFolder, 'dist/bench.json'), JSON.stringify(content, null, 2));
+  return errors;
+}
+
 const profileFolder = values['cpu-prof'];
+const loadBefore = loadavg()[0] ?? 0;
 const folder = await mkdtemp(join(tmpdir(), 'bench-'));
 const [issuer, azurite] = await Promise.all([
   startTestIssuer(),
   freePort().then((port) => startAzurite({ port })),
 ]);
 try {
-  const loadBefore = loadavg();
   const sections = await measure({
     issuer,
     azurite,
@@ -73,39 +98,7 @@ try {
     nodeOptions: profileFolder === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profileFolder],
     quick: values.quick,
   });
-  const ordered = Object.keys(parts).flatMap((name) => sections[name] ?? []);
-  const rows = ordered.flatMap((section) => section.rows);
-  const errors = ordered.flatMap((section) => section.errors ?? []);
-  console.log(toTable(rows));
-  const machine = {
-    node: process.version,
-    platform: process.platform,
-    cpu: cpus()[0]?.model,
-    cpus: availableParallelism(),
-    loadBefore,
-  };
-  console.log(
-    `\n${machine.cpus} × ${machine.cpu}, Node.js ${machine.node}, load before ${loadBefore[0]?.toFixed(1)}`,
-  );
-  if (process.platform !== 'linux')
-    console.log('Without /proc, processor time and resident memory are left out.');
-  await mkdir(join(projectFolder, 'dist'), { recursive: true });
-  await writeFile(
-    join(projectFolder, 'dist/bench.json'),
-    JSON.stringify(
-      {
-        at: new Date(),
-        quick: values.quick,
-        machine,
-        rows: rows.map((row) => ({ ...row, ratio: ratios(row) })),
-        details: Object.fromEntries(Object.entries(sections).map(([name, { details }]) => [name, details])),
-        errors,
-      },
-      null,
-      2,
-    ),
-  );
-  for (const note of ordered.flatMap((section) => section.notes ?? [])) console.log(note);
+  const errors = await report(sections, loadBefore);
   for (const error of errors.slice(0, 10)) console.error(error);
   if (errors.length > 0) {
     console.error(`${errors.length} requests went wrong.`);

@@ -3,10 +3,9 @@ import type { Row, Section } from './report.ts';
 import { slope } from './statistics.ts';
 import { type Ground, startWorld, type World } from './world.ts';
 
-const lanes = 32;
+const lanes = 16;
 /** Threads are used again: ten thousand of them would measure the store's emulator. */
 const threadsPerLane = 4;
-const samples = 20;
 const megabyte = 1024 * 1024;
 
 interface Sample {
@@ -17,7 +16,7 @@ interface Sample {
 
 /** What the service keeps of runs that are over: nothing, hopefully. */
 export async function measureMemory(ground: Ground): Promise<Section> {
-  const count = ground.quick ? 200 : 10_000;
+  const { count, samples } = ground.quick ? { count: 160, samples: 4 } : { count: 10_000, samples: 20 };
   const world = await startWorld(ground, { probe: true });
   try {
     const threads = await world.openThreads(lanes * threadsPerLane);

@@ -1,4 +1,3 @@
-import type { RunRequest } from '../../shared/assistants/runRequest.ts';
 import { testAssistants } from '../support/service.ts';
 import { type Client, createClient } from './client.ts';
 import { load, type Measured, pool } from './load.ts';
@@ -134,9 +133,13 @@ async function bareTarget(
   const input = { message, instructions: null };
   return {
     server,
-    send: (index) => {
-      const request = { run, assistant, project, input, conversationId: conversations[index] };
-      return client.call('POST', '/', 201, request as unknown as RunRequest);
-    },
+    send: (index) =>
+      client.call('POST', '/', 201, {
+        run,
+        assistant,
+        project,
+        input,
+        conversationId: conversations[index],
+      }),
   };
 }

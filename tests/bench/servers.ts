@@ -37,6 +37,12 @@ const msPerTick = 10;
 const probe = ['--expose-gc', '--import', new URL('./memoryProbe.ts', import.meta.url).href];
 let count = 0;
 
+// A benchmark that fails half-way must not leave servers behind.
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill();
+});
+
 /**
  * Starts a script that prints one line of JSON with its address.
  * Its log goes to a file: a reader of a pipe would work for every line, and a slow one would hold the server up.
@@ -59,6 +65,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       stdio: ['ignore', 'pipe', handle.fd, ...(options.probe ? ['ipc' as const] : [])],
     },
   );
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   await handle.close();
   const log = () => readFile(logFile, 'utf8');
   const proc = (file: string) => readFile(`/proc/${child.pid}/${file}`, 'utf8').catch(() => undefined);

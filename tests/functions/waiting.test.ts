@@ -37,7 +37,7 @@ const engineCalls = async () =>
 
 describe('waiting for news', () => {
   test('answers on each change of status, at the cost of one stream of the engine for the whole run', async () => {
-    await service.engine.timing({ queueMs: 300, runMs: 700 });
+    await service.engine.timing({ queueMs: 500, runMs: 3_000 });
     const run = await startRun();
     const answers = await waitToEnd(run);
     expect(answers.map(({ body }) => body.status)).toEqual(['in_progress', 'completed']);

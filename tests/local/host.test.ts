@@ -251,11 +251,14 @@ describe('the local host reads the app as the runtime does', () => {
 
   test('ends with code 1 when its port is taken', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
-    await once(taken, 'listening');
-    const started = serve(await writeApp(fixture), (taken.address() as AddressInfo).port);
-    await expect(started).rejects.toThrow('ended with code 1');
-    await expect(started).rejects.toThrow('EADDRINUSE');
-    taken.close();
+    try {
+      await once(taken, 'listening');
+      const started = serve(await writeApp(fixture), (taken.address() as AddressInfo).port);
+      await expect(started).rejects.toThrow('ended with code 1');
+      await expect(started).rejects.toThrow('EADDRINUSE');
+    } finally {
+      taken.close();
+    }
   });
 });
 

@@ -153,7 +153,8 @@ export async function startService(
       return `projects/${projectId}/threads/${body.threadId}`;
     },
     async finish(runPath) {
-      for (let tries = 0; tries < 200; tries++) {
+      const until = performance.now() + 25_000;
+      while (performance.now() < until) {
         const answer = await service.call(runPath);
         if (answer.status !== 200 || !['queued', 'in_progress'].includes(answer.body.status)) return answer;
         await new Promise((resolve) => setTimeout(resolve, 25));
