@@ -12,6 +12,20 @@ export interface Deadline {
   extend(ms: number): void;
 }
 
+/**
+ * Runs work with a signal that aborts after so many milliseconds. Unlike `AbortSignal.timeout`, nothing of it is left
+ * when the work is done: thousands of timers that still wait to fire would cost a busy worker more than the work.
+ */
+export async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), ms);
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** A deadline that starts now. */
 export function startDeadline(): Deadline {
   let end = performance.now() + requestMs;

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { request as forward, type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
 import type { App, Route } from './app.ts';
 import { getProgrammingModel, log, type RpcHttp } from './functionsCore.ts';
 
@@ -76,8 +75,11 @@ async function stream(call: Call, httpUri: string, response: ServerResponse): Pr
   );
   const incoming = await answered;
   const { [invocationHeader]: _own, ...answeredHeaders } = incoming.headers;
-  response.writeHead(incoming.statusCode ?? 502, answeredHeaders).flushHeaders();
-  await pipeline(incoming, response).catch(() => undefined);
+  response.writeHead(incoming.statusCode ?? 502, answeredHeaders);
+  // Events may be a while in coming; any other body is there at once, and travels with its headers.
+  if (incoming.headers['content-type']?.startsWith('text/event-stream')) response.flushHeaders();
+  incoming.once('error', () => response.destroy());
+  incoming.pipe(response);
 }
 
 /**
@@ -95,6 +97,7 @@ function triggerMetadata({ params, request, url, body }: Call): Record<string, o
 }
 
 function properties(body: Buffer): object {
+  if (body.length === 0) return {};
   try {
     const value = JSON.parse(body.toString());
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};

@@ -1,5 +1,6 @@
 import type OpenAI from 'openai';
 import type { Config } from '../config.ts';
+import { within } from '../deadline.ts';
 import { AppError, type ErrorCode } from '../http/errors.ts';
 import type { Observation } from '../runs/state.ts';
 import type { Message } from '../threads/thread.ts';
@@ -63,7 +64,8 @@ export function createEngine(config: Config['engine']): Engine {
   };
   const call = async <T>(timeoutMs: number, send: Send<T>, missing?: ErrorCode): Promise<T> => {
     try {
-      return await send(await client(), { timeout: timeoutMs, signal: AbortSignal.timeout(timeoutMs) });
+      const openai = await client();
+      return await within(timeoutMs, (signal) => send(openai, { timeout: timeoutMs, signal }));
     } catch (error) {
       throw toAppError(error, missing);
     }
@@ -95,9 +97,11 @@ export function createEngine(config: Config['engine']): Engine {
 
     async start(request, timeoutMs) {
       try {
-        const options = { timeout: timeoutMs, signal: AbortSignal.timeout(timeoutMs) };
-        const response = await firstResponse(
-          await (await client()).responses.create(toResponseParams(request), options),
+        const openai = await client();
+        const response = await within(timeoutMs, async (signal) =>
+          firstResponse(
+            await openai.responses.create(toResponseParams(request), { timeout: timeoutMs, signal }),
+          ),
         );
         return { outcome: 'taken', responseId: response.id, seen: toObservation(response) };
       } catch (error) {

@@ -15,6 +15,12 @@ const keyTimeoutMs = 3_000;
 /** At most one request for keys in this time, however many unknown key ids arrive. */
 const keyCooldownMs = 30_000;
 
+/** How long a worker takes a token that it has verified for good, never beyond its `exp`: a client sends it often. */
+const verifiedMs = 30_000;
+
+/** Tokens remembered at a time. */
+const verifiedLimit = 1_000;
+
 const realm = 'Bearer realm="thread-runs"';
 
 /** jose's codes that speak of the token; any other failure is not the caller's. */
@@ -41,9 +47,13 @@ const isTokenFault = (error: unknown): error is errors.JOSEError =>
  */
 export function createAuthenticate(config: Config['jwt']): Authenticate {
   const findKey = createFindKey(config);
+  const verified = new Map<string, { caller: Caller; until: number }>();
   return async (authorization) => {
     const token = /^Bearer +([^\s]+) *$/i.exec(authorization ?? '')?.[1];
     if (token === undefined) throw new AppError('unauthorized', { challenge: realm });
+    const known = verified.get(token);
+    if (known && Date.now() < known.until) return known.caller;
+    verified.delete(token);
     try {
       const { payload } = await jwtVerify(token, findKey, {
         algorithms,
@@ -54,7 +64,13 @@ export function createAuthenticate(config: Config['jwt']): Authenticate {
       if (typeof payload.sub !== 'string' || payload.sub === '') {
         throw new errors.JWTClaimValidationFailed('"sub" must be text', payload, 'sub', 'check_failed');
       }
-      return toCaller(payload);
+      const caller = toCaller(payload);
+      const until = Math.min((payload.exp ?? 0) * 1000, Date.now() + verifiedMs);
+      verified.set(token, { caller, until });
+      // A Map keeps the order of insertion, so the first key is the oldest.
+      const [oldest] = verified.keys();
+      if (verified.size > verifiedLimit && oldest !== undefined) verified.delete(oldest);
+      return caller;
     } catch (error) {
       throw toTokenError(error);
     }

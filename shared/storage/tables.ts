@@ -1,6 +1,6 @@
 import type { RestError, TableClient, TableServiceClientOptions } from '@azure/data-tables';
 import type { TablesConfig } from '../config.ts';
-import type { Deadline } from '../deadline.ts';
+import { type Deadline, within } from '../deadline.ts';
 import { AppError } from '../http/errors.ts';
 
 export type TableName = 'projects' | 'threads';
@@ -58,9 +58,8 @@ export async function roundTrip<T extends object>(
 ): Promise<T | StoreRefusal> {
   const table = await open();
   try {
-    return await call(table, {
-      abortSignal: AbortSignal.timeout(deadline?.within(roundTripMs) ?? roundTripMs),
-    });
+    const timeoutMs = deadline?.within(roundTripMs) ?? roundTripMs;
+    return await within(timeoutMs, (abortSignal) => call(table, { abortSignal }));
   } catch (error) {
     const refusal = toRefusal(error);
     if (refusal === undefined) throw new AppError('unavailable', { cause: error });

@@ -46,8 +46,8 @@ async function measure(ground: Ground): Promise<Record<string, Section>> {
     console.error(`${name}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
   };
   const chosen = values.only.split(',');
-  // Counting calls is waiting, for the most part, and hinders the other that waits a lot as little.
-  const together = new Set(['notice', 'calls']);
+  // Counting calls takes one long run: figures are better without it beside them, but a quick look has no time for that.
+  const together = new Set(values.quick ? ['notice', 'calls'] : []);
   for (const name of chosen.filter((one) => !together.has(one))) await run(name);
   await Promise.all(chosen.filter((one) => together.has(one)).map(run));
   return sections;

@@ -17,6 +17,8 @@ export async function measureNotice(ground: Ground): Promise<Section> {
   const world = await startWorld(ground);
   const count = ground.quick ? 4 : 40;
   try {
+    await world.warmUp(ground.quick ? 8 : 100);
+    if (!ground.quick) for (const follow of [wait, listen]) await measure(world, follow, lanes);
     const waiting = await measure(world, wait, count);
     const events = await measure(world, listen, count);
     const polling = await measure(world, poll, count);

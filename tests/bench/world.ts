@@ -37,6 +37,8 @@ export interface World {
   openThreads(count: number): Promise<string[]>;
   /** Starts a run on a free thread; returns the run's path. */
   startRun(threadPath: string): Promise<string>;
+  /** Finishes runs until code that was compiled at its first use no longer shows. @returns milliseconds of one create */
+  warmUp(count: number): Promise<number>;
   /** When the engine finished each run, by the end of the run's path. */
   endings(): Promise<ReadonlyMap<string, number>>;
   close(): Promise<void>;
@@ -74,6 +76,13 @@ export async function startWorld(
   });
   const client = createClient(app.url, await ground.issuer.sign({ projects: [project.projectId] }));
   const threadsPath = `/api/projects/${project.projectId}/threads`;
+  const openThreads: World['openThreads'] = (count) =>
+    pool(count, 16, async () => {
+      const { text } = await client.call('POST', threadsPath, 201);
+      return `${threadsPath}/${JSON.parse(text).threadId}`;
+    });
+  const startRun: World['startRun'] = async (threadPath) =>
+    (await client.call('POST', `${threadPath}/runs`, 201, { message })).location;
   return {
     project,
     settings,
@@ -81,13 +90,16 @@ export async function startWorld(
     store,
     app,
     client,
-    openThreads: (count) =>
-      pool(count, 16, async () => {
-        const { text } = await client.call('POST', threadsPath, 201);
-        return `${threadsPath}/${JSON.parse(text).threadId}`;
-      }),
-    startRun: async (threadPath) =>
-      (await client.call('POST', `${threadPath}/runs`, 201, { message })).location,
+    openThreads,
+    startRun,
+    async warmUp(count) {
+      const threads = await openThreads(count);
+      const startedAt = performance.now();
+      const runs = await pool(count, 16, (index) => startRun(threads[index] ?? ''));
+      const createMs = (performance.now() - startedAt) / count;
+      await pool(count, 16, (index) => client.call('GET', runs[index] ?? '', 200));
+      return createMs;
+    },
     async endings() {
       const runs = (await engine.runs()) as readonly (EngineRun & { endedAtMs?: number })[];
       return new Map(
