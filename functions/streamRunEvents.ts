@@ -24,8 +24,10 @@ export const streamRunEvents = endpoint(
 
     context.deadline.extend(longestMs);
     const stop = new AbortController();
-    const signal = AbortSignal.any([stop.signal, context.signal, AbortSignal.timeout(longestMs)]);
-    return eventStreamResponse(runEvents(context, recorded, after, signal), stop);
+    const end = () => stop.abort();
+    setTimeout(end, longestMs).unref();
+    context.signal.addEventListener('abort', end);
+    return eventStreamResponse(runEvents(context, recorded, after, stop.signal), stop);
   },
 );
 

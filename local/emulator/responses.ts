@@ -2,7 +2,7 @@ import type { Engine } from './engine.ts';
 import { ApiError, badRequest, notFound } from './errors.ts';
 import { type Call, ok, type Reply } from './http.ts';
 import { includesOf, toPage } from './items.ts';
-import { cancel, forget, settle, startResponse } from './lifecycle.ts';
+import { cancel, forget, settle, startResponse, statusOf } from './lifecycle.ts';
 import { toWireResponse } from './representation.ts';
 import { parseCreateRequest } from './requests.ts';
 import { onEnd, streamEvents } from './stream.ts';
@@ -53,6 +53,10 @@ export function getResponse(engine: Engine, { ids, query }: Call): Reply {
 export function cancelResponse(engine: Engine, { ids }: Call): Reply {
   const record = findResponse(engine, ids[0] ?? '');
   if (!record.request.background) throw badRequest('Cannot cancel a synchronous response.');
+  const status = statusOf(record);
+  if (status === 'completed' || status === 'failed' || status === 'incomplete') {
+    throw badRequest(`Cannot cancel a ${status} response.`);
+  }
   cancel(engine, record);
   return ok(toWireResponse(record));
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type OpenAI from 'openai';
 import type { Config } from '../config.ts';
 import { within } from '../deadline.ts';
@@ -121,7 +122,16 @@ export function createEngine(config: Config['engine']): Engine {
       for await (const event of stream) yield toEngineEvent(event);
     },
 
-    cancel: (id, timeoutMs) => observe(timeoutMs, (openai, options) => openai.responses.cancel(id, options)),
+    cancel: (id, timeoutMs) =>
+      observe(timeoutMs, async (openai, options) => {
+        try {
+          return await openai.responses.cancel(id, options);
+        } catch (error) {
+          // The engine refuses to cancel what has ended; how it ended is what the caller has to know.
+          if ((error as { status?: number }).status !== 400) throw error;
+          return openai.responses.retrieve(id, {}, options);
+        }
+      }),
 
     listMessages: (conversationId, { after, limit }, timeoutMs) => {
       const list: Send<MessagePage> = async (openai, options) => {
@@ -137,13 +147,17 @@ export function createEngine(config: Config['engine']): Engine {
           messages.push(...page.data.flatMap(toMessage));
           cursor = page.data.at(-1)?.id;
           const hasMore = messages.length > limit;
-          if (hasMore || !page.has_more) return { messages: messages.slice(0, limit), hasMore };
+          if (hasMore || !page.has_more || cursor === undefined)
+            return { messages: messages.slice(0, limit), hasMore };
         }
       };
       return call(timeoutMs, list, 'thread_not_found');
     },
   };
 }
+
+/** Longest wait for a token of Entra ID. */
+const tokenMs = 5_000;
 
 /** Longest wait for a stream to begin. */
 const takeUpMs = 10_000;
@@ -184,10 +198,22 @@ async function openClient({ baseUrl, apiKey, tokenScope }: Config['engine']): Pr
 async function entraTokens(scope: string): Promise<() => Promise<string>> {
   const { DefaultAzureCredential, getBearerTokenProvider } = await import('@azure/identity');
   const tokens = getBearerTokenProvider(new DefaultAzureCredential(), scope);
-  return () =>
-    tokens().catch((error) => {
+  return async () => {
+    // The client waits for a token before it looks at any limit of its own.
+    const late = new AbortController();
+    try {
+      return await Promise.race([
+        tokens(),
+        sleep(tokenMs, undefined, { signal: late.signal }).then(() => {
+          throw new Error('the token took too long');
+        }),
+      ]);
+    } catch (error) {
       throw new CredentialUnavailable('no token for the engine', { cause: error });
-    });
+    } finally {
+      late.abort();
+    }
+  };
 }
 
 function toObservation(response: OpenAI.Responses.Response): Observation {

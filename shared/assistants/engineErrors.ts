@@ -6,12 +6,21 @@ interface EngineFault {
   readonly status?: number;
   readonly code?: string | null;
   readonly headers?: Headers;
+  /** The `error` of a JSON answer; what a proxy answers has none. */
+  readonly error?: { readonly message?: string } | null;
   readonly cause?: unknown;
 }
 
 /** Thrown by our `fetch` in place of a failure that came before anything was sent. */
 export class ConnectionNeverMade extends Error {
   override readonly name = 'ConnectionNeverMade';
+  /** Of the failure, such as ECONNREFUSED. As a cause it could make the client take it for a lost answer. */
+  readonly code: string | undefined;
+
+  constructor(code: string | undefined) {
+    super('no connection to the engine');
+    this.code = code;
+  }
 }
 
 /** Failures of connecting: no byte of the request has left. From Node's net, dns and tls, and from undici. */
@@ -25,7 +34,7 @@ export const engineFetch: typeof fetch = async (...request) => {
   } catch (error) {
     const cause = (error as Error).cause as { code?: string; errors?: { code?: string }[] } | undefined;
     const codes = cause?.errors?.map(({ code }) => code) ?? [cause?.code];
-    throw codes.every((code) => connectCodes.test(code ?? '')) ? new ConnectionNeverMade() : error;
+    throw codes.every((code) => connectCodes.test(code ?? '')) ? new ConnectionNeverMade(codes[0]) : error;
   }
 };
 
@@ -41,28 +50,39 @@ export class CredentialUnavailable extends Error {
   override readonly name = 'CredentialUnavailable';
 }
 
-/** 404 codes that speak of the model's deployment instead of the thread: our configuration is wrong then. */
-const deploymentCodes = new Set(['model_not_found', 'DeploymentNotFound']);
+/**
+ * Whether a 404 speaks of the thread or the run that was asked for. One about a model's deployment or a vector store,
+ * or without the engine's own error in it, says that our configuration is wrong.
+ */
+function isAbsence({ status, code, error }: EngineFault): boolean {
+  if (status !== 404 || !error || code === 'model_not_found' || code === 'DeploymentNotFound') return false;
+  return !/vector.?store/i.test(error.message ?? '');
+}
 
 /**
  * The engine's failures in the application's words; its messages go no further, they may quote what people wrote.
  * @param missing what a 404 means for this call; without it, that our configuration is wrong.
  */
 export function toAppError(error: unknown, missing?: ErrorCode): AppError {
-  const { status, code, headers } = error as EngineFault;
+  const { status, headers } = error as EngineFault;
   const retryAfterSeconds = parseRetryAfter(headers);
   if (status === undefined || status >= 500 || status === 408) {
     return new AppError('unavailable', { cause: error, retryAfterSeconds });
   }
   if (status === 429) return new AppError('rate_limited', { cause: error, retryAfterSeconds });
-  const absent = status === 404 && !deploymentCodes.has(code ?? '') ? missing : undefined;
+  const absent = isAbsence(error as EngineFault) ? missing : undefined;
   return new AppError(absent ?? 'internal_error', { cause: error });
 }
+
+/** The engine may hold a conversation for some seconds after a run was cancelled. */
+const lockedRetrySeconds = 5;
 
 /** The same for a start: it finds the conversation gone, or taken by a run that our records do not know. */
 export function toStartError(error: unknown): AppError {
   const locked = (error as EngineFault).code === 'conversation_locked' && isRefusal(error);
-  return locked ? new AppError('thread_busy', { cause: error }) : toAppError(error, 'thread_not_found');
+  return locked
+    ? new AppError('thread_busy', { cause: error, retryAfterSeconds: lockedRetrySeconds })
+    : toAppError(error, 'thread_not_found');
 }
 
 /** A longer wait is passed on as this one: an hour is long enough to look again. */

@@ -27,6 +27,8 @@ export function eventStreamResponse(
       const send = (text: string) => {
         if (!stop.signal.aborted) controller.enqueue(encoder.encode(text));
       };
+      // At once, because the headers go with the first bytes: a client has to know that it is connected.
+      send(': connected\n\n');
       keepAlive = setInterval(() => send(': keep-alive\n\n'), keepAliveMs);
       try {
         for await (const { id, event, data } of events) {

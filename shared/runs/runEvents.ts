@@ -1,16 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineEvent } from '../assistants/engine.ts';
 import type { ServerSentEvent } from '../http/eventStream.ts';
 import type { Stored } from '../storage/rows.ts';
 import { type Run, toRunBody } from './run.ts';
-import { type RunServices, record, settle } from './settle.ts';
+import { type RunServices, record } from './settle.ts';
 import { deadline as deadlineOf, isFinished, observe } from './state.ts';
+import { waitForNews } from './waitForNews.ts';
 
 /** The id of a run's last event; whoever has seen it has seen everything. */
 export const lastEventId = 'end';
 
-/** Between two looks at a run whose stream cannot be taken up. */
-const lookMs = 1_000;
+/** Between two looks of its own at a run whose stream cannot be taken up. */
+const waitMs = 30_000;
 
 /**
  * A run as it happens: a `run` event with the run at first and on every change of its status, a `message.delta` event
@@ -48,10 +48,10 @@ export async function* runEvents(
     if (isFinished(stored.value)) break;
     if (event.seen.status !== 'queued' && told !== stored.value.status) yield tell(stored.value);
   }
-  // The stream is over or could not be taken up; what is still to come is looked up.
+  // The stream is over or could not be taken up; what is still to come is observed together with all who wait.
   while (!isFinished(stored.value)) {
-    await sleep(lookMs, undefined, { signal });
-    stored = await settle(services, await reread(services, stored));
+    stored = await waitForNews(services, stored, waitMs, signal);
+    signal.throwIfAborted();
     if (!isFinished(stored.value) && told !== stored.value.status) yield tell(stored.value);
   }
   yield tell(stored.value);
@@ -65,16 +65,17 @@ async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent> {
   if (run.responseId === undefined) return;
+  const until = new AbortController();
+  const end = () => until.abort();
   const overdueMs = Math.max(0, deadlineOf(run).getTime() - Date.now());
-  const until = isFinished(run) ? signal : AbortSignal.any([signal, AbortSignal.timeout(overdueMs)]);
+  const timer = isFinished(run) ? undefined : setTimeout(end, overdueMs);
+  signal.addEventListener('abort', end);
   try {
-    yield* engine.follow(run.responseId, after, until);
+    yield* engine.follow(run.responseId, after, until.signal);
   } catch {
     signal.throwIfAborted();
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
   }
-}
-
-async function reread(services: RunServices, stored: Stored<Run>): Promise<Stored<Run>> {
-  const { projectId, threadId, runId } = stored.value;
-  return (await services.runs.find(projectId, threadId, runId)) ?? stored;
 }

@@ -40,7 +40,8 @@ export async function startRun(
 ): Promise<{ run: Run; replayed: boolean }> {
   const assistant = findAssistant(services, project);
   const key = idempotencyKey === undefined ? undefined : toIdempotencyKey(idempotencyKey, input);
-  for (let claims = 0; claims < maxClaims; claims++) {
+  for (let claims = 0; claims < maxClaims; ) {
+    if (services.deadline.within(startMs, recordMs) < leastStartMs) throw new AppError('unavailable');
     const thread = await services.threads.find(project.projectId, threadId);
     if (!thread) throw new AppError('thread_not_found');
     if (thread.value.activeRunId !== undefined) {
@@ -49,7 +50,7 @@ export async function startRun(
       await settleActiveRun(services, thread.value, thread.value.activeRunId);
       continue;
     }
-    if (services.deadline.within(startMs, recordMs) < leastStartMs) throw new AppError('unavailable');
+    claims++;
     const claim = await services.runs.claim(thread, newRun(services, project, threadId), key);
     if (claim === 'taken') continue;
     if (claim === 'repeated') {

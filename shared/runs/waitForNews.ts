@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError } from '../http/errors.ts';
 import type { Stored } from '../storage/rows.ts';
 import type { Run } from './run.ts';
 import { type RunServices, record, settle } from './settle.ts';
@@ -21,14 +22,18 @@ export async function waitForNews(
 ): Promise<Stored<Run>> {
   const run = stored.value;
   const leftMs = Math.min(waitMs, deadlineOf(run).getTime() - Date.now());
-  if (isFinished(run) || leftMs <= 0 || signal?.aborted) return settle(services, stored);
+  if (signal?.aborted) return stored;
+  if (isFinished(run) || leftMs <= 0) return settle(services, stored);
   if (run.responseId === undefined) {
     await sleep(Math.min(handOverLookMs, leftMs));
     const current = await services.runs.find(run.projectId, run.threadId, run.runId);
-    if (!current || current.value.status !== run.status) return current ?? stored;
+    if (!current) throw new AppError('run_not_found');
+    if (current.value.status !== run.status) return current;
     return waitForNews(services, current, waitMs - handOverLookMs, signal);
   }
   const isNews = (seen: Parameters<typeof observe>[1]) => observe(run, seen, new Date()) !== run;
   const seen = await services.watch(run.responseId, isNews, leftMs, signal);
-  return seen ? record(services, stored, observe(run, seen, new Date())) : settle(services, stored);
+  if (seen) return record(services, stored, observe(run, seen, new Date()));
+  // For a client that has gone nobody has to be asked.
+  return signal?.aborted ? stored : settle(services, stored);
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../assistants/engine.ts';
 import type { Observation } from './state.ts';
 
@@ -98,21 +99,11 @@ async function observeRun(
     // The stream is a convenience; what it would have told can be looked up.
   }
   while (!ended && !signal.aborted) {
-    await pause(lookMs, signal);
-    if (signal.aborted) return;
     try {
+      await sleep(lookMs, undefined, { signal });
       pass(await engine.find(responseId, lookTimeoutMs));
     } catch {
       // The engine may be back for the next look; whoever waits is answered when their time is up.
     }
   }
 }
-
-const pause = (ms: number, signal: AbortSignal) =>
-  new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });

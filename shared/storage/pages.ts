@@ -1,6 +1,6 @@
 import type { TableEntityResult } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
-import { roundTrip, type Table } from './tables.ts';
+import { queryMs, roundTrip, type Table } from './tables.ts';
 
 export interface PageRequest {
   readonly limit: number;
@@ -37,6 +37,7 @@ export async function queryPage<Row extends object, T>(
         return (await pages.next()).value ?? [];
       },
       deadline,
+      queryMs,
     );
     if (typeof page !== 'object') break;
     rows.push(...page);

@@ -8,6 +8,9 @@ export type TableName = 'projects' | 'threads';
 /** Longest wait for one round trip to the store, the client's own retries included. */
 const roundTripMs = 4_000;
 
+/** For a query: the store works up to five seconds on one before it answers with what it has so far. */
+export const queryMs = 10_000;
+
 const options: TableServiceClientOptions = {
   retryOptions: { maxRetries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 },
   // Only Azurite is reached without TLS: configuration refuses any other plain HTTP endpoint.
@@ -47,7 +50,7 @@ export const filter = (parts: TemplateStringsArray, ...values: readonly string[]
 export type StoreRefusal = 'absent' | 'exists' | 'changed';
 
 /**
- * Runs one round trip within 4 seconds, or what is left of the request it belongs to.
+ * Runs one round trip within `maxMs`, or what is left of the request it belongs to.
  * @returns the answer, or the refusal that the store gave as an answer.
  * @throws {AppError} `unavailable` for everything else: out of reach, too slow, or not for us.
  */
@@ -55,10 +58,11 @@ export async function roundTrip<T extends object>(
   open: Table,
   call: (table: TableClient, options: { abortSignal: AbortSignal }) => Promise<T>,
   deadline?: Deadline,
+  maxMs = roundTripMs,
 ): Promise<T | StoreRefusal> {
   const table = await open();
   try {
-    const timeoutMs = deadline?.within(roundTripMs) ?? roundTripMs;
+    const timeoutMs = deadline?.within(maxMs) ?? maxMs;
     return await within(timeoutMs, (abortSignal) => call(table, { abortSignal }));
   } catch (error) {
     const refusal = toRefusal(error);

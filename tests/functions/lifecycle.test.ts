@@ -72,6 +72,22 @@ describe('cancelRun', () => {
     expect((await runOf(run))?.status).toBe('cancelled');
   });
 
+  test('of a run that others watch meanwhile cancels it all the same', async () => {
+    await service.engine.outcome({ status: 'never' });
+    const thread = await service.openThread(projectId);
+    const run = await startRun(thread);
+    // The engine takes its time to agree, and a look writes in_progress before it does.
+    await service.engine.fault(
+      { method: 'POST', path: '/v1/responses/*/cancel' },
+      { kind: 'delay', ms: 500 },
+    );
+    const cancelling = service.call(`${run}/cancel`, { method: 'POST' });
+    while ((await service.call(run)).body.status === 'queued');
+    const answer = await cancelling;
+    expect([answer.status, answer.body.status]).toEqual([200, 'cancelled']);
+    expect((await service.call(run)).body.status).toBe('cancelled');
+  });
+
   test.each([
     [{ kind: 'status', status: 429, headers: { 'retry-after': '4' } }, 429, 'rate_limited'],
     [{ kind: 'drop' }, 503, 'unavailable'],
@@ -211,6 +227,15 @@ describe('deleteThread', () => {
     expect(body.threads.map(({ threadId }: { threadId: string }) => threadId)).not.toContain(
       thread.split('/').at(-1),
     );
+  });
+
+  test('whose run has ended without anyone looking', async () => {
+    const thread = await service.openThread(projectId);
+    const run = await startRun(thread);
+    while ((await runOf(run))?.status !== 'completed')
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    expect((await remove(thread)).status).toBe(204);
+    expect((await service.call(thread)).status).toBe(404);
   });
 
   test('goes on where it was interrupted, and hides the thread from the first step on', async () => {

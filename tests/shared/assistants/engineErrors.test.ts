@@ -43,6 +43,14 @@ describe('an answer of the engine', () => {
     expect(toStartError(error).code).toBe(expected);
   });
 
+  test.each([
+    ['a proxy, without the error of the API', undefined],
+    ['a vector store', { error: { message: "Vector store with id ['vs_1'] not found.", code: null } }],
+  ])('of 404 about %s means a fault of ours', (_name, body) => {
+    const error = APIError.generate(404, body, undefined, new Headers());
+    expect(toStartError(error).code).toBe('internal_error');
+  });
+
   test('of 404 means a fault of ours where nothing may be missing', () => {
     expect(toAppError(answered(404)).code).toBe('internal_error');
   });
