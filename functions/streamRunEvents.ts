@@ -25,7 +25,8 @@ export const streamRunEvents = endpoint(
     context.deadline.extend(longestMs);
     const stop = new AbortController();
     const end = () => stop.abort();
-    setTimeout(end, longestMs).unref();
+    const timer = setTimeout(end, longestMs);
+    stop.signal.addEventListener('abort', () => clearTimeout(timer));
     context.signal.addEventListener('abort', end);
     return eventStreamResponse(runEvents(context, recorded, after, stop.signal), stop);
   },

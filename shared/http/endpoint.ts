@@ -45,7 +45,7 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
           ...built,
           ...built.openStores(deadline),
           deadline,
-          signal: proxied?.signal ?? never,
+          signal: proxied?.signal ?? new AbortController().signal,
           log: (facts) => invocation.log(JSON.stringify({ ...facts, requestId: invocation.invocationId })),
         },
       );
@@ -57,8 +57,6 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
     return { ...response, headers: { ...response.headers, 'X-Request-Id': invocation.invocationId } };
   };
 }
-
-const never = new AbortController().signal;
 
 /** Facts only: no header, body, query or message of an error goes into the log, any of them may hold what people wrote. */
 function logRequest(invocation: InvocationContext, status: number, durationMs: number, fault: unknown): void {

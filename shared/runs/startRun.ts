@@ -96,8 +96,11 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
 /** @throws {AppError} thread_busy while the run is unfinished. */
 async function settleActiveRun(services: RunServices, { projectId, threadId }: Thread, runId: string) {
   const active = await services.runs.find(projectId, threadId, runId);
-  const run = active && (await settle(services, active)).value;
-  if (run && !isFinished(run)) {
+  // One transaction writes both, so this is a fault of ours, and looking again would not mend it.
+  if (!active)
+    throw new AppError('internal_error', { cause: new Error('a thread names a run that is not there') });
+  const run = (await settle(services, active)).value;
+  if (!isFinished(run)) {
     throw new AppError('thread_busy', { activeRun: { runId, location: runLocation(run) } });
   }
 }
