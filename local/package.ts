@@ -27,13 +27,10 @@ await writeFile(
 
 let total = 0;
 for (const file of await readdir(target, { recursive: true })) {
-  const { size, isDirectory } = await stat(join(target, file)).then((info) => ({
-    size: info.size,
-    isDirectory: info.isDirectory(),
-  }));
-  if (isDirectory) continue;
-  total += size;
-  console.log(`${String(size).padStart(9)}  ${file}`);
+  const info = await stat(join(target, file));
+  if (info.isDirectory()) continue;
+  total += info.size;
+  console.log(`${String(info.size).padStart(9)}  ${file}`);
 }
 console.log(`${String(total).padStart(9)}  in all, of at most ${limitBytes}`);
 if (total > limitBytes) {

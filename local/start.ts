@@ -1,7 +1,6 @@
 import { ConfigError, parseConfig } from '../shared/config.ts';
-import { applyDemo, demoProjectId, demoThreadId } from './demo/demo.ts';
+import { applyDemo, demoProjectId, demoThreadId, signDemoToken } from './demo/demo.ts';
 import { type Host, startHost } from './host/host.ts';
-import { signToken } from './issuer.ts';
 import { localFolder, projectFolder, startSurroundings } from './surroundings.ts';
 
 /* `npm start`: the whole service on this machine. */
@@ -29,9 +28,7 @@ async function start(): Promise<void> {
   try {
     await applyDemo(parseConfig(process.env));
     host = await startHost({ folder: projectFolder, port });
-    const token = surroundings.signer
-      ? await signToken(surroundings.signer, { sub: 'demo-user', projects: [demoProjectId] }, 24 * 3600)
-      : undefined;
+    const token = surroundings.signer ? await signDemoToken(surroundings.signer) : undefined;
     console.log(welcome(host.url, token));
   } catch (error) {
     console.error(explain(error));

@@ -1,7 +1,6 @@
 import { access, copyFile } from 'node:fs/promises';
 import { parseConfig } from '../shared/config.ts';
-import { applyDemo, demoProjectId } from './demo/demo.ts';
-import { signToken } from './issuer.ts';
+import { applyDemo, signDemoToken } from './demo/demo.ts';
 import { startSurroundings } from './surroundings.ts';
 
 /* `npm run surroundings`: what `func start` needs around it, at the addresses of local.settings.sample.json. */
@@ -18,6 +17,5 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 console.log(`Issuer, engine emulator and store are up. In another terminal: npm run build && func start`);
 if (surroundings.signer) {
-  const claims = { sub: 'demo-user', projects: [demoProjectId] };
-  console.log(`A token for the demo project:\n\n${await signToken(surroundings.signer, claims, 86_400)}\n`);
+  console.log(`A token for the demo project:\n\n${await signDemoToken(surroundings.signer)}\n`);
 }

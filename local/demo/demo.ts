@@ -6,8 +6,14 @@ import { createProjectStore } from '../../shared/projects/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
 import { createThreadStore } from '../../shared/threads/threadStore.ts';
 
+import { type Signer, signToken } from '../issuer.ts';
+
 export const demoProjectId = '123e4567-e89b-12d3-a456-426614174000';
 export const demoThreadId = 'thread_abc123';
+
+/** A token for the demo project, good for 24 hours. */
+export const signDemoToken = (signer: Signer): Promise<string> =>
+  signToken(signer, { sub: 'demo-user', projects: [demoProjectId] }, 24 * 3600);
 
 /** Puts the demo project and its thread into the store, so that the documented examples run; what is there stays. */
 export async function applyDemo(config: Config): Promise<void> {

@@ -3,6 +3,7 @@ import type OpenAI from 'openai';
 import type { Config } from '../config.ts';
 import { within } from '../deadline.ts';
 import { AppError, type ErrorCode } from '../http/errors.ts';
+import { lazy } from '../lazy.ts';
 import type { Observation } from '../runs/state.ts';
 import type { Message } from '../threads/thread.ts';
 import { CredentialUnavailable, engineFetch, isRefusal, toAppError, toStartError } from './engineErrors.ts';
@@ -54,15 +55,8 @@ export interface Engine {
 }
 
 export function createEngine(config: Config['engine']): Engine {
-  let opening: Promise<OpenAI> | undefined;
-  const client = () => {
-    // Loaded on first use: most of the client's code is not needed to answer a finished run.
-    opening ??= openClient(config).catch((error) => {
-      opening = undefined;
-      throw error;
-    });
-    return opening;
-  };
+  // Most of the client's code is not needed to answer a finished run.
+  const client = lazy(() => openClient(config));
   const call = async <T>(timeoutMs: number, send: Send<T>, missing?: ErrorCode): Promise<T> => {
     try {
       const openai = await client();

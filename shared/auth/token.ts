@@ -1,6 +1,8 @@
 import { type CryptoKey, createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { createCache } from '../cache.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../http/errors.ts';
+import { lazy } from '../lazy.ts';
 import { type Caller, toCaller } from './caller.ts';
 
 /** Turns the value of an `Authorization` header into the caller. */
@@ -47,13 +49,12 @@ const isTokenFault = (error: unknown): error is errors.JOSEError =>
  */
 export function createAuthenticate(config: Config['jwt']): Authenticate {
   const findKey = createFindKey(config);
-  const verified = new Map<string, { caller: Caller; until: number }>();
+  const verified = createCache<Caller>(verifiedLimit);
   return async (authorization) => {
     const token = /^Bearer +([^\s]+) *$/i.exec(authorization ?? '')?.[1];
     if (token === undefined) throw new AppError('unauthorized', { challenge: realm });
     const known = verified.get(token);
-    if (known && Date.now() < known.until) return known.caller;
-    verified.delete(token);
+    if (known) return known;
     try {
       const { payload } = await jwtVerify(token, findKey, {
         algorithms,
@@ -65,11 +66,7 @@ export function createAuthenticate(config: Config['jwt']): Authenticate {
         throw new errors.JWTClaimValidationFailed('"sub" must be text', payload, 'sub', 'check_failed');
       }
       const caller = toCaller(payload);
-      const until = Math.min((payload.exp ?? 0) * 1000, Date.now() + verifiedMs);
-      verified.set(token, { caller, until });
-      // A Map keeps the order of insertion, so the first key is the oldest.
-      const [oldest] = verified.keys();
-      if (verified.size > verifiedLimit && oldest !== undefined) verified.delete(oldest);
+      verified.set(token, caller, Math.min((payload.exp ?? 0) * 1000, Date.now() + verifiedMs));
       return caller;
     } catch (error) {
       throw toTokenError(error);
@@ -91,22 +88,17 @@ function toTokenError(error: unknown): unknown {
 
 /** The issuer's keys, discovered on first use and kept; a failed discovery is not remembered. */
 function createFindKey(config: Config['jwt']): JWTVerifyGetKey {
-  let keys: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined;
-  const open = async () => {
+  // Only a failed discovery is forgotten: an unknown key id during an outage must not cost the keys in hand.
+  const keys = lazy(async () => {
     const uri = config.jwksUri ?? (await discoverJwksUri(config.issuer));
     return createRemoteJWKSet(new URL(uri), {
       timeoutDuration: keyTimeoutMs,
       cooldownDuration: keyCooldownMs,
     });
-  };
+  });
   return async (header, token): Promise<CryptoKey> => {
     try {
-      // Only a failed discovery is forgotten: an unknown key id during an outage must not cost the keys in hand.
-      keys ??= open().catch((error) => {
-        keys = undefined;
-        throw error;
-      });
-      return await (await keys)(header, token);
+      return await (await keys())(header, token);
     } catch (error) {
       if (isTokenFault(error)) throw error;
       throw new AppError('unavailable', { cause: error });

@@ -40,3 +40,7 @@ export class AppError extends Error {
     this.options = options;
   }
 }
+
+/** The error for one faulty field of a request. */
+export const fieldError = (field: string, text: string): AppError =>
+  new AppError('invalid_request', { fieldErrors: { [field]: [text] } });

@@ -1,7 +1,7 @@
 import type { RunStatus } from '../runs/run.ts';
 import { lastEventId } from '../runs/runEvents.ts';
 import type { ApiRequest } from './endpoint.ts';
-import { AppError } from './errors.ts';
+import { fieldError } from './errors.ts';
 
 const maxWaitSeconds = 60;
 
@@ -76,6 +76,3 @@ export function parseLastEventId(request: ApiRequest): number | typeof lastEvent
     throw fieldError('Last-Event-ID', 'The Last-Event-ID header must be the id of an event.');
   return Number(id);
 }
-
-const fieldError = (field: string, text: string) =>
-  new AppError('invalid_request', { fieldErrors: { [field]: [text] } });

@@ -3,7 +3,7 @@ import openApi from '../../openapi.json' with { type: 'json' };
 import { isRunId, isThreadId } from '../ids.ts';
 import type { RunInput } from '../runs/run.ts';
 import type { ApiRequest } from './endpoint.ts';
-import { AppError, type FieldErrors } from './errors.ts';
+import { AppError, type FieldErrors, fieldError } from './errors.ts';
 
 /** Parsers of what a client sends; each returns the value or throws the contract's error for it. */
 
@@ -35,7 +35,7 @@ export async function parseRunInput(request: ApiRequest): Promise<RunInput> {
     body = JSON.parse(await request.text());
   } catch {
     // The parser's own message quotes the body, so it is dropped.
-    throw new AppError('invalid_request', { fieldErrors: { $: ['The request body must be valid JSON.'] } });
+    throw fieldError('$', 'The request body must be valid JSON.');
   }
   if (!isRunInput(body)) {
     throw new AppError('invalid_request', { fieldErrors: toFieldErrors(ajv.errors ?? []) });
@@ -48,8 +48,10 @@ export function parseIdempotencyKey(request: ApiRequest): string | undefined {
   const key = request.headers.get('Idempotency-Key');
   if (key === null) return undefined;
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
-    const fault = 'The Idempotency-Key header must be 1 to 255 visible ASCII characters.';
-    throw new AppError('invalid_request', { fieldErrors: { 'Idempotency-Key': [fault] } });
+    throw fieldError(
+      'Idempotency-Key',
+      'The Idempotency-Key header must be 1 to 255 visible ASCII characters.',
+    );
   }
   return key;
 }

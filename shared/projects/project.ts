@@ -31,16 +31,16 @@ export function parseProjects(value: unknown, assistants: ReadonlyMap<string, un
     meta: false,
     validateSchema: false,
   }).compile<Project[]>(schema);
-  const faults: string[] = [];
   if (!check(value)) {
-    for (const { instancePath, message, params } of check.errors ?? []) {
-      const unknown = params['additionalProperty'];
-      faults.push(
-        `${instancePath || 'the file'} ${unknown === undefined ? message : `has an unknown field "${unknown}"`}`,
-      );
-    }
-    throw new Error(`The projects are not valid:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    throw invalid(
+      (check.errors ?? []).map(({ instancePath, message, params }) => {
+        const unknown = params['additionalProperty'];
+        const fault = unknown === undefined ? message : `has an unknown field "${unknown}"`;
+        return `${instancePath || 'the file'} ${fault}`;
+      }),
+    );
   }
+  const faults: string[] = [];
   const seen = new Set<string>();
   for (const { projectId, assistantId } of value) {
     if (seen.has(projectId)) faults.push(`${projectId} is listed twice`);
@@ -48,8 +48,9 @@ export function parseProjects(value: unknown, assistants: ReadonlyMap<string, un
       faults.push(`${projectId}: ASSISTANTS has no assistant "${assistantId}"`);
     seen.add(projectId);
   }
-  if (faults.length > 0) {
-    throw new Error(`The projects are not valid:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
-  }
+  if (faults.length > 0) throw invalid(faults);
   return value;
 }
+
+const invalid = (faults: readonly string[]) =>
+  new Error(`The projects are not valid:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);

@@ -1,4 +1,5 @@
 import type { TableEntityResult } from '@azure/data-tables';
+import { createCache } from '../cache.ts';
 import { roundTrip, type Table } from '../storage/tables.ts';
 import type { Project } from './project.ts';
 
@@ -56,17 +57,13 @@ export function createProjectStore(table: Table): ProjectStore {
 
 /** `find` with a memory of 30 s; callers that ask at the same time share one look-up, and a failed one is forgotten. */
 export function cachedFind(find: ProjectStore['find']): ProjectStore['find'] {
-  const cache = new Map<string, { project: Promise<Project | undefined>; until: number }>();
+  const cache = createCache<Promise<Project | undefined>>(cacheLimit);
   return (projectId) => {
     const cached = cache.get(projectId);
-    if (cached && performance.now() < cached.until) return cached.project;
+    if (cached) return cached;
     const project = find(projectId);
-    cache.delete(projectId);
-    cache.set(projectId, { project, until: performance.now() + cacheMs });
+    cache.set(projectId, project, Date.now() + cacheMs);
     project.catch(() => cache.delete(projectId));
-    // A Map keeps the order of insertion, so the first key is the oldest.
-    const [oldest] = cache.keys();
-    if (cache.size > cacheLimit && oldest !== undefined) cache.delete(oldest);
     return project;
   };
 }

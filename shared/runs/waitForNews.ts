@@ -3,7 +3,7 @@ import { AppError } from '../http/errors.ts';
 import type { Stored } from '../storage/rows.ts';
 import type { Run } from './run.ts';
 import { type RunServices, record, settle } from './settle.ts';
-import { deadline as deadlineOf, isFinished, observe } from './state.ts';
+import { deadline as deadlineOf, isFinished, type Observation, observe } from './state.ts';
 
 /** Between two looks at the record of a run that another request is just handing over to the engine. */
 const handOverLookMs = 250;
@@ -31,7 +31,7 @@ export async function waitForNews(
     if (current.value.status !== run.status) return current;
     return waitForNews(services, current, waitMs - handOverLookMs, signal);
   }
-  const isNews = (seen: Parameters<typeof observe>[1]) => observe(run, seen, new Date()) !== run;
+  const isNews = (seen: Observation) => observe(run, seen, new Date()) !== run;
   const seen = await services.watch(run.responseId, isNews, leftMs, signal);
   if (seen) return record(services, stored, observe(run, seen, new Date()));
   // For a client that has gone nobody has to be asked.

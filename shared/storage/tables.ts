@@ -2,6 +2,7 @@ import type { RestError, TableClient, TableServiceClientOptions } from '@azure/d
 import type { TablesConfig } from '../config.ts';
 import { type Deadline, within } from '../deadline.ts';
 import { AppError } from '../http/errors.ts';
+import { lazy } from '../lazy.ts';
 
 export type TableName = 'projects' | 'threads';
 
@@ -20,17 +21,9 @@ const options: TableServiceClientOptions = {
 /** A table that is opened when it is first used: the store's client is no small part of a worker's start. */
 export type Table = () => Promise<TableClient>;
 
-/** Names a table without opening it; a failed opening is not remembered. */
-export function lazyTable(config: TablesConfig, name: TableName): Table {
-  let opening: Promise<TableClient> | undefined;
-  return () => {
-    opening ??= openTable(config, name).catch((error) => {
-      opening = undefined;
-      throw error;
-    });
-    return opening;
-  };
-}
+/** Names a table without opening it. */
+export const lazyTable = (config: TablesConfig, name: TableName): Table =>
+  lazy(() => openTable(config, name));
 
 /** Opens a table; nothing is sent until it is used. Without a connection string it authenticates with Entra ID. */
 export async function openTable(config: TablesConfig, name: TableName): Promise<TableClient> {

@@ -1,5 +1,5 @@
 import type { MessagePage } from '../assistants/engine.ts';
-import { AppError } from '../http/errors.ts';
+import { AppError, fieldError } from '../http/errors.ts';
 import { newId } from '../ids.ts';
 import { type RunServices, settle } from '../runs/settle.ts';
 import { isFinished } from '../runs/state.ts';
@@ -61,8 +61,7 @@ export async function listMessages(
 ): Promise<MessagePage> {
   const itemId = after === null ? undefined : openMessageId(conversationId, after);
   if (after !== null && itemId === undefined) {
-    const fault = 'The field After must be the messageId of a message of this thread.';
-    throw new AppError('invalid_request', { fieldErrors: { After: [fault] } });
+    throw fieldError('After', 'The field After must be the messageId of a message of this thread.');
   }
   const page = await engine.listMessages(
     conversationId,
