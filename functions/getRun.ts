@@ -6,7 +6,7 @@ import { parseRunId, parseThreadId } from '../shared/http/requests.ts';
 import { findRun } from '../shared/runs/findRun.ts';
 import { runResponse } from '../shared/runs/runResponse.ts';
 import { settle } from '../shared/runs/settle.ts';
-import { waitForNews } from '../shared/runs/waitForNews.ts';
+import { waitForChange } from '../shared/runs/waitForChange.ts';
 
 /** Tells how a run stands, at once or as soon as that changes. */
 export const getRun = endpoint(
@@ -20,7 +20,7 @@ export const getRun = endpoint(
     if (!waitSeconds) return runResponse(request, (await settle(context, recorded)).value);
 
     context.deadline.extend(waitSeconds * 1000);
-    const { value: run } = await waitForNews(context, recorded, waitSeconds * 1000, context.signal);
+    const { value: run } = await waitForChange(context, recorded, waitSeconds * 1000, context.signal);
     const preferred = !request.query.has('wait');
     return runResponse(request, run, preferred ? { 'Preference-Applied': `wait=${waitSeconds}` } : {});
   },

@@ -4,8 +4,8 @@ import { endpoint } from '../shared/http/endpoint.ts';
 import { eventStreamResponse } from '../shared/http/eventStream.ts';
 import { parseLastEventId } from '../shared/http/query.ts';
 import { parseRunId, parseThreadId } from '../shared/http/requests.ts';
+import { lastEventId, runEvents } from '../shared/http/runEvents.ts';
 import { findRun } from '../shared/runs/findRun.ts';
-import { lastEventId, runEvents } from '../shared/runs/runEvents.ts';
 
 /** Below the 230 seconds after which Azure's load balancer ends a request; the client reconnects and goes on. */
 const longestMs = 220_000;

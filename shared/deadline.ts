@@ -1,3 +1,5 @@
+import { AppError } from './http/errors.ts';
+
 /** Longest time a caller waits for anything, with a second to spare for the answer's way back. */
 const requestMs = 29_000;
 
@@ -21,6 +23,22 @@ export async function within<T>(ms: number, work: (signal: AbortSignal) => Promi
   const timer = setTimeout(() => controller.abort(), ms);
   try {
     return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Waits for work that others share, no longer than a request lasts; the work goes on behind it.
+ * @throws {AppError} `unavailable` when the time is up; else what the work throws.
+ */
+export async function waitWithin<T>(deadline: Deadline, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new AppError('unavailable')), deadline.within(requestMs));
+  });
+  try {
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }

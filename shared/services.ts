@@ -1,10 +1,10 @@
 import { createEngine, type Engine } from './assistants/engine.ts';
 import { type Authenticate, createAuthenticate } from './auth/token.ts';
 import { type Config, parseConfig } from './config.ts';
-import type { Deadline } from './deadline.ts';
+import { type Deadline, startDeadline } from './deadline.ts';
 import { cachedFind, createProjectStore, type ProjectStore } from './projects/projectStore.ts';
+import { createLiveRuns, type LiveRuns } from './runs/liveRuns.ts';
 import { createRunStore, type RunStore } from './runs/runStore.ts';
-import { createWatch, type Watch } from './runs/watch.ts';
 import { lazyTable } from './storage/tables.ts';
 import { createThreadStore, type ThreadStore } from './threads/threadStore.ts';
 
@@ -15,8 +15,10 @@ export interface Services {
   readonly findProject: ProjectStore['find'];
   /** The stores of threads and runs, for one request. */
   readonly openStores: (deadline: Deadline) => Stores;
+  /** The stores for work that several requests share; each round trip has its own limit only. */
+  readonly workerStores: Stores;
   readonly engine: Engine;
-  readonly watch: Watch;
+  readonly liveRuns: LiveRuns;
 }
 
 export interface Stores {
@@ -38,15 +40,24 @@ export function services(): Services {
 function buildServices(config: Config): Services {
   const engine = createEngine(config.engine);
   const threads = lazyTable(config.tables, 'threads');
+  const openStores = (deadline?: Deadline) => ({
+    threads: createThreadStore(threads, deadline),
+    runs: createRunStore(threads, deadline),
+  });
+  const workerStores = openStores();
+  const liveRuns: LiveRuns = createLiveRuns(() => ({
+    ...{ config, engine, liveRuns, workerStores, ...workerStores },
+    deadline: startDeadline(),
+    // No request's own log: the work may outlast whoever asked for it.
+    log: (facts) => console.log(JSON.stringify(facts)),
+  }));
   return {
     config,
     authenticate: createAuthenticate(config.jwt),
     findProject: cachedFind(createProjectStore(lazyTable(config.tables, 'projects')).find),
-    openStores: (deadline) => ({
-      threads: createThreadStore(threads, deadline),
-      runs: createRunStore(threads, deadline),
-    }),
+    openStores,
+    workerStores,
     engine,
-    watch: createWatch(engine),
+    liveRuns,
   };
 }

@@ -4,24 +4,50 @@ import type { Config } from '../config.ts';
 import { within } from '../deadline.ts';
 import { AppError, type ErrorCode } from '../http/errors.ts';
 import { lazy } from '../lazy.ts';
-import type { Observation } from '../runs/state.ts';
+import type { RunErrorCode } from '../runs/run.ts';
+import type { Observation, ReplyMessage } from '../runs/state.ts';
 import type { Message } from '../threads/thread.ts';
-import { CredentialUnavailable, engineFetch, isRefusal, toAppError, toStartError } from './engineErrors.ts';
+import {
+  CredentialUnavailable,
+  engineFetch,
+  isRefusal,
+  toAppError,
+  toPromptRefusal,
+  toRunErrorCode,
+  toStartError,
+} from './engineErrors.ts';
 import { type RunRequest, toResponseParams } from './runRequest.ts';
 
-/** The engine's answer to a start. `refused`: it certainly did not take the run; `unknown`: it may have. */
-export type Started =
-  | { readonly outcome: 'taken'; readonly responseId: string; readonly seen: Observation }
-  | { readonly outcome: 'refused' | 'unknown'; readonly error: AppError };
+/**
+ * What became of handing a run to the engine. `rejected`: it certainly did not accept the run; `refused`: it did not
+ * because of what people wrote; `unknown`: it may have accepted it.
+ */
+export type Submission =
+  | {
+      readonly outcome: 'accepted';
+      readonly responseId: string;
+      readonly state: Observation;
+      readonly stream: EngineStream;
+    }
+  | { readonly outcome: 'refused'; readonly errorCode: RunErrorCode }
+  | { readonly outcome: 'rejected' | 'unknown'; readonly error: AppError };
+
+/** The further events of a run that was just accepted. Either read it or close it. */
+export interface EngineStream {
+  readonly events: AsyncIterable<EngineEvent>;
+  close(): void;
+}
 
 /** A step of a run as the engine reports it while it happens. */
 export interface EngineEvent {
   /** Counts up within a run; the number to take it up again after. */
   readonly sequence: number;
-  /** Present when it tells how the run stands. */
-  readonly seen?: Observation;
-  /** Present when it brings a further piece of the answer's text. */
-  readonly delta?: string;
+  /** Present when it tells the state of the run. */
+  readonly state?: Observation;
+  /** Present when a message of the reply begins. */
+  readonly message?: { readonly itemId: string; readonly commentary: boolean };
+  /** Present when it brings a further piece of a message; `part` counts the parts of the message. */
+  readonly delta?: { readonly itemId: string; readonly part: number; readonly text: string };
 }
 
 export interface MessagePage {
@@ -33,18 +59,20 @@ export interface MessagePage {
 /**
  * What the service asks of the engine; the one place that speaks its words.
  * Every call is sent once, never repeated, and takes at most `timeoutMs`.
- * All but `start` throw an {@link AppError}: `rate_limited`, `unavailable`, `thread_not_found` or `internal_error`.
+ * All but `submit` throw an {@link AppError}: `rate_limited`, `unavailable`, `thread_not_found` or `internal_error`.
  */
 export interface Engine {
   openConversation(labels: Record<string, string>, timeoutMs: number): Promise<string>;
   removeConversation(conversationId: string, timeoutMs: number): Promise<void>;
-  start(request: RunRequest, timeoutMs: number): Promise<Started>;
+  /** Starts a run. The run goes on when its stream is closed after `in_progress`; before that it may get stuck. */
+  submit(request: RunRequest, timeoutMs: number): Promise<Submission>;
   find(responseId: string, timeoutMs: number): Promise<Observation>;
   /**
    * The events of a run after one of them: the past ones at once, the others as they happen.
    * Ends when the engine ends it, whether or not the run has; throws when it cannot be taken up or breaks off.
    */
   follow(responseId: string, after: number, signal: AbortSignal): AsyncIterable<EngineEvent>;
+  /** @returns the state after the request; `queued` or `in_progress` when the engine agreed but is not done yet. */
   cancel(responseId: string, timeoutMs: number): Promise<Observation>;
   /** @param after an engine's item id; messages keep the engine's ids here. */
   listMessages(
@@ -90,17 +118,29 @@ export function createEngine(config: Config['engine']): Engine {
         'thread_not_found',
       ),
 
-    async start(request, timeoutMs) {
+    async submit(request, timeoutMs) {
+      const leave = new AbortController();
       try {
         const openai = await client();
-        const response = await within(timeoutMs, async (signal) =>
-          firstResponse(
-            await openai.responses.create(toResponseParams(request), { timeout: timeoutMs, signal }),
-          ),
-        );
-        return { outcome: 'taken', responseId: response.id, seen: toObservation(response) };
+        return await within(timeoutMs, async (late) => {
+          late.addEventListener('abort', () => leave.abort());
+          const options = { timeout: timeoutMs, signal: leave.signal };
+          const stream = await openai.responses.create(toResponseParams(request), options);
+          const events = stream[Symbol.asyncIterator]();
+          const response = await firstResponse(events);
+          const close = () => leave.abort();
+          return {
+            outcome: 'accepted',
+            responseId: response.id,
+            state: toObservation(response),
+            stream: { events: toEngineEvents(events), close },
+          };
+        });
       } catch (error) {
-        return { outcome: isRefusal(error) ? 'refused' : 'unknown', error: toStartError(error) };
+        leave.abort();
+        const errorCode = toPromptRefusal(error);
+        if (errorCode !== undefined) return { outcome: 'refused', errorCode };
+        return { outcome: isRefusal(error) ? 'rejected' : 'unknown', error: toStartError(error) };
       }
     },
 
@@ -113,7 +153,7 @@ export function createEngine(config: Config['engine']): Engine {
         { stream: true, starting_after: after },
         { timeout: takeUpMs, signal },
       );
-      for await (const event of stream) yield toEngineEvent(event);
+      yield* toEngineEvents(stream[Symbol.asyncIterator]());
     },
 
     cancel: (id, timeoutMs) =>
@@ -122,8 +162,12 @@ export function createEngine(config: Config['engine']): Engine {
           return await openai.responses.cancel(id, options);
         } catch (error) {
           // The engine refuses to cancel what has ended; how it ended is what the caller has to know.
-          if ((error as { status?: number }).status !== 400) throw error;
-          return openai.responses.retrieve(id, {}, options);
+          if (!cancelRefusals.has((error as { status?: number }).status)) throw error;
+          const response = await openai.responses.retrieve(id, {}, options);
+          if (response.status === 'queued' || response.status === 'in_progress') {
+            throw new AppError('unavailable', { cause: error });
+          }
+          return response;
         }
       }),
 
@@ -156,21 +200,51 @@ const tokenMs = 5_000;
 /** Longest wait for a stream to begin. */
 const takeUpMs = 10_000;
 
-/** The stream is left after its first event: the run goes on, and the stream can be taken up again later. */
-async function firstResponse(stream: AsyncIterable<OpenAI.Responses.ResponseStreamEvent>) {
-  for await (const event of stream) {
+/** Statuses with which engines refuse to cancel a response that is not, or no longer, to be cancelled. */
+const cancelRefusals: ReadonlySet<number | undefined> = new Set([400, 409]);
+
+type WireEvents = AsyncIterator<OpenAI.Responses.ResponseStreamEvent>;
+
+/** Reads a stream up to the first event that names the response. */
+async function firstResponse(events: WireEvents): Promise<OpenAI.Responses.Response> {
+  for (;;) {
+    const { done, value: event } = await events.next();
+    if (done) throw new Error('the stream ended without a response');
     if ('response' in event && event.response.id) return event.response;
   }
-  throw new Error('the stream ended without a response');
+}
+
+async function* toEngineEvents(events: WireEvents): AsyncGenerator<EngineEvent> {
+  try {
+    for (;;) {
+      const { done, value: event } = await events.next();
+      if (done) return;
+      yield toEngineEvent(event);
+    }
+  } finally {
+    await events.return?.();
+  }
 }
 
 function toEngineEvent(event: OpenAI.Responses.ResponseStreamEvent): EngineEvent {
-  return {
-    sequence: event.sequence_number,
-    ...('response' in event && { seen: toObservation(event.response) }),
-    ...(event.type === 'response.output_text.delta' && { delta: event.delta }),
-  };
+  const sequence = event.sequence_number;
+  switch (event.type) {
+    case 'response.output_text.delta':
+    case 'response.refusal.delta':
+      return { sequence, delta: { itemId: event.item_id, part: event.content_index, text: event.delta } };
+    case 'response.output_item.added':
+      return event.item.type === 'message' ? { sequence, message: toMessageStart(event.item) } : { sequence };
+    default:
+      return 'response' in event && isKnownStatus(event.response.status)
+        ? { sequence, state: toObservation(event.response) }
+        : { sequence };
+  }
 }
+
+const toMessageStart = ({ id, phase }: OpenAI.Responses.ResponseOutputMessage) => ({
+  itemId: id,
+  commentary: phase === 'commentary',
+});
 
 type Send<T> = (openai: OpenAI, options: { timeout: number; signal: AbortSignal }) => Promise<T>;
 
@@ -210,6 +284,10 @@ async function entraTokens(scope: string): Promise<() => Promise<string>> {
   };
 }
 
+const knownStatuses = ['queued', 'in_progress', 'cancelled', 'completed', 'failed', 'incomplete'];
+
+const isKnownStatus = (status: string | undefined) => status !== undefined && knownStatuses.includes(status);
+
 function toObservation(response: OpenAI.Responses.Response): Observation {
   switch (response.status) {
     case 'queued':
@@ -217,15 +295,23 @@ function toObservation(response: OpenAI.Responses.Response): Observation {
     case 'cancelled':
       return { status: response.status };
     case 'completed':
-      return { status: 'completed', ...toCompletion(response) };
+      return { status: 'completed', ...toCompletion(response), reply: toReply(response) };
     case 'failed':
-      return { status: 'failed', reason: toReason(response.error?.code) };
+      return { ...toFailure(response.error?.code), reply: toReply(response) };
     case 'incomplete':
-      return { status: 'failed', reason: toReason(response.incomplete_details?.reason) };
+      return { ...toFailure(response.incomplete_details?.reason), reply: toReply(response) };
     default:
       throw new AppError('unavailable', { cause: new Error('the engine gave no known status') });
   }
 }
+
+const toFailure = (code: string | null | undefined) =>
+  ({ status: 'failed', errorCode: toRunErrorCode(code), reason: toReason(code) }) as const;
+
+const toReply = ({ output }: OpenAI.Responses.Response): ReplyMessage[] =>
+  (output ?? []).flatMap((item) =>
+    item.type === 'message' ? { ...toMessageStart(item), text: textOf(item.content) } : [],
+  );
 
 function toCompletion({ completed_at, usage }: OpenAI.Responses.Response) {
   return {
@@ -247,9 +333,17 @@ const toReason = (code: string | null | undefined): string =>
 
 function toMessage(item: OpenAI.Conversations.ConversationItem): Message[] {
   if (item.type !== 'message' || (item.role !== 'user' && item.role !== 'assistant')) return [];
-  const content = item.content
-    .map((part) => ('text' in part ? part.text : 'refusal' in part ? part.refusal : ''))
+  return [{ messageId: item.id, role: item.role, content: textOf(item.content) }];
+}
+
+type MessagePart = { readonly type: string; readonly text?: string; readonly refusal?: string };
+
+/** Parts that belong to a message; the summary of a model's reasoning, say, does not. */
+const textParts = new Set(['input_text', 'output_text', 'text']);
+
+/** Joins a message's parts of text and refusals, each on lines of its own. */
+const textOf = (parts: readonly MessagePart[]): string =>
+  parts
+    .map(({ type, text, refusal }) => (textParts.has(type) ? text : type === 'refusal' ? refusal : ''))
     .filter(Boolean)
     .join('\n');
-  return [{ messageId: item.id, role: item.role, content }];
-}

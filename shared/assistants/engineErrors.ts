@@ -1,4 +1,5 @@
 import { AppError, type ErrorCode } from '../http/errors.ts';
+import type { RunErrorCode } from '../runs/run.ts';
 
 /** What an error of the engine's client tells, whatever its class. */
 interface EngineFault {
@@ -7,7 +8,7 @@ interface EngineFault {
   readonly code?: string | null;
   readonly headers?: Headers;
   /** The `error` of a JSON answer; what a proxy answers has none. */
-  readonly error?: { readonly message?: string } | null;
+  readonly error?: { readonly message?: string; readonly innererror?: { readonly code?: string } } | null;
   readonly cause?: unknown;
 }
 
@@ -42,8 +43,48 @@ export const engineFetch: typeof fetch = async (...request) => {
 export function isRefusal(error: unknown): boolean {
   const { status, cause } = error as EngineFault;
   if (status !== undefined) return status >= 400 && status < 500 && status !== 408;
+  if (toPromptRefusal(error) !== undefined || isQuotaError(error as EngineFault)) return true;
   return cause instanceof ConnectionNeverMade || cause instanceof CredentialUnavailable;
 }
+
+/** The engine's codes for what is wrong with a run, in the words of the contract. */
+const runErrorCodes: ReadonlyMap<string, RunErrorCode> = new Map([
+  ['content_filter', 'content_filter'],
+  ['content_policy_violation', 'content_filter'],
+  ['ResponsibleAIPolicyViolation', 'content_filter'],
+  ['context_length_exceeded', 'context_length_exceeded'],
+  ['string_above_max_length', 'context_length_exceeded'],
+  ['invalid_prompt', 'invalid_prompt'],
+  ['max_output_tokens', 'max_output_tokens'],
+  ['rate_limit_exceeded', 'rate_limited'],
+  ['insufficient_quota', 'rate_limited'],
+]);
+
+/** Translates the code of a run that failed in the engine; `engine_error` for any other code. */
+export const toRunErrorCode = (code: string | null | undefined): RunErrorCode =>
+  runErrorCodes.get(code ?? '') ?? 'engine_error';
+
+const promptErrorCodes: ReadonlySet<RunErrorCode> = new Set([
+  'content_filter',
+  'context_length_exceeded',
+  'invalid_prompt',
+]);
+
+/**
+ * Tells why the engine refused what people wrote: with status 400, or as a stream that begins with an error.
+ * @returns undefined for every other error.
+ */
+export function toPromptRefusal(error: unknown): RunErrorCode | undefined {
+  const { status, code, error: body } = error as EngineFault;
+  if (status !== undefined && status !== 400) return undefined;
+  return [code, body?.innererror?.code]
+    .map((one) => runErrorCodes.get(one ?? ''))
+    .find((one) => one !== undefined && promptErrorCodes.has(one));
+}
+
+/** A limit that the engine reports as the first event of a stream, where there is no status. */
+const isQuotaError = ({ status, code }: EngineFault): boolean =>
+  status === undefined && runErrorCodes.get(code ?? '') === 'rate_limited';
 
 /** No token for the engine could be had from Entra ID, so nothing was sent. */
 export class CredentialUnavailable extends Error {
@@ -66,10 +107,12 @@ function isAbsence({ status, code, error }: EngineFault): boolean {
 export function toAppError(error: unknown, missing?: ErrorCode): AppError {
   const { status, headers } = error as EngineFault;
   const retryAfterSeconds = parseRetryAfter(headers);
+  if (status === 429 || isQuotaError(error as EngineFault)) {
+    return new AppError('rate_limited', { cause: error, retryAfterSeconds });
+  }
   if (status === undefined || status >= 500 || status === 408) {
     return new AppError('unavailable', { cause: error, retryAfterSeconds });
   }
-  if (status === 429) return new AppError('rate_limited', { cause: error, retryAfterSeconds });
   const absent = isAbsence(error as EngineFault) ? missing : undefined;
   return new AppError(absent ?? 'internal_error', { cause: error });
 }

@@ -1,7 +1,7 @@
 import type { RunStatus } from '../runs/run.ts';
-import { lastEventId } from '../runs/runEvents.ts';
 import type { ApiRequest } from './endpoint.ts';
 import { fieldError } from './errors.ts';
+import { lastEventId } from './runEvents.ts';
 
 const maxWaitSeconds = 60;
 

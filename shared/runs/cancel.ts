@@ -11,24 +11,29 @@ const maxTries = 5;
 
 /**
  * Cancels an unfinished run in the engine and records it; its thread is free then.
- * A run that is just being handed over is recorded first, and stopped by the request that hands it over.
+ * A run that is just being submitted is recorded first, and stopped by the request that submits it.
  * @throws {AppError} run_finished when it ended before; rate_limited, unavailable or internal_error when the engine
  * or the store cannot tell, and the run is untouched then.
  */
 export async function cancel(services: RunServices, stored: Stored<Run>): Promise<Run> {
   let current = stored;
   for (let tries = 0; tries < maxTries; tries++) {
-    const run = current.value;
-    if (isFinished(run)) throw new AppError('run_finished');
-    current = await record(services, current, observe(run, await stop(services, run), new Date()));
+    const { responseId } = current.value;
+    if (isFinished(current.value)) throw new AppError('run_finished');
+    const state = await stop(services, responseId);
+    // A run that was accepted in the meantime has to be stopped in the engine first.
+    const change = (run: Run) => (run.responseId === responseId ? observe(run, state, new Date()) : run);
+    current = await record(services, current, change);
     if (current.value.status === 'cancelled') return current.value;
+    // The engine does not show the run yet, so it cannot be told to stop.
+    if (state.status === 'absent' && !isFinished(current.value)) throw new AppError('unavailable');
   }
   throw new AppError('unavailable');
 }
 
-/** What the engine says when it is told to stop. It may take a moment; that it has agreed is recorded as the end. */
-async function stop({ engine, deadline }: RunServices, { responseId }: Run): Promise<Observation> {
+/** The state in the engine after it was told to stop. It may take a moment; that it has agreed is recorded as the end. */
+async function stop({ engine, deadline }: RunServices, responseId: string | undefined): Promise<Observation> {
   if (responseId === undefined) return { status: 'cancelled' };
-  const seen = await engine.cancel(responseId, deadline.within(cancelMs));
-  return seen.status === 'queued' || seen.status === 'in_progress' ? { status: 'cancelled' } : seen;
+  const state = await engine.cancel(responseId, deadline.within(cancelMs));
+  return state.status === 'queued' || state.status === 'in_progress' ? { status: 'cancelled' } : state;
 }

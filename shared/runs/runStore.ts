@@ -21,8 +21,8 @@ import { isFinished } from './state.ts';
  * a run is unfinished if and only if its thread's activeRunId names it.
  */
 
-/** What a claim came to: the run stored, or why not. `taken`: the thread changed; `repeated`: the key is known. */
-export type Claim = Stored<Run> | 'taken' | 'repeated';
+/** Result of a claim: the run stored, or why not. `conflict`: the thread changed; `duplicateKey`: the key is known. */
+export type Claim = Stored<Run> | 'conflict' | 'duplicateKey';
 
 export interface RunStore {
   find(projectId: string, threadId: string, runId: string): Promise<Stored<Run> | undefined>;
@@ -39,7 +39,7 @@ export interface RunStore {
   /**
    * Writes a run's next state, in one transaction with freeing its thread when the run ended.
    * @param forget a key to drop along with it.
-   * @returns undefined when someone else changed the run in the meantime: nothing is written then.
+   * @returns undefined when someone else changed the run in the meantime, or it had ended: nothing is written then.
    */
   save(before: Stored<Run>, run: Run, forget?: IdempotencyKey): Promise<Stored<Run> | undefined>;
 }
@@ -97,12 +97,15 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
       if (typeof answer === 'object') {
         return { value: run, etag: answer.subResponses[1]?.etag ?? '' };
       }
-      // The client repeats a transaction whose answer was lost, and then meets its own first try.
+      // The client repeats a transaction whose answer was lost, and then meets its own first try. Somebody may have
+      // cancelled that run meanwhile: what has ended must not be handed to the engine.
       const own = await store.find(run.projectId, run.threadId, run.runId);
-      return own ?? toClaimRefusal(answer);
+      return own && !isFinished(own.value) ? own : toClaimRefusal(answer);
     },
 
     async save(before, run, forget) {
+      // A recorded end is final, and its thread may be another run's by now.
+      if (isFinished(before.value)) return undefined;
       const partitionKey = toPartitionKey(run);
       const row = { partitionKey, rowKey: run.runId, ...toRunRow(run) };
       if (!isFinished(run)) {
@@ -113,7 +116,7 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
       }
       const answer = await submit([
         ['update', row, 'Merge', { etag: before.etag }],
-        // No version is needed here: while the run is unfinished, nobody else can have claimed its thread.
+        // The version of the run proves that it is unfinished, so the thread names this run and no other.
         ['update', { partitionKey, rowKey: threadRowKey, activeRunId: '' }, 'Merge', { etag: '*' }],
         ...(forget ? [['delete', { partitionKey, rowKey: forget.rowKey }]] : []),
       ] as TransactionAction[]);
@@ -125,4 +128,4 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
   return store;
 }
 
-const toClaimRefusal = (answer: StoreRefusal) => (answer === 'exists' ? 'repeated' : 'taken');
+const toClaimRefusal = (answer: StoreRefusal) => (answer === 'exists' ? 'duplicateKey' : 'conflict');

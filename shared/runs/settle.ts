@@ -1,3 +1,4 @@
+import { waitWithin } from '../deadline.ts';
 import type { RequestContext } from '../http/endpoint.ts';
 import { AppError } from '../http/errors.ts';
 import type { Stored } from '../storage/rows.ts';
@@ -6,7 +7,7 @@ import { deadline as deadlineOf, expire, isFinished, observe } from './state.ts'
 
 export type RunServices = Pick<
   RequestContext,
-  'config' | 'threads' | 'runs' | 'engine' | 'watch' | 'deadline' | 'log'
+  'config' | 'threads' | 'runs' | 'engine' | 'workerStores' | 'liveRuns' | 'deadline' | 'log'
 >;
 
 const lookUpMs = 10_000;
@@ -14,51 +15,91 @@ const lookUpMs = 10_000;
 /** Each of the two calls that giving up a run may take. */
 const giveUpMs = 5_000;
 
+/** Applies what was learned to a run; gives the same object when that changes nothing. */
+export type Change = (run: Run) => Run;
+
+/** Saves are tried again only when someone else changed the run in between. */
+const maxSaves = 5;
+
 /**
  * Brings a run up to date: a finished one as it is, an unfinished one by a look at the engine, an overdue one by its
- * end. What changed is stored, and the thread is free when the run has ended.
+ * end. What changed is stored, and the thread is free when the run has ended. Requests that ask for the same run at the
+ * same time share one look.
  * @throws {AppError} rate_limited, unavailable or internal_error when the engine or the store cannot tell;
  * the run is untouched then. An overdue run ends all the same.
  */
 export async function settle(services: RunServices, stored: Stored<Run>): Promise<Stored<Run>> {
-  const run = stored.value;
-  const next = isFinished(run) ? run : await findNext(services, run);
-  return next === run ? stored : record(services, stored, next);
+  if (isFinished(stored.value)) return stored;
+  const look = services.liveRuns.looks(flightKey(stored), async () =>
+    record(services, stored, await findChange(services, stored.value)),
+  );
+  return waitWithin(services.deadline, look);
 }
 
-/** Stores a run's next state; when someone else wrote it first, what they recorded counts. */
-export async function record(services: RunServices, stored: Stored<Run>, next: Run): Promise<Stored<Run>> {
-  const saved = await services.runs.save(stored, next);
+/**
+ * Stores what becomes of a run; when someone else wrote it first, the change is applied to what they recorded.
+ * Callers that save the same version of a run at the same time share one transaction.
+ * @param change not asked about a finished run: a recorded end is final.
+ * @throws {AppError} run_not_found when the run is gone, unavailable when the store cannot tell.
+ */
+export async function record(
+  services: RunServices,
+  stored: Stored<Run>,
+  change: Change,
+): Promise<Stored<Run>> {
+  let current = stored;
+  for (let saves = 0; saves < maxSaves; saves++) {
+    const { value: run } = current;
+    const next = isFinished(run) ? run : change(run);
+    if (next === run) return current;
+    current = await services.liveRuns.saves(flightKey(current), () => saveOnce(services, current, next));
+  }
+  throw new AppError('unavailable');
+}
+
+const flightKey = ({ value, etag }: Stored<Run>) =>
+  `${value.projectId}:${value.threadId}:${value.runId}:${etag}`;
+
+/** @returns the run as saved, or as someone else had recorded it before. */
+async function saveOnce(services: RunServices, before: Stored<Run>, next: Run): Promise<Stored<Run>> {
+  // Others may wait for this save, so it does not end with the request that happened to begin it.
+  const { runs } = services.workerStores;
+  const saved = await runs.save(before, next);
   if (saved) {
     const { projectId, threadId, runId, status } = saved.value;
     // Alerts count these lines: an expired run is one whose outcome a client may never learn.
     if (status === 'expired') services.log({ event: 'run_expired', projectId, threadId, runId });
-    return saved;
   }
-  const run = stored.value;
-  const current = await services.runs.find(run.projectId, run.threadId, run.runId);
+  const current = saved ?? (await runs.find(next.projectId, next.threadId, next.runId));
   if (!current) throw new AppError('run_not_found');
+  services.liveRuns.feeds.recorded(current);
   return current;
 }
 
-async function findNext(services: RunServices, run: Run): Promise<Run> {
+async function findChange(services: RunServices, run: Run): Promise<Change> {
   const overdue = new Date() >= deadlineOf(run);
-  if (run.responseId === undefined) return overdue ? expire(run, new Date(), false) : run;
-  if (overdue) return giveUp(services, run, run.responseId);
-  const seen = await services.engine.find(run.responseId, services.deadline.within(lookUpMs));
-  return observe(run, seen, new Date());
+  if (run.responseId === undefined) {
+    // Should the engine accept it at this very moment, it is no longer overdue.
+    return (current) =>
+      overdue && current.responseId === undefined ? expire(current, new Date(), false) : current;
+  }
+  if (overdue) return giveUp(services, run.responseId);
+  const state = await services.engine.find(run.responseId, lookUpMs);
+  return (current) => observe(current, state, new Date());
 }
 
 /** An overdue run may have ended well without anyone asking, so the engine is asked before it is told to stop. */
-async function giveUp({ engine, deadline }: RunServices, run: Run, responseId: string): Promise<Run> {
-  try {
-    const seen = observe(run, await engine.find(responseId, deadline.within(giveUpMs)), new Date());
+async function giveUp({ engine }: RunServices, responseId: string): Promise<Change> {
+  // Whatever keeps the engine from telling must not keep the thread from being used.
+  const found = await engine.find(responseId, giveUpMs).catch(() => undefined);
+  const ended = found && found.status !== 'queued' && found.status !== 'in_progress';
+  const stopped = ended ? undefined : await engine.cancel(responseId, giveUpMs).catch(() => undefined);
+  return (current) => {
+    const now = new Date();
+    const seen = found ? observe(current, found, now) : current;
     if (isFinished(seen)) return seen;
-    const stopped = observe(seen, await engine.cancel(responseId, deadline.within(giveUpMs)), new Date());
-    if (stopped.status === 'completed') return stopped;
-    return expire(seen, new Date(), stopped.status === 'cancelled');
-  } catch {
-    // Whatever keeps the engine from telling must not keep the thread from being used.
-    return expire(run, new Date(), false);
-  }
+    return stopped?.status === 'completed'
+      ? observe(seen, stopped, now)
+      : expire(seen, now, stopped?.status === 'cancelled');
+  };
 }

@@ -1,13 +1,16 @@
 import type { Assistant } from '../assistants/assistants.ts';
+import type { Submission } from '../assistants/engine.ts';
+import { waitWithin } from '../deadline.ts';
 import { AppError } from '../http/errors.ts';
 import { newId } from '../ids.ts';
 import type { Project } from '../projects/project.ts';
 import type { Stored } from '../storage/rows.ts';
 import type { Thread } from '../threads/thread.ts';
 import { type IdempotencyKey, toIdempotencyKey } from './idempotency.ts';
-import { type Run, type RunInput, runLocation } from './run.ts';
-import { type RunServices, settle } from './settle.ts';
-import { isFinished, lose, observe, refuse } from './state.ts';
+import { type Run, type RunErrorCode, type RunInput, runLocation } from './run.ts';
+import type { Claim } from './runStore.ts';
+import { type RunServices, record, settle } from './settle.ts';
+import { failOutcomeUnknown, failRejected, isFinished, observe } from './state.ts';
 
 export interface StartRequest {
   readonly project: Project;
@@ -16,7 +19,7 @@ export interface StartRequest {
   readonly idempotencyKey: string | undefined;
 }
 
-/** Longest wait for the engine to take a run. */
+/** Longest wait for the engine to accept a run. */
 const startMs = 20_000;
 
 /** Kept back from it, to record what came of it. */
@@ -24,6 +27,9 @@ const recordMs = 5_000;
 
 /** With less time than this for the engine, a run is better not started than lost. */
 const leastStartMs = 3_000;
+
+/** How long a claim whose outcome is unknown may still be carried out by the store, in milliseconds. */
+const lateClaimMs = 10_000;
 
 /** A claim is tried again only when another request got in between; each one that did made progress. */
 const maxClaims = 3;
@@ -45,20 +51,21 @@ export async function startRun(
     const thread = await services.threads.find(project.projectId, threadId);
     if (!thread) throw new AppError('thread_not_found');
     if (thread.value.activeRunId !== undefined) {
+      if (await services.liveRuns.pending.flush(thread.value.activeRunId)) continue;
       const earlier = await findRepeated(services, thread.value, key);
       if (earlier) return { run: earlier, replayed: true };
       await settleActiveRun(services, thread.value, thread.value.activeRunId);
       continue;
     }
     claims++;
-    const claim = await services.runs.claim(thread, newRun(services, project, threadId), key);
-    if (claim === 'taken') continue;
-    if (claim === 'repeated') {
+    const claim = await claimThread(services, thread, newRun(services, project, threadId), key);
+    if (claim === 'conflict') continue;
+    if (claim === 'duplicateKey') {
       const earlier = await findRepeated(services, thread.value, key);
       if (earlier) return { run: earlier, replayed: true };
       continue;
     }
-    await handOver(services, { claim, thread: thread.value, assistant, project, input, key });
+    await submitRun(services, { claim, thread: thread.value, assistant, project, input, key });
     return { run: claim.value, replayed: false };
   }
   throw new AppError('thread_busy');
@@ -105,7 +112,28 @@ async function settleActiveRun(services: RunServices, { projectId, threadId }: T
   }
 }
 
-interface HandOver {
+/** Claims a thread. A claim whose outcome is unknown is undone, since nothing of its run will reach the engine. */
+async function claimThread(
+  services: RunServices,
+  thread: Stored<Thread>,
+  run: Run,
+  key: IdempotencyKey | undefined,
+): Promise<Claim> {
+  try {
+    return await services.runs.claim(thread, run, key);
+  } catch (error) {
+    const { workerStores, liveRuns } = services;
+    const settledAt = Date.now() + lateClaimMs;
+    liveRuns.pending.retry(run.runId, async () => {
+      const late = await workerStores.runs.find(run.projectId, run.threadId, run.runId);
+      if (late) await workerStores.runs.save(late, failRejected(late.value, new Date()), key);
+      else if (Date.now() < settledAt) throw new AppError('unavailable');
+    });
+    throw error;
+  }
+}
+
+interface RunSubmission {
   readonly claim: Stored<Run>;
   readonly thread: Thread;
   readonly assistant: Assistant;
@@ -114,36 +142,91 @@ interface HandOver {
   readonly key: IdempotencyKey | undefined;
 }
 
-/** Gives a claimed run to the engine and records what came of it. */
-async function handOver(services: RunServices, { claim, thread, key, ...request }: HandOver): Promise<void> {
-  const { runs, engine, deadline } = services;
-  const run = claim.value;
-  const started = await engine.start(
+/**
+ * Hands a claimed run to the engine, once, and records what became of it. That the engine refused what people wrote is
+ * the run's outcome and no error.
+ */
+async function submitRun(
+  services: RunServices,
+  { claim, thread, key, ...request }: RunSubmission,
+): Promise<void> {
+  const { value: run } = claim;
+  const submission = await services.engine.submit(
     { ...request, run, conversationId: thread.conversationId },
-    deadline.within(startMs, recordMs),
+    services.deadline.within(startMs, recordMs),
   );
-  if (started.outcome === 'taken') {
-    const { responseId, seen } = started;
-    await recordTaken(services, claim, observe({ ...run, responseId }, seen, new Date()), responseId);
-    return;
+  switch (submission.outcome) {
+    case 'accepted':
+      return recordAccepted(services, claim, submission);
+    case 'refused':
+      return recordEnd(services, claim, failRejected(run, new Date(), submission.errorCode));
+    case 'rejected':
+      await recordEnd(services, claim, failRejected(run, new Date(), errorCodeOf(submission.error)), key);
+      throw submission.error;
+    case 'unknown':
+      await recordEnd(services, claim, failOutcomeUnknown(run, new Date()));
+      throw submission.error;
   }
-  const certain = started.outcome === 'refused';
-  const ended = certain ? refuse(run, new Date()) : lose(run, new Date());
-  // Should the store fail now, the run ends by its deadline; the engine's error is what the client has to know.
-  await runs.save(claim, ended, certain ? key : undefined).catch(() => undefined);
-  throw started.error;
 }
 
-/** A run in the engine that our records cannot lead to would answer into the thread behind everybody's back. */
-async function recordTaken(services: RunServices, claim: Stored<Run>, taken: Run, responseId: string) {
-  const { runs, engine, deadline } = services;
-  const stop = () => engine.cancel(responseId, deadline.within(recordMs)).catch(() => undefined);
+const errorCodeOf = ({ code }: AppError): RunErrorCode =>
+  code === 'rate_limited' ? 'rate_limited' : 'engine_rejected';
+
+/** Records the end of a run that the engine is not working on; now, or as soon as the store can. */
+async function recordEnd(services: RunServices, claim: Stored<Run>, ended: Run, forget?: IdempotencyKey) {
+  const save = async () => void (await services.workerStores.runs.save(claim, ended, forget));
+  await save().catch(() => services.liveRuns.pending.retry(ended.runId, save));
+}
+
+type Accepted = Extract<Submission, { outcome: 'accepted' }>;
+
+/** Records that the engine has accepted a run. A run that no record leads to could still write to the thread. */
+async function recordAccepted(services: RunServices, claim: Stored<Run>, accepted: Accepted): Promise<void> {
+  const { responseId, state, stream } = accepted;
+  const { liveRuns, deadline } = services;
+  const submittedAt = new Date();
+  const accept = (run: Run) =>
+    run.responseId === undefined ? observe({ ...run, responseId, submittedAt }, state, submittedAt) : run;
+  const save = () => waitWithin(deadline, record(services, claim, accept));
   try {
-    if (await runs.save(claim, taken)) return;
-    const current = await runs.find(taken.projectId, taken.threadId, taken.runId);
-    if (current?.value.responseId !== responseId) await stop();
+    const saved = await save().catch(ignoreGone);
+    if (saved?.value.responseId === responseId) return liveRuns.feeds.accept(saved, stream);
   } catch (error) {
-    await stop();
+    await stopInEngine(services, claim.value.runId, accepted, async () => {
+      await record(services, claim, accept).catch(ignoreGone);
+    });
     throw error;
   }
+  // Somebody cancelled the run or deleted the thread before the engine had accepted it.
+  await stopInEngine(services, claim.value.runId, accepted);
+}
+
+/** Of a run whose thread has been deleted meanwhile. */
+const ignoreGone = (error: unknown): undefined => {
+  if (!(error instanceof AppError && error.code === 'run_not_found')) throw error;
+};
+
+/**
+ * Cancels a run in the engine, now or as soon as that can be done.
+ * @param afterwards what is to be done in the background when it is cancelled.
+ */
+async function stopInEngine(
+  { engine, liveRuns, deadline }: RunServices,
+  runId: string,
+  { responseId, stream }: Accepted,
+  afterwards?: () => Promise<void>,
+): Promise<void> {
+  stream.close();
+  let stopped = false;
+  const stop = async (timeoutMs: number) => {
+    // The engine may not show the run yet.
+    stopped ||= (await engine.cancel(responseId, timeoutMs)).status !== 'absent';
+    if (!stopped) throw new AppError('unavailable');
+  };
+  await stop(deadline.within(recordMs)).catch(() => undefined);
+  if (stopped && !afterwards) return;
+  liveRuns.pending.retry(runId, async () => {
+    if (!stopped) await stop(recordMs);
+    await afterwards?.();
+  });
 }

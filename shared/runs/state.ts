@@ -1,12 +1,32 @@
-import type { Run, RunStatus, Usage } from './run.ts';
+import type { Run, RunErrorCode, RunStatus, Usage } from './run.ts';
 
-/** What the engine says of a run when asked. */
+/** A message of a reply as the engine has it when the run has ended. */
+export interface ReplyMessage {
+  /** The engine's id of the message. */
+  readonly itemId: string;
+  /** Said on the way to the reply, not part of it. */
+  readonly commentary: boolean;
+  readonly text: string;
+}
+
+/** The state of a run in the engine. */
 export type Observation =
   | { readonly status: 'queued' | 'in_progress' }
-  | { readonly status: 'completed'; readonly completedAt?: Date; readonly usage?: Usage }
-  | { readonly status: 'failed'; readonly reason: string }
+  | {
+      readonly status: 'completed';
+      readonly completedAt?: Date;
+      readonly usage?: Usage;
+      readonly reply?: readonly ReplyMessage[];
+    }
+  | {
+      readonly status: 'failed';
+      readonly errorCode: RunErrorCode;
+      /** The engine's own code. */
+      readonly reason: string;
+      readonly reply?: readonly ReplyMessage[];
+    }
   | { readonly status: 'cancelled' }
-  /** The engine knows no such run (any more). */
+  /** The engine knows no such run, not yet or no longer. */
   | { readonly status: 'absent' };
 
 const outcomeUnknown = 'its outcome is unknown, and the thread may hold the answer';
@@ -14,12 +34,18 @@ const outcomeUnknown = 'its outcome is unknown, and the thread may hold the answ
 /** Longest time between a run's record and the engine's answer; twice what a request may last. */
 const handOverMs = 60_000;
 
+/**
+ * How long after its submission a run may be invisible in the engine, in milliseconds. Azure has answered 404 for up to
+ * 33 seconds (dotnet/extensions#7704).
+ */
+const invisibleMs = 60_000;
+
 const ends: ReadonlySet<RunStatus> = new Set(['completed', 'failed', 'expired', 'cancelled']);
 
 export const isFinished = (run: Run): boolean => ends.has(run.status);
 
 /**
- * When an unfinished run is given up. One that the engine never took (its request died half-way)
+ * When an unfinished run is given up. One that the engine never accepted (its request died half-way)
  * need not hold the thread for the whole of its time.
  */
 export function deadline(run: Run): Date {
@@ -42,32 +68,66 @@ export function observe(run: Run, seen: Observation, now: Date): Run {
     case 'completed':
       return complete(run, seen, now);
     case 'failed':
-      return end(run, 'failed', now, `The assistant could not finish the run: ${seen.reason}.`);
+      return end(
+        run,
+        'failed',
+        now,
+        seen.errorCode,
+        `The assistant could not finish the run: ${seen.reason}.`,
+      );
     case 'cancelled':
-      return end(run, 'cancelled', now, 'The run was cancelled.');
+      return end(run, 'cancelled', now, 'cancelled', 'The run was cancelled.');
     case 'absent':
-      return end(run, 'expired', now, `The assistant no longer knows the run: ${outcomeUnknown}.`);
+      return isLost(run, now)
+        ? end(
+            run,
+            'expired',
+            now,
+            'outcome_unknown',
+            `The assistant no longer knows the run: ${outcomeUnknown}.`,
+          )
+        : run;
   }
+}
+
+/** Whether a run that the engine does not find is gone, and not just not visible yet. */
+function isLost(run: Run, now: Date): boolean {
+  const submittedAt = run.submittedAt ?? run.createdAt;
+  return now >= run.expiresAt || now.getTime() - submittedAt.getTime() >= invisibleMs;
 }
 
 /** The run given up at its deadline. @param stopped whether the engine confirmed that it no longer works on it. */
 export function expire(run: Run, now: Date, stopped: boolean): Run {
-  const known =
-    run.responseId === undefined ? 'The assistant never confirmed the run' : 'The run took too long';
-  return end(run, 'expired', now, stopped ? `${known} and was stopped.` : `${known}: ${outcomeUnknown}.`);
+  const submitted = run.responseId !== undefined;
+  const known = submitted ? 'The run took too long' : 'The assistant never confirmed the run';
+  return end(
+    run,
+    'expired',
+    now,
+    submitted ? 'timed_out' : 'outcome_unknown',
+    stopped ? `${known} and was stopped.` : `${known}: ${outcomeUnknown}.`,
+  );
 }
 
-/** A run that the engine certainly did not take. */
-export const refuse = (run: Run, now: Date): Run =>
-  end(run, 'failed', now, 'The assistant did not accept the run.');
+/** A run that the engine certainly did not accept. */
+export const failRejected = (run: Run, now: Date, errorCode: RunErrorCode = 'engine_rejected'): Run =>
+  end(
+    run,
+    'failed',
+    now,
+    errorCode,
+    errorCode === 'engine_rejected'
+      ? 'The assistant did not accept the run.'
+      : `The assistant did not accept the run: ${errorCode}.`,
+  );
 
-/** A run that the engine may have taken: it could not be asked again without risking a second one. */
-export const lose = (run: Run, now: Date): Run =>
-  end(run, 'failed', now, `The assistant did not answer in time: ${outcomeUnknown}.`);
+/** A run that the engine may have accepted: it could not be asked again without risking a second one. */
+export const failOutcomeUnknown = (run: Run, now: Date): Run =>
+  end(run, 'failed', now, 'outcome_unknown', `The assistant did not answer in time: ${outcomeUnknown}.`);
 
-function end(run: Run, status: RunStatus, now: Date, errorMessage: string): Run {
+function end(run: Run, status: RunStatus, now: Date, errorCode: RunErrorCode, errorMessage: string): Run {
   if (isFinished(run)) return run;
-  return { ...run, status, completedAt: latest(now, run.createdAt, run.startedAt), errorMessage };
+  return { ...run, status, completedAt: latest(now, run.createdAt, run.startedAt), errorCode, errorMessage };
 }
 
 function complete(run: Run, seen: Observation & { status: 'completed' }, now: Date): Run {

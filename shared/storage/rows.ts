@@ -1,5 +1,5 @@
 import type { TableEntityResult } from '@azure/data-tables';
-import type { Run, RunStatus } from '../runs/run.ts';
+import type { Run, RunErrorCode, RunStatus } from '../runs/run.ts';
 import type { Thread } from '../threads/thread.ts';
 
 /*
@@ -24,7 +24,9 @@ export interface RunRow {
   startedAt?: Date;
   completedAt?: Date;
   errorMessage?: string;
+  errorCode?: RunErrorCode;
   responseId?: string;
+  submittedAt?: Date;
   inputTokens?: number;
   outputTokens?: number;
   totalTokens?: number;
@@ -85,7 +87,9 @@ export function toRun(row: TableEntityResult<RunRow>): Run {
     ...(row.startedAt && { startedAt: row.startedAt }),
     ...(row.completedAt && { completedAt: row.completedAt }),
     ...(row.errorMessage !== undefined && { errorMessage: row.errorMessage }),
+    ...(row.errorCode !== undefined && { errorCode: row.errorCode }),
     ...(row.responseId !== undefined && { responseId: row.responseId }),
+    ...(row.submittedAt && { submittedAt: row.submittedAt }),
     ...(inputTokens !== undefined &&
       outputTokens !== undefined &&
       totalTokens !== undefined && { usage: { inputTokens, outputTokens, totalTokens } }),

@@ -297,7 +297,7 @@ describe('an engine that refuses', () => {
     },
     {
       name: 'bad request',
-      fault: { status: 400, code: 'context_length_exceeded' },
+      fault: { status: 400, code: 'invalid_value' },
       answer: { status: 500, code: 'internal_error' },
     },
   ];

@@ -4,11 +4,11 @@ import type { Run } from '../../../shared/runs/run.ts';
 import {
   deadline,
   expire,
+  failOutcomeUnknown,
+  failRejected,
   isFinished,
-  lose,
   type Observation,
   observe,
-  refuse,
 } from '../../../shared/runs/state.ts';
 
 const createdAt = new Date('2026-01-01T00:00:00.000Z');
@@ -42,7 +42,7 @@ const observation: fc.Arbitrary<Observation> = fc.oneof(
     { status: 'in_progress' },
     { status: 'cancelled' },
     { status: 'absent' },
-    { status: 'failed', reason: 'server_error' },
+    { status: 'failed', errorCode: 'engine_error', reason: 'server_error' },
     { status: 'completed' },
     { status: 'completed', usage },
   ),
@@ -50,8 +50,8 @@ const observation: fc.Arbitrary<Observation> = fc.oneof(
 );
 const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   { weight: 6, arbitrary: fc.tuple(observation, anyMoment).map(([seen, now]) => see(seen, now)) },
-  anyMoment.map((now) => event('is refused', (run) => refuse(run, now))),
-  anyMoment.map((now) => event('is lost', (run) => lose(run, now))),
+  anyMoment.map((now) => event('is refused', (run) => failRejected(run, now))),
+  anyMoment.map((now) => event('is lost', (run) => failOutcomeUnknown(run, now))),
   fc
     .tuple(anyMoment, fc.boolean())
     .map(([now, stopped]) => event(`expires, stopped: ${stopped}`, (run) => expire(run, now, stopped))),
@@ -100,6 +100,7 @@ describe('a run, whatever befalls it in whatever order', () => {
       expect(isFinished(run)).toBe(finished);
       expect(run.completedAt !== undefined).toBe(finished);
       expect(run.errorMessage !== undefined).toBe(finished && run.status !== 'completed');
+      expect(run.errorCode !== undefined).toBe(run.errorMessage !== undefined);
       if (run.usage) expect(run.status).toBe('completed');
     });
   });
@@ -170,10 +171,11 @@ describe('a queued run', () => {
     ],
     [
       'fails for the reason',
-      see({ status: 'failed', reason: 'content_filter' }, now),
+      see({ status: 'failed', errorCode: 'content_filter', reason: 'content_filter' }, now),
       {
         status: 'failed',
         completedAt: now,
+        errorCode: 'content_filter',
         errorMessage: 'The assistant could not finish the run: content_filter.',
       },
     ],
@@ -183,15 +185,17 @@ describe('a queued run', () => {
       {
         status: 'cancelled',
         completedAt: now,
+        errorCode: 'cancelled',
         errorMessage: 'The run was cancelled.',
       },
     ],
     [
       'expires when the engine no longer knows it',
-      see({ status: 'absent' }, now),
+      see({ status: 'absent' }, at(60)),
       {
         status: 'expired',
-        completedAt: now,
+        completedAt: at(60),
+        errorCode: 'outcome_unknown',
         errorMessage: `The assistant no longer knows the run: ${unknown}.`,
       },
     ],
@@ -201,6 +205,7 @@ describe('a queued run', () => {
       {
         status: 'expired',
         completedAt: now,
+        errorCode: 'timed_out',
         errorMessage: 'The run took too long and was stopped.',
       },
     ],
@@ -210,29 +215,42 @@ describe('a queued run', () => {
       {
         status: 'expired',
         completedAt: now,
+        errorCode: 'timed_out',
         errorMessage: `The run took too long: ${unknown}.`,
       },
     ],
     [
       'is refused',
-      event('', (run) => refuse(run, now)),
+      event('', (run) => failRejected(run, now)),
       {
         status: 'failed',
         completedAt: now,
+        errorCode: 'engine_rejected',
         errorMessage: 'The assistant did not accept the run.',
       },
     ],
     [
       'is lost',
-      event('', (run) => lose(run, now)),
+      event('', (run) => failOutcomeUnknown(run, now)),
       {
         status: 'failed',
         completedAt: now,
+        errorCode: 'outcome_unknown',
         errorMessage: `The assistant did not answer in time: ${unknown}.`,
       },
     ],
   ])('%s', (_name, { apply }, changed) => {
     expect(apply(queued)).toEqual({ ...queued, ...changed });
+  });
+
+  test.each([
+    ['a minute after its creation', queued, 59.999, 60],
+    ['a minute after it was accepted', { ...queued, submittedAt: at(20) }, 79.999, 80],
+    ['at its expiry', { ...queued, expiresAt: at(5) }, 4.999, 5],
+  ])('that the engine does not show is believed to be gone %s', (_name, run, before, after) => {
+    const absent: Observation = { status: 'absent' };
+    expect(observe(run, absent, at(before))).toBe(run);
+    expect(observe(run, absent, at(after)).errorCode).toBe('outcome_unknown');
   });
 
   test('expires with another reason when the engine never took it', () => {

@@ -1,0 +1,26 @@
+import { createSingleFlight, type SingleFlight } from '../singleFlight.ts';
+import type { Stored } from '../storage/rows.ts';
+import { createPendingWork, type PendingWork } from './pendingWork.ts';
+import type { Run } from './run.ts';
+import { createRunFeeds, type RunFeeds } from './runFeed.ts';
+import type { RunServices } from './settle.ts';
+
+/** What this worker is doing about runs, shared by its requests. */
+export interface LiveRuns {
+  /** Looks at the engine, by version of the run. */
+  readonly looks: SingleFlight<Stored<Run>>;
+  /** Saves, by version of the run that they replace. */
+  readonly saves: SingleFlight<Stored<Run>>;
+  readonly pending: PendingWork;
+  readonly feeds: RunFeeds;
+}
+
+/** @param services gives what work that no single request owns is done with. */
+export function createLiveRuns(services: () => RunServices): LiveRuns {
+  return {
+    looks: createSingleFlight(),
+    saves: createSingleFlight(),
+    pending: createPendingWork(),
+    feeds: createRunFeeds(services),
+  };
+}

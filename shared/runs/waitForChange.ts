@@ -1,0 +1,39 @@
+import type { Stored } from '../storage/rows.ts';
+import type { Run } from './run.ts';
+import { type RunServices, settle } from './settle.ts';
+import { deadline as deadlineOf, isFinished } from './state.ts';
+
+/**
+ * Waits until a run's status is another one than given, or the time is up. While it waits it asks the store for nothing
+ * and the engine for one stream, shared with everyone who follows the run in this worker.
+ * @param signal aborts when the client disconnects.
+ * @throws {AppError} as {@link settle} does, when the time is up and the engine or the store cannot tell.
+ */
+export async function waitForChange(
+  services: RunServices,
+  stored: Stored<Run>,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<Stored<Run>> {
+  const leftMs = Math.min(waitMs, deadlineOf(stored.value).getTime() - Date.now());
+  if (signal.aborted) return stored;
+  if (isFinished(stored.value) || leftMs <= 0) return settle(services, stored);
+
+  const stop = new AbortController();
+  const end = () => stop.abort();
+  const timer = setTimeout(end, leftMs);
+  signal.addEventListener('abort', end);
+  const subscription = services.liveRuns.feeds.subscribe(stored);
+  try {
+    while (!stop.signal.aborted && !subscription.isClosed) {
+      if (subscription.stored.value.status !== stored.value.status) return subscription.stored;
+      await subscription.changed(stop.signal);
+    }
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
+    subscription.close();
+  }
+  // The client disconnected; skip the look.
+  return signal.aborted ? stored : settle(services, subscription.stored);
+}
