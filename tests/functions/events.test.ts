@@ -120,6 +120,50 @@ describe('live events', () => {
     expect(after.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
   });
 
+  test('give all of the reply to a client that resumes after somebody else recorded the end', async () => {
+    const { thread, run } = await startRun();
+    await service.finish(run);
+    const events = await readEvents(run, { after: '0' });
+    const { body } = await service.call(thread);
+    expect(text(events)).toBe(body.messages.at(-1).content);
+    expect(events.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
+  });
+
+  test('give all of the reply to a client that connects while the run is being submitted', async () => {
+    await service.engine.timing({ queueMs: 0, runMs: 200 });
+    await service.engine.fault({ method: 'POST', path: '/v1/responses' }, { kind: 'delay', ms: 1_000 });
+    const thread = await service.openThread(projectId);
+    const creating = service.call(`${thread}/runs`, {
+      method: 'POST',
+      body: { message: 'Explain the database schema' },
+    });
+    let { body } = await service.call(`${thread}/runs`);
+    while (body.runs.length === 0) ({ body } = await service.call(`${thread}/runs`));
+    const events = await readEvents(`${thread}/runs/${body.runs[0].runId}`);
+    await creating;
+    expect(statuses(events)).toEqual(['queued', 'in_progress', 'completed']);
+    expect(text(events)).toBe((await service.call(thread)).body.messages.at(-1).content);
+  });
+
+  test('of one run cost one stream of the engine, however many read them', async () => {
+    await service.engine.timing({ queueMs: 0, runMs: 3_000 });
+    const { thread, run } = await startRun();
+    await service.engine.reset();
+    const all = await Promise.all(Array.from({ length: 50 }, () => readEvents(run)));
+    expect(await service.engine.calls()).toHaveLength(1);
+    const { body } = await service.call(thread);
+    for (const events of all) expect(text(events)).toBe(body.messages.at(-1).content);
+  });
+
+  test('name the message that a piece belongs to by its id in the thread', async () => {
+    const { thread, run } = await startRun();
+    const deltas = (await readEvents(run, { after: '0' })).filter(({ event }) => event === 'message.delta');
+    const { body } = await service.call(thread);
+    expect(new Set(deltas.map(({ data }) => data.messageId))).toEqual(
+      new Set([body.messages.at(-1).messageId]),
+    );
+  });
+
   test('of a finished run are its end; whoever has seen it is told not to come back', async () => {
     const { run } = await startRun();
     const finished = await service.finish(run);

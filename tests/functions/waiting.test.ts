@@ -67,6 +67,16 @@ describe('waiting for news', () => {
     expect(await engineCalls()).toHaveLength(1);
   });
 
+  test('a hundred who wait for the same run cost the store one save of each change', async () => {
+    await service.engine.timing({ queueMs: 0, runMs: 3_000 });
+    const run = await startRun();
+    service.store.reset();
+    const answers = await Promise.all(Array.from({ length: 100 }, () => waitToEnd(run)));
+    expect(new Set(answers.map((some) => some.at(-1)?.body.status))).toEqual(new Set(['completed']));
+    const writes = service.store.roundTrips.filter((kind) => kind === 'merge' || kind === 'transaction');
+    expect(writes).toEqual(['merge', 'transaction']);
+  });
+
   test('answers when the time is up, with the run as it stands', async () => {
     await service.engine.outcome({ status: 'never' });
     const run = await startRun();
