@@ -1,24 +1,49 @@
-import type { ResponseOutputText } from 'openai/resources/responses/responses';
+import type { ResponseOutputMessage, ResponseOutputText } from 'openai/resources/responses/responses';
 import type { DocumentIndex, Match } from './documents.ts';
 import { fileIdOf, newId } from './ids.ts';
 import { textOf } from './items.ts';
-import type { Answer, IncompleteReason, Item, OutputItem, ResponseRecord } from './types.ts';
+import type {
+  Answer,
+  IncompleteReason,
+  Item,
+  OrderedItem,
+  OrderedPart,
+  OutputItem,
+  ResponseRecord,
+} from './types.ts';
 
 const charactersPerToken = 4;
 const quotedSections = 3;
+const searchedQuestions = 4;
 /** Sections this far below the best match are left out of an answer. */
 const lowestScore = 0.3;
 
 const introduction = 'This is the local emulator answering, not a language model.';
 
-/** What a response says: sections of the documents when it may search them, cut where the request or its fate demands. */
+/** What a response says: what was ordered, else sections of the documents when it may search them. */
 export function composeAnswer(
   documents: DocumentIndex,
   record: ResponseRecord,
   history: readonly Item[],
 ): Answer {
+  const read = [...history, ...record.request.input];
+  if (record.outcome?.status === 'completed') {
+    const output = record.outcome.output.map(toOutputItem);
+    const usage = toUsage(read, record.request.instructions, [], output.map(writtenText).join(''));
+    return { output, usage, incompleteReason: null };
+  }
+  return composeFromDocuments(documents, record, history, read);
+}
+
+/** Sections of the documents, cut where the request or the response's fate demands. */
+function composeFromDocuments(
+  documents: DocumentIndex,
+  record: ResponseRecord,
+  history: readonly Item[],
+  read: readonly Item[],
+): Answer {
   const { request } = record;
-  const questions = [...history, ...request.input].filter(isQuestion).map(textOf);
+  const questions = lastQuestions(read);
   const searches = request.tools.some((tool) => tool['type'] === 'file_search');
   const found = searches ? search(documents, questions) : [];
   const full = searches ? quote(found) : { text: withoutDocuments(history), annotations: [] };
@@ -31,23 +56,69 @@ export function composeAnswer(
   const message = toMessage(text, annotations, incompleteReason ? 'incomplete' : 'completed');
   return {
     output: searches ? [toSearchCall(questions.at(-1) ?? '', found), message] : [message],
-    usage: toUsage([...history, ...request.input], request.instructions, found, text),
+    usage: toUsage(read, request.instructions, found, text),
     incompleteReason,
   };
 }
 
-function isQuestion(item: Item): boolean {
-  return item.type === 'message' && item.role === 'user';
+/** The texts of the newest questions, oldest first; a long history is not read further back. */
+function lastQuestions(items: readonly Item[]): string[] {
+  const questions: string[] = [];
+  for (let index = items.length - 1; index >= 0 && questions.length < searchedQuestions; index -= 1) {
+    const item = items[index];
+    if (item?.type === 'message' && item.role === 'user') questions.push(textOf(item));
+  }
+  return questions.reverse();
 }
 
 /** A follow-up such as "And in more detail?" finds nothing alone, so the questions before it are added one by one. */
 function search(documents: DocumentIndex, questions: readonly string[]): Match[] {
-  for (let count = 1; count <= Math.min(questions.length, 4); count += 1) {
+  for (let count = 1; count <= questions.length; count += 1) {
     const matches = documents(questions.slice(-count).toReversed().join('\n'));
     if (matches.length > 0)
       return matches.filter((match) => match.score >= lowestScore).slice(0, quotedSections);
   }
   return [];
+}
+
+function toOutputItem(item: OrderedItem): OutputItem {
+  const { type } = item;
+  switch (type) {
+    case 'message': {
+      const phase = item.phase && { phase: item.phase };
+      const content = item.content.map(toPart);
+      return { id: newId('msg'), type, status: 'completed', content, ...phase, role: 'assistant' };
+    }
+    case 'reasoning': {
+      const { summary = [], content } = item;
+      return {
+        id: newId('rs'),
+        type,
+        summary: summary.map((text) => ({ type: 'summary_text', text })),
+        ...(content && { content: content.map((text) => ({ type: 'reasoning_text', text })) }),
+      };
+    }
+    case 'function_call': {
+      const { name, arguments: text } = item;
+      return { id: newId('fc'), type, status: 'completed', arguments: text, call_id: newId('call'), name };
+    }
+    case 'mcp_approval_request': {
+      const { server_label, name, arguments: text } = item;
+      return { id: newId('mcpr'), type, arguments: text, name, server_label };
+    }
+  }
+}
+
+function toPart(part: OrderedPart): ResponseOutputMessage['content'][number] {
+  if (part.type === 'refusal') return { type: 'refusal', refusal: part.refusal };
+  return { type: 'output_text', annotations: [], logprobs: [], text: part.text };
+}
+
+function writtenText(item: OutputItem): string {
+  if ('arguments' in item) return item.arguments;
+  if (item.type === 'message')
+    return item.content.map((part) => ('text' in part ? part.text : part.refusal)).join('');
+  return '';
 }
 
 function quote(matches: readonly Match[]) {
@@ -92,8 +163,10 @@ function toSearchCall(question: string, matches: readonly Match[]): OutputItem {
 }
 
 function toUsage(read: readonly Item[], instructions: string | null, found: readonly Match[], text: string) {
-  const texts = [...read.map(textOf), instructions ?? '', ...found.map((match) => match.text)];
-  const input_tokens = texts.reduce((sum, { length }) => sum + Math.ceil(length / charactersPerToken), 0);
+  const texts = [instructions ?? '', ...found.map((match) => match.text)];
+  const input_tokens =
+    read.reduce((sum, item) => sum + tokensOf(item), 0) +
+    texts.reduce((sum, { length }) => sum + Math.ceil(length / charactersPerToken), 0);
   const output_tokens = Math.ceil(text.length / charactersPerToken);
   return {
     input_tokens,
@@ -102,4 +175,13 @@ function toUsage(read: readonly Item[], instructions: string | null, found: read
     output_tokens_details: { reasoning_tokens: 0 },
     total_tokens: input_tokens + output_tokens,
   };
+}
+
+/** Items never change, and each response counts all of its conversation again. */
+const countedTokens = new WeakMap<Item, number>();
+
+function tokensOf(item: Item): number {
+  const counted = countedTokens.get(item) ?? Math.ceil(textOf(item).length / charactersPerToken);
+  countedTokens.set(item, counted);
+  return counted;
 }

@@ -35,11 +35,13 @@ export interface Emulator {
 // Longer than clients keep an idle connection, so that none is reused in the moment it is closed.
 const keepAliveTimeoutMs = 120_000;
 
+const defaultTiming = { visibleAfterMs: 0, unlockAfterCancelMs: 0, completeAfterCancelMs: null };
+
 /** Starts a server that behaves as OpenAI's Conversations and Responses API. Resolves when it listens. */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { port = 0, queueMs = 300, runMs = 1200, dataDir, apiKey } = options;
   const documentsDir = options.documentsDir ?? fileURLToPath(new URL('../demo/documents', import.meta.url));
-  const engine = createEngine({ queueMs, runMs }, dataDir, documentsDir);
+  const engine = createEngine({ ...defaultTiming, queueMs, runMs }, dataDir, documentsDir);
   for (const record of engine.responses.values()) {
     // Its client went with the former process.
     if (!record.request.background) cancel(engine, record);
@@ -54,6 +56,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   });
   const address = server.address() as AddressInfo;
   const close = () => {
+    // It is the server that leaves its clients here.
+    engine.behaviour = { ...engine.behaviour, strandDropped: false };
     return new Promise<void>((resolve) => {
       server.close(() => resolve());
       server.closeAllConnections();

@@ -1,6 +1,6 @@
 import { type DocumentIndex, openDocuments } from './documents.ts';
 import { openStorage, type Storage } from './storage.ts';
-import type { Conversation, Outcome, ResponseRecord, Timing } from './types.ts';
+import type { Behaviour, Conversation, Outcome, ResponseRecord, Timing } from './types.ts';
 
 /** Everything the emulator knows. */
 export interface Engine {
@@ -10,11 +10,14 @@ export interface Engine {
   outcomes: { outcome: Outcome; times: number | null }[];
   timing: Timing;
   initialTiming: Timing;
+  behaviour: Behaviour;
   documents: DocumentIndex;
   storage: Storage;
   /** Called when the response of that id changes other than by the clock. */
   watchers: Map<string, Set<() => void>>;
 }
+
+const defaultBehaviour: Behaviour = { strandDropped: true };
 
 /** An engine with what an earlier process left in `dataDir`. */
 export function createEngine(timing: Timing, dataDir: string | undefined, documentsDir: string): Engine {
@@ -25,6 +28,7 @@ export function createEngine(timing: Timing, dataDir: string | undefined, docume
     outcomes: [],
     timing,
     initialTiming: timing,
+    behaviour: defaultBehaviour,
     documents: openDocuments(documentsDir),
     storage,
     watchers: new Map(),
@@ -47,14 +51,20 @@ export function watch(engine: Engine, responseId: string, watcher: () => void): 
   };
 }
 
-/** Forgets conversations, responses and ordered fates, and goes back to the times of the start. */
+/** Goes back to the times and the behaviour of the start. */
+export function resetEngine(engine: Engine): void {
+  engine.timing = engine.initialTiming;
+  engine.behaviour = defaultBehaviour;
+}
+
+/** Forgets conversations, responses and ordered fates, and goes back to the settings of the start. */
 export function clearEngine(engine: Engine): void {
   for (const record of engine.responses.values()) record.readable = false;
   const followed = [...engine.watchers.keys()];
   engine.conversations.clear();
   engine.responses.clear();
   engine.outcomes = [];
-  engine.timing = engine.initialTiming;
+  resetEngine(engine);
   engine.storage.clear();
   for (const id of followed) wake(engine, id);
 }

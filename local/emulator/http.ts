@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { ApiError, badRequest, invalidType } from './errors.ts';
+import type { StreamFault } from './faults.ts';
 import type { JsonObject } from './types.ts';
 import { isObject } from './validation.ts';
 
@@ -12,6 +13,8 @@ export interface Call {
   body: JsonObject;
   /** Calls the listener when the client leaves before it was answered in full. */
   onClientGone(listener: () => void): void;
+  /** What is ordered to happen to the stream that answers the call. */
+  streamFault: StreamFault | null;
 }
 
 export type Reply = { status: number; body: unknown } | { stream: (response: ServerResponse) => void };
@@ -42,6 +45,11 @@ function parseJson(content: string): unknown {
     );
   }
 }
+
+export const eventStreamHeaders = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache',
+};
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   const content = Buffer.from(JSON.stringify(body));

@@ -1,5 +1,5 @@
 import { badRequest, invalidType, missingParameter } from './errors.ts';
-import { newId } from './ids.ts';
+import { type IdPrefix, newId } from './ids.ts';
 import type { Item, JsonObject } from './types.ts';
 import { isObject, parseNumber } from './validation.ts';
 
@@ -37,8 +37,14 @@ function toItem(item: unknown, param: string): Item {
   const { type = 'message' } = item;
   if (type === 'message') return toMessage(item, param);
   if (typeof type !== 'string') throw invalidType(`${param}.type`, 'a string', type);
-  return { ...item, id: newId('item'), status: 'completed' } as unknown as Item;
+  return { ...item, id: newId(prefixes[type] ?? 'item'), status: 'completed' } as unknown as Item;
 }
+
+const prefixes: Record<string, IdPrefix> = {
+  function_call: 'fc',
+  function_call_output: 'fco',
+  reasoning: 'rs',
+};
 
 function toMessage(item: JsonObject, param: string): Item {
   const { role, content } = item;
@@ -80,13 +86,18 @@ export function textOf(item: Item): string {
  */
 export function toPage(items: readonly Item[], query: URLSearchParams): ItemPage {
   const limit = parseLimit(query.get('limit'));
-  const ordered = parseOrder(query.get('order')) === 'asc' ? items : items.toReversed();
+  const isAscending = parseOrder(query.get('order')) === 'asc';
   const after = query.get('after');
-  const start = after === null ? 0 : ordered.findIndex((item) => item.id === after) + 1;
-  if (after !== null && start === 0)
+  const position = after === null ? -1 : items.findLastIndex((item) => item.id === after);
+  if (after !== null && position === -1)
     throw badRequest(`Invalid 'after': no item with id '${after}'.`, 'after');
-  const data = ordered.slice(start, start + limit).map((item) => toVisible(item, includesOf(query)));
-  return toList(data, start + limit < ordered.length);
+  // Only the page is copied: a conversation may hold thousands of items.
+  const end = after === null ? items.length : position;
+  const start = isAscending ? position + 1 : Math.max(0, end - limit);
+  const page = isAscending ? items.slice(start, start + limit) : items.slice(start, end).reverse();
+  const hasMore = isAscending ? start + limit < items.length : start > 0;
+  const data = page.map((item) => toVisible(item, includesOf(query)));
+  return toList(data, hasMore);
 }
 
 export function toList(data: Item[], hasMore = false): ItemPage {

@@ -59,6 +59,7 @@ export function parseCreateRequest(body: JsonObject): CreateRequest {
     metadata: parseMetadata(body['metadata']),
     maxOutputTokens: parseNumber(body, 'max_output_tokens', { min: 16, integer: true }),
     include: parseInclude(body['include']),
+    obfuscation: parseObfuscation(body['stream_options']),
     echo: parseEcho(body),
   };
   checkCombinations(request);
@@ -96,6 +97,7 @@ function parseTools(value: unknown): JsonObject[] {
 function parseTool(tool: unknown, param: string): JsonObject {
   if (!isObject(tool)) throw invalidType(param, 'an object', tool);
   if (typeof tool['type'] !== 'string') throw missingParameter(`${param}.type`);
+  if (tool['type'] === 'function') return { description: null, strict: true, ...tool };
   if (tool['type'] !== 'file_search') return tool;
   if (tool['vector_store_ids'] === undefined) throw missingParameter(`${param}.vector_store_ids`);
   if (!Array.isArray(tool['vector_store_ids'])) {
@@ -109,6 +111,12 @@ function parseInclude(value: unknown): string[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw invalidType('include', 'an array of strings', value);
   return value.map(String);
+}
+
+function parseObfuscation(options: unknown): boolean {
+  if (options === undefined || options === null) return true;
+  if (!isObject(options)) throw invalidType('stream_options', 'an object', options);
+  return parseFlag(options, 'include_obfuscation', true);
 }
 
 function parseEcho(body: JsonObject): JsonObject {

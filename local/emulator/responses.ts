@@ -2,20 +2,30 @@ import type { Engine } from './engine.ts';
 import { ApiError, badRequest, notFound } from './errors.ts';
 import { type Call, ok, type Reply } from './http.ts';
 import { includesOf, toPage } from './items.ts';
-import { cancel, forget, settle, startResponse, statusOf } from './lifecycle.ts';
+import { cancel, forget, settle, startResponse, statusOf, strand } from './lifecycle.ts';
 import { toWireResponse } from './representation.ts';
 import { parseCreateRequest } from './requests.ts';
-import { onEnd, streamEvents } from './stream.ts';
+import { onEnd, type StreamOptions, streamEvents } from './stream.ts';
 import type { ResponseRecord } from './types.ts';
 import { parseNumber } from './validation.ts';
 
-/** Starts a response; one that is not in the background lives only as long as its client waits. */
+/**
+ * Starts a response; one that is not in the background lives only as long as its client waits, and one in the
+ * background whose stream is left while it is queued never leaves the queue.
+ */
 export async function createResponse(engine: Engine, call: Call): Promise<Reply> {
   const request = parseCreateRequest(call.body);
   if (request.previousResponseId !== null) checkPrevious(engine, request.previousResponseId);
   const record = startResponse(engine, request);
   if (!request.background) call.onClientGone(() => cancel(engine, record));
-  if (request.stream) return { stream: (response) => streamEvents(engine, record, -1, response) };
+  if (request.stream) {
+    if (request.background) call.onClientGone(() => strand(engine, record));
+    return toStream(engine, record, {
+      startingAfter: -1,
+      obfuscation: request.obfuscation,
+      fault: call.streamFault,
+    });
+  }
   if (request.background) return ok(toWireResponse(record, 'queued'));
   await ended(engine, record, call);
   return ok(toWireResponse(record));
@@ -24,7 +34,7 @@ export async function createResponse(engine: Engine, call: Call): Promise<Reply>
 const streamableMs = 5 * 60_000;
 
 /** A response; with `stream=true` its events after `starting_after`. @throws ApiError 404, 400 when it has no stream */
-export function getResponse(engine: Engine, { ids, query }: Call): Reply {
+export function getResponse(engine: Engine, { ids, query, streamFault: fault }: Call): Reply {
   const record = findResponse(engine, ids[0] ?? '');
   if (query.get('stream') !== 'true') return ok(toWireResponse(record, undefined, includesOf(query)));
   if (!record.request.background) {
@@ -46,7 +56,15 @@ export function getResponse(engine: Engine, { ids, query }: Call): Reply {
     );
   }
   const startingAfter = parseStartingAfter(query.get('starting_after'));
-  return { stream: (response) => streamEvents(engine, record, startingAfter, response) };
+  return toStream(engine, record, {
+    startingAfter,
+    obfuscation: query.get('include_obfuscation') !== 'false',
+    fault,
+  });
+}
+
+function toStream(engine: Engine, record: ResponseRecord, options: StreamOptions): Reply {
+  return { stream: (response) => streamEvents(engine, record, options, response) };
 }
 
 /** Cancels a background response; a finished one is answered as it is. */
@@ -78,7 +96,7 @@ function findResponse(engine: Engine, id: string): ResponseRecord {
   if (record) settle(engine, record);
   // One that its client still waits for cannot be looked up from elsewhere.
   const isPrivate = record && !record.request.background && !record.end;
-  if (!record?.readable || isPrivate) throw notFound('Response', id, 'id');
+  if (!record?.readable || isPrivate || Date.now() < record.visibleAtMs) throw notFound('Response', id, 'id');
   return record;
 }
 

@@ -28,7 +28,8 @@ export async function serveApi(
   const { method = '', url = '' } = request;
   const [path = '', search = ''] = url.split('?', 2);
   const entry = controlled.calls.add(method, path);
-  const fault = controlled.faults.take(method, path);
+  const query = new URLSearchParams(search);
+  const fault = controlled.faults.take(method, path, query.get('stream') === 'true');
   setHeaders(response);
   // In full before any delay: what has arrived is done even when the client leaves meanwhile.
   const content = await readContent(request);
@@ -38,14 +39,15 @@ export async function serveApi(
       if (response.destroyed) listener();
       else response.on('close', () => response.writableFinished || listener());
     };
-    const call = { query: new URLSearchParams(search), content, onClientGone };
+    const streamFault = fault?.kind === 'stream' ? fault : null;
+    const call = { query, content, onClientGone, streamFault };
     const reply = await answerApi(controlled, request, path, call).catch(toErrorReply);
     if (!(fault && actAfter(fault, response))) send(response, reply, Date.now() - startedAtMs);
   }
   if (response.headersSent) entry.status = response.statusCode;
 }
 
-type UnparsedCall = Pick<Call, 'query' | 'onClientGone'> & { content: string };
+type UnparsedCall = Omit<Call, 'ids' | 'body'> & { content: string };
 
 async function answerApi(
   { engine, apiKey }: Controlled,

@@ -1,6 +1,15 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import type { Conversation, ResponseRecord } from './types.ts';
+import type { Conversation, Item, ResponseRecord } from './types.ts';
 
 /** Where conversations and responses outlive the process. Each write is complete before it returns. */
 export interface Storage {
@@ -14,7 +23,10 @@ export interface Storage {
 
 const nothing = () => undefined;
 
-/** One JSON file each below `dataDir`; without it nothing is kept. */
+/**
+ * One JSON file each below `dataDir`, and for each conversation its items, one a line; without `dataDir` nothing
+ * is kept.
+ */
 export function openStorage(dataDir: string | undefined): Storage {
   if (dataDir === undefined) {
     return {
@@ -26,19 +38,72 @@ export function openStorage(dataDir: string | undefined): Storage {
       clear: nothing,
     };
   }
-  const conversations = openFolder<Conversation>(join(dataDir, 'conversations'));
+  const conversations = openFolder<Omit<Conversation, 'items'> & { itemCount: number }>(
+    join(dataDir, 'conversations'),
+  );
+  const items = openItems(join(dataDir, 'conversations'));
   const responses = openFolder<ResponseRecord>(join(dataDir, 'responses'));
   return {
-    conversations: conversations.readAll,
+    conversations: () =>
+      conversations.readAll().map(({ itemCount, ...conversation }) => {
+        return { ...conversation, items: items.read(conversation.id, itemCount) };
+      }),
     responses: responses.readAll,
-    saveConversation: conversations.save,
+    saveConversation: (conversation) => {
+      const { items: all, ...header } = conversation;
+      items.save(conversation);
+      conversations.save({ ...header, itemCount: all.length });
+    },
     saveResponse: responses.save,
-    deleteConversation: conversations.remove,
+    deleteConversation: (id) => {
+      conversations.remove(id);
+      items.remove(id);
+    },
     clear: () => {
       conversations.clear();
+      items.clear();
       responses.clear();
     },
   };
+}
+
+/** The items of conversations, which only grow but for a deletion: what was written once is not written again. */
+function openItems(folder: string) {
+  const writtenCounts = new Map<string, number>();
+  const pathOf = (id: string) => join(folder, `${id}.items`);
+  const toLines = (items: readonly Item[]) => items.map((item) => `${JSON.stringify(item)}\n`).join('');
+  return {
+    /** Reads the first `count`; more were left by a process killed before the conversation told of them. */
+    read: (id: string, count: number): Item[] => {
+      if (!existsSync(pathOf(id))) return [];
+      const lines = readFileSync(pathOf(id), 'utf8').split('\n').slice(0, -1);
+      const items = lines.slice(0, count).map((line) => JSON.parse(line) as Item);
+      replaceFile(pathOf(id), toLines(items));
+      writtenCounts.set(id, items.length);
+      return items;
+    },
+    save: ({ id, items }: Conversation): void => {
+      const written = writtenCounts.get(id) ?? 0;
+      if (items.length > written) appendFileSync(pathOf(id), toLines(items.slice(written)));
+      if (items.length < written) replaceFile(pathOf(id), toLines(items));
+      writtenCounts.set(id, items.length);
+    },
+    remove: (id: string) => {
+      writtenCounts.delete(id);
+      rmSync(pathOf(id), { force: true });
+    },
+    clear: () => {
+      writtenCounts.clear();
+      for (const name of readdirSync(folder).filter((file) => file.endsWith('.items')))
+        rmSync(join(folder, name), { force: true });
+    },
+  };
+}
+
+/** Replaces a file whole, so that a process killed in the middle leaves the former content. */
+function replaceFile(path: string, content: string): void {
+  writeFileSync(`${path}.tmp`, content);
+  renameSync(`${path}.tmp`, path);
 }
 
 function openFolder<T extends { id: string }>(folder: string) {
@@ -47,11 +112,7 @@ function openFolder<T extends { id: string }>(folder: string) {
   const names = () => readdirSync(folder).filter((name) => name.endsWith('.json'));
   return {
     readAll: () => names().map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as T),
-    save: (value: T) => {
-      // A rename replaces the file whole, so a process killed in the middle leaves the former state.
-      writeFileSync(`${pathOf(value.id)}.tmp`, JSON.stringify(value));
-      renameSync(`${pathOf(value.id)}.tmp`, pathOf(value.id));
-    },
+    save: (value: T) => replaceFile(pathOf(value.id), JSON.stringify(value)),
     remove: (id: string) => rmSync(pathOf(id), { force: true }),
     clear: () => {
       for (const name of names()) rmSync(join(folder, name), { force: true });

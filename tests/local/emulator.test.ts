@@ -5,80 +5,30 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
-import type { Response, ResponseStreamEvent } from 'openai/resources/responses/responses';
-import { type Emulator, type EmulatorOptions, startEmulator } from '../../local/emulator/emulator.ts';
-
-const model = 'gpt-5-mini';
-const fileSearch = { type: 'file_search' as const, vector_store_ids: ['vs_demo'] };
-interface Summary {
-  status: string;
-}
-
-type Control = ReturnType<typeof connect>['control'];
-
-const cleanups: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function start(options: EmulatorOptions = {}) {
-  const emulator = await startEmulator({ queueMs: 0, runMs: 0, ...options });
-  cleanups.push(() => emulator.close());
-  return { emulator, ...connect(emulator) };
-}
-
-function connect(emulator: Emulator) {
-  const client = new OpenAI({ baseURL: emulator.url, apiKey: 'test', maxRetries: 0, timeout: 10_000 });
-  const control = async <T = unknown>(method: string, path: string, body?: unknown): Promise<T> => {
-    const options = body === undefined ? { method } : { method, body: JSON.stringify(body) };
-    const response = await fetch(new URL(`/control/${path}`, emulator.url), options);
-    if (!response.ok) throw new Error(`control API answered ${response.status}`);
-    return response.json() as Promise<T>;
-  };
-  return { client, control };
-}
-
-function request(emulator: Emulator, method: string, path: string, body?: string) {
-  const headers = { authorization: 'Bearer test', 'content-type': 'application/json' };
-  return fetch(`${emulator.url}${path}`, { method, headers, ...(body !== undefined && { body }) });
-}
-
-async function untilEnded(client: OpenAI, id: string): Promise<Response> {
-  for (;;) {
-    const response = await client.responses.retrieve(id);
-    if (response.status !== 'queued' && response.status !== 'in_progress') return response;
-    await sleep(10);
-  }
-}
-
-async function collect(stream: AsyncIterable<ResponseStreamEvent>, limit = Infinity) {
-  const events: ResponseStreamEvent[] = [];
-  for await (const event of stream) if (events.push(event) >= limit) break;
-  return events;
-}
-
-function textOf(events: ResponseStreamEvent[]) {
-  return events.map((event) => (event.type === 'response.output_text.delta' ? event.delta : '')).join('');
-}
+import type { Response } from 'openai/resources/responses/responses';
+import {
+  type Control,
+  cleanups,
+  collect,
+  fileSearch,
+  model,
+  request,
+  type Summary,
+  start,
+  startRun,
+  startStream,
+  textOf,
+  typesOf,
+  until,
+  untilEnded,
+} from './emulator/harness.ts';
 
 function citedFiles(response: Response) {
   const parts = response.output.flatMap((item) => (item.type === 'message' ? item.content : []));
   const annotations = parts.flatMap((part) => (part.type === 'output_text' ? part.annotations : []));
   return annotations.map((annotation) => (annotation.type === 'file_citation' ? annotation.filename : ''));
-}
-
-async function startRun(client: OpenAI, input = 'Hello') {
-  const conversation = await client.conversations.create();
-  const response = await client.responses.create({
-    model,
-    input,
-    background: true,
-    conversation: conversation.id,
-  });
-  return { conversation, response };
 }
 
 describe('conversations', () => {
@@ -301,8 +251,11 @@ describe('streams', () => {
     const { client } = await start({ queueMs: 20, runMs: 100 });
     const events = await collect(await startStream(client));
     expect(events.map((event) => event.sequence_number)).toEqual(events.map((_, index) => index));
-    const types = events.map((event) => event.type);
-    expect(types.filter((type, index) => type !== types[index - 1])).toEqual(streamOrder);
+    const types = typesOf(events);
+    // Annotations come between the deltas, where their text is.
+    const isFirst = (type: string, index: number) =>
+      types.indexOf(type) === index || !type.includes('output_text');
+    expect(types.filter(isFirst)).toEqual(streamOrder);
     const last = events.at(-1);
     expect(last).toMatchObject({ type: 'response.completed', response: { status: 'completed' } });
     const response = await client.responses.retrieve((events[0] as { response: Response }).response.id);
@@ -680,7 +633,10 @@ describe('control API', () => {
         conversation: null,
         status: 'completed',
         inputText: 'Who am I?',
+        createdAtMs: expect.any(Number),
+        cancelledAtMs: null,
         endedAtMs: expect.any(Number),
+        responsesOfRun: null,
       },
     ]);
     expect(await control('GET', 'calls')).toEqual({
@@ -761,15 +717,6 @@ test('runs as a process of its own that says where it listens and ends when told
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
-
-async function startStream(client: OpenAI) {
-  const input = 'Explain the database schema for users and teams';
-  return client.responses.create({ model, input, background: true, stream: true, tools: [fileSearch] });
-}
-
-async function until(condition: () => Promise<boolean>) {
-  while (!(await condition())) await sleep(10);
-}
 
 const streamOrder = [
   'response.created',

@@ -1,3 +1,12 @@
+import type { StreamFault } from '../../local/emulator/faults.ts';
+import type { RefusalReason } from '../../local/emulator/refusals.ts';
+import type {
+  Behaviour,
+  ErrorEventShape,
+  OrderedItem,
+  OrderedPart,
+  Timing,
+} from '../../local/emulator/types.ts';
 import { projectFolder, startProcess } from './process.ts';
 
 /** A response as the engine's control API lists it: what the engine was really asked. */
@@ -9,21 +18,79 @@ export interface EngineRun {
   readonly instructions: string | null;
   readonly inputText: string;
   readonly model: string;
+  readonly createdAtMs: number;
+  readonly endedAtMs: number | null;
+  readonly cancelledAtMs: number | null;
+  /** How many responses were created for the same `metadata.runId`; null without one. */
+  readonly responsesOfRun: number | null;
 }
+
+/** Which requests a fault hits; `stream` tells GETs that ask for a stream from those that do not. */
+export interface FaultMatch {
+  readonly method: string;
+  readonly path: string;
+  readonly exact?: boolean;
+  readonly stream?: boolean;
+}
+
+const create = { method: 'POST', path: '/v1/responses', exact: true };
+const resume = { method: 'GET', path: '/v1/responses/*', exact: true, stream: true };
+const cancel = { method: 'POST', path: '/v1/responses/*/cancel', exact: true };
+
+const text = (value: string): OrderedPart => ({ type: 'output_text', text: value });
+const message = (...content: OrderedPart[]): OrderedItem => ({ type: 'message', content });
+const completed = (...output: OrderedItem[]) => ({ status: 'completed', output });
+
+/** Outcomes that replace the emulator's own reply. */
+export const replies = {
+  /** One message with these text parts. */
+  texts: (...texts: string[]) => completed(message(...texts.map(text))),
+  /** A message for each text. */
+  messages: (...texts: string[]) => completed(...texts.map((value) => message(text(value)))),
+  refusal: (refusal: string) => completed(message({ type: 'refusal', refusal })),
+  commentary: (commentary: string, answer: string) =>
+    completed(
+      { type: 'message', phase: 'commentary', content: [text(commentary)] },
+      { type: 'message', phase: 'final_answer', content: [text(answer)] },
+    ),
+  reasoning: (thoughts: { summary?: string[]; content?: string[] }, answer: string) =>
+    completed({ type: 'reasoning', ...thoughts }, message(text(answer))),
+  functionCall: (name: string, input: object) =>
+    completed({ type: 'function_call', name, arguments: JSON.stringify(input) }),
+  approvalRequest: (name: string, input: object) =>
+    completed({
+      type: 'mcp_approval_request',
+      server_label: 'test',
+      name,
+      arguments: JSON.stringify(input),
+    }),
+  items: completed,
+};
 
 export interface TestEngine {
   /** What OPENAI_BASE_URL is. */
   readonly url: string;
-  fault(
-    match: { method: string; path: string },
-    fault: Record<string, unknown>,
+  fault(match: FaultMatch, fault: Record<string, unknown>, times?: number | null): Promise<void>;
+  outcome(outcome: Record<string, unknown>, times?: number): Promise<void>;
+  timing(timing: Partial<Timing>): Promise<void>;
+  /** Stranding needs a response that is queued: `timing({ queueMs })` above 0. */
+  behaviour(behaviour: Partial<Behaviour>): Promise<void>;
+  /** Refuses creates in the real words. */
+  refuseCreate(reason: RefusalReason, times?: number | null): Promise<void>;
+  /** Answers creates with a stream of one `error` event. */
+  createErrorEvent(code: string, shape?: ErrorEventShape, times?: number | null): Promise<void>;
+  /** Spoils the streams of creates, or those that take a response's stream up again. */
+  spoilStream(
+    which: 'created' | 'resumed',
+    fault: Omit<StreamFault, 'kind'>,
     times?: number | null,
   ): Promise<void>;
-  outcome(outcome: Record<string, unknown>, times?: number): Promise<void>;
-  timing(timing: { queueMs?: number; runMs?: number }): Promise<void>;
-  /** Makes all responses unreadable, as after their retention. */
-  forget(): Promise<void>;
-  /** Forgets faults, outcomes and recorded calls; conversations and responses stay. */
+  /** Refuses to take a stream up again, though the response is fine. */
+  refuseResume(status?: number, times?: number | null): Promise<void>;
+  refuseCancel(status: number, times?: number | null): Promise<void>;
+  /** Makes a response, or all of them, unreadable, as after its retention; one that runs goes on. */
+  forget(responseId?: string): Promise<void>;
+  /** Forgets faults, outcomes, recorded calls and changed settings; conversations and responses stay. */
   reset(): Promise<void>;
   /** Calls since the last reset, such as `POST /v1/responses`. */
   calls(): Promise<string[]>;
@@ -52,15 +119,24 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
     const text = await response.text();
     return text === '' ? undefined : JSON.parse(text);
   };
+  const addFault = (match: FaultMatch, fault: object, times: number | null = 1) =>
+    control('POST', 'faults', { match, fault, times });
   return {
     url: emulator.url,
-    fault: (match, fault, times = 1) => control('POST', 'faults', { match, fault, times }),
+    fault: addFault,
+    refuseCreate: (reason, times) => addFault(create, { kind: 'refuse', reason }, times),
+    createErrorEvent: (code, shape = 'nested', times = 1) =>
+      addFault(create, { kind: 'error_event', code, shape }, times),
+    spoilStream: (which, fault, times) =>
+      addFault(which === 'created' ? create : resume, { ...fault, kind: 'stream' }, times),
+    refuseResume: (status = 400, times = 1) => addFault(resume, { kind: 'status', status }, times),
+    refuseCancel: (status, times) => addFault(cancel, { kind: 'status', status }, times),
     outcome: (outcome, times = 1) => control('POST', 'outcomes', { outcome, times }),
     timing: (changed) => control('PATCH', 'timing', changed),
-    forget: () => control('POST', 'forget', {}),
+    behaviour: (changed) => control('PATCH', 'behaviour', changed),
+    forget: (responseId) => control('POST', 'forget', { responseId }),
     reset: async () => {
-      await Promise.all(['faults', 'outcomes', 'calls'].map((part) => control('DELETE', part)));
-      await control('PATCH', 'timing', timing);
+      await Promise.all(['faults', 'outcomes', 'calls', 'settings'].map((part) => control('DELETE', part)));
     },
     calls: async () =>
       (await control('GET', 'calls')).calls.map(
