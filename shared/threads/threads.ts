@@ -72,5 +72,6 @@ export async function listMessages(
   return {
     ...page,
     messages: page.messages.map((message) => ({ ...message, messageId: seal(message.messageId) })),
+    lastId: page.lastId && seal(page.lastId),
   };
 }
