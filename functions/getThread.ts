@@ -12,14 +12,14 @@ export const getThread = endpoint('An error occurred while reading the thread', 
   const { projectId } = await openProject(request, context);
   const threadId = parseThreadId(request.params.threadId);
   const page = { after: request.query.get('after'), limit: parseLimit(request) };
-  const thread = await findCurrentThread(context, projectId, threadId);
-  const { messages, hasMore } = await listMessages(context, thread, page);
+  const { thread } = await findCurrentThread(context, projectId, threadId);
+  const { messages, hasMore, lastId = null } = await listMessages(context, thread, page);
   return jsonResponse(200, {
     ...toThreadBody(thread),
     activeRunId: thread.activeRunId ?? null,
     messages,
     hasMore,
-    lastId: messages.at(-1)?.messageId ?? null,
+    lastId,
   });
 });
 

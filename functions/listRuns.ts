@@ -5,8 +5,8 @@ import { parseAfter, parseLimit, parseStatus } from '../shared/http/query.ts';
 import { parseThreadId } from '../shared/http/requests.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
 import { isRunId } from '../shared/ids.ts';
+import { listRuns as findRuns } from '../shared/runs/listRuns.ts';
 import { toRunBody } from '../shared/runs/run.ts';
-import { findCurrentThread } from '../shared/threads/threads.ts';
 
 /** Lists a thread's runs, newest first. */
 export const listRuns = endpoint('An error occurred while listing the runs', async (request, context) => {
@@ -17,10 +17,8 @@ export const listRuns = endpoint('An error occurred while listing the runs', asy
     after: parseAfter(request, isRunId),
     status: parseStatus(request),
   };
-  // At most one run is unfinished; with the thread it is brought up to date.
-  await findCurrentThread(context, projectId, threadId);
-  const { items, hasMore } = await context.runs.list(projectId, threadId, page);
-  return jsonResponse(200, { runs: items.map(toRunBody), hasMore, lastId: items.at(-1)?.runId ?? null });
+  const { items, hasMore, lastId = null } = await findRuns(context, projectId, threadId, page);
+  return jsonResponse(200, { runs: items.map(toRunBody), hasMore, lastId });
 });
 
 app.http('listRuns', {

@@ -12,12 +12,8 @@ export const listThreads = endpoint(
   async (request, context) => {
     const { projectId } = await openProject(request, context);
     const page = { limit: parseLimit(request), after: parseAfter(request, isThreadId) };
-    const { items, hasMore } = await context.threads.list(projectId, page);
-    return jsonResponse(200, {
-      threads: items.map(toThreadBody),
-      hasMore,
-      lastId: items.at(-1)?.threadId ?? null,
-    });
+    const { items, hasMore, lastId = null } = await context.threads.list(projectId, page);
+    return jsonResponse(200, { threads: items.map(toThreadBody), hasMore, lastId });
   },
 );
 

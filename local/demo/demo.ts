@@ -32,7 +32,9 @@ export async function applyDemo(config: Config): Promise<void> {
     await store.put(known ? project : { ...project, assistantId });
   }
   const threadStore = createThreadStore(async () => threads);
-  if (await threadStore.find(demoProjectId, demoThreadId)) return;
+  const present = await threadStore.find(demoProjectId, demoThreadId);
+  // A store from before there was an index has no entry of it.
+  if (present) return void (await threadStore.addToIndex(present.value));
   const labels = { projectId: demoProjectId, threadId: demoThreadId };
   const conversationId = await createEngine(config.engine).openConversation(labels, 20_000);
   await threadStore.add({

@@ -52,8 +52,10 @@ export interface EngineEvent {
 
 export interface MessagePage {
   readonly messages: readonly Message[];
-  /** The engine has items after the last message given. */
+  /** There may be messages behind these; the page can be short of its limit, even empty, and still have more. */
   readonly hasMore: boolean;
+  /** What the next page starts behind: the last message, or for a short page the last item looked at. */
+  readonly lastId: string | undefined;
 }
 
 /**
@@ -174,25 +176,42 @@ export function createEngine(config: Config['engine']): Engine {
     listMessages: (conversationId, { after, limit }, timeoutMs) => {
       const list: Send<MessagePage> = async (openai, options) => {
         const messages: Message[] = [];
-        let cursor = after;
-        // Tool calls and reasoning are items too, so one page of items may hold few messages.
-        for (;;) {
+        let lastId = after;
+        for (let lists = 0; lists < maxItemLists; lists++) {
           const page = await openai.conversations.items.list(
             conversationId,
-            { order: 'asc', limit: 100, ...(cursor !== undefined && { after: cursor }) },
+            {
+              order: 'asc',
+              // Tool calls and reasoning are items too, so a page that did not suffice is followed by a larger one.
+              limit: Math.min(maxItems, (limit + 1) * 2 ** lists),
+              ...(lastId !== undefined && { after: lastId }),
+            },
             options,
           );
-          messages.push(...page.data.flatMap(toMessage));
-          cursor = page.data.at(-1)?.id;
-          const hasMore = messages.length > limit;
-          if (hasMore || !page.has_more || cursor === undefined)
-            return { messages: messages.slice(0, limit), hasMore };
+          for (const item of page.data) {
+            const message = toMessage(item);
+            if (message && messages.length === limit) {
+              return { messages, hasMore: true, lastId: messages.at(-1)?.messageId };
+            }
+            if (message) messages.push(message);
+            lastId = item.id;
+          }
+          if (!page.has_more || page.data.length === 0) {
+            return { messages, hasMore: false, lastId: messages.at(-1)?.messageId };
+          }
         }
+        return { messages, hasMore: true, lastId };
       };
       return call(timeoutMs, list, 'thread_not_found');
     },
   };
 }
+
+/** The engine's own limit for a page of items. */
+const maxItems = 100;
+
+/** How many pages of items one page of messages may take. */
+const maxItemLists = 5;
 
 /** Longest wait for a token of Entra ID. */
 const tokenMs = 5_000;
@@ -331,9 +350,9 @@ function toCompletion({ completed_at, usage }: OpenAI.Responses.Response) {
 const toReason = (code: string | null | undefined): string =>
   code && /^[a-z0-9_]{1,64}$/i.test(code) ? code : 'unknown_error';
 
-function toMessage(item: OpenAI.Conversations.ConversationItem): Message[] {
-  if (item.type !== 'message' || (item.role !== 'user' && item.role !== 'assistant')) return [];
-  return [{ messageId: item.id, role: item.role, content: textOf(item.content) }];
+function toMessage(item: OpenAI.Conversations.ConversationItem): Message | undefined {
+  if (item.type !== 'message' || (item.role !== 'user' && item.role !== 'assistant')) return undefined;
+  return { messageId: item.id, role: item.role, content: textOf(item.content) };
 }
 
 type MessagePart = { readonly type: string; readonly text?: string; readonly refusal?: string };

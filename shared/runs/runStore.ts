@@ -1,6 +1,6 @@
 import type { TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
-import { type Page, type PageRequest, queryPage } from '../storage/pages.ts';
+import { type Page, type PageRequest, queryRows } from '../storage/pages.ts';
 import {
   type KeyRow,
   type RunRow,
@@ -24,14 +24,18 @@ import { isFinished } from './state.ts';
 /** Result of a claim: the run stored, or why not. `conflict`: the thread changed; `duplicateKey`: the key is known. */
 export type Claim = Stored<Run> | 'conflict' | 'duplicateKey';
 
+export interface RunPageRequest extends PageRequest {
+  /** Only runs with this status; all by default. */
+  readonly status: RunStatus | undefined;
+}
+
+/** How many runs one page looks at to find those with a status. */
+const maxRunsSearched = 500;
+
 export interface RunStore {
   find(projectId: string, threadId: string, runId: string): Promise<Stored<Run> | undefined>;
-  /** A page of a thread's runs, newest first. */
-  list(
-    projectId: string,
-    threadId: string,
-    page: PageRequest & { readonly status: RunStatus | undefined },
-  ): Promise<Page<Run>>;
+  /** A page of a thread's runs, newest first; short of its limit when few of the newest 500 behind `after` match. */
+  list(projectId: string, threadId: string, page: RunPageRequest): Promise<Page<Run>>;
   /** The run that a key started, with the fingerprint of what was asked then. */
   findKey(thread: Thread, key: IdempotencyKey): Promise<KeyRow | undefined>;
   /** Gives a free thread to a new run, with the key it came with, in one transaction. */
@@ -55,17 +59,28 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
     async find(projectId, threadId, runId) {
       const key = toPartitionKey({ projectId, threadId });
       const row = await once((client, options) => client.getEntity<RunRow>(key, runId, options));
-      return typeof row === 'object' ? { value: toRun(row), etag: row.etag } : undefined;
+      return typeof row === 'object' && !row.removed ? { value: toRun(row), etag: row.etag } : undefined;
     },
 
-    list(projectId, threadId, { limit, after, status }) {
+    async list(projectId, threadId, { limit, after, status }) {
       const partitionKey = toPartitionKey({ projectId, threadId });
-      // Ids count the time down, so their order is newest first; '`' follows '_'.
-      const filters = [
-        filter`PartitionKey eq ${partitionKey} and RowKey gt ${after ?? 'run_'} and RowKey lt ${'run`'}`,
-        ...(status === undefined ? [] : [filter`status eq ${status}`]),
-      ];
-      return queryPage<RunRow, Run>(table, filters.join(' and '), limit, toRun, deadline);
+      const items: Run[] = [];
+      let lastId = after;
+      for (let searched = 0; searched < maxRunsSearched; ) {
+        // Most pages are full at once; of a rare status the rest is searched in one go.
+        const batch = searched === 0 ? limit : maxRunsSearched - searched;
+        // Ids count the time down, so their order is newest first; '`' follows '_'.
+        const runs = filter`PartitionKey eq ${partitionKey} and RowKey gt ${lastId ?? 'run_'} and RowKey lt ${'run`'}`;
+        const { rows, hasMore } = await queryRows<RunRow>(table, runs, batch, deadline);
+        for (const [index, row] of rows.entries()) {
+          lastId = row.rowKey;
+          if (!row.removed && (status === undefined || row.status === status)) items.push(toRun(row));
+          if (items.length === limit) return { items, hasMore: hasMore || index < rows.length - 1, lastId };
+        }
+        if (!hasMore) return { items, hasMore, lastId: items.at(-1)?.runId };
+        searched += rows.length;
+      }
+      return { items, hasMore: true, lastId };
     },
 
     async findKey(thread, key) {

@@ -9,31 +9,43 @@ export interface PageRequest {
 }
 
 export interface Page<T> {
+  /** As many as asked for, or fewer when the search stopped at its bound; `hasMore` is true then. */
   readonly items: readonly T[];
+  readonly hasMore: boolean;
+  /** What the next page starts behind; that need not be one of the items. */
+  readonly lastId: string | undefined;
+}
+
+export interface Rows<Row extends object> {
+  readonly rows: readonly TableEntityResult<Row>[];
   readonly hasMore: boolean;
 }
 
 /**
- * The first rows that match a filter, in the order of their keys.
- * @param deadline of the request; each page of the store is a round trip of its own, and a filter that matches few of
- * many rows takes several.
+ * The first rows that match a filter, in the order of their keys. Filter by keys only: the store works its way through
+ * all rows between them.
+ * @param limit up to 999: one row more is asked for.
+ * @param deadline of the request; the store may end a page of its own early, and each is a round trip.
+ * @param select the columns to fetch; all of them by default.
  */
-export async function queryPage<Row extends object, T>(
+export async function queryRows<Row extends object>(
   table: Table,
   filter: string,
   limit: number,
-  toItem: (row: TableEntityResult<Row>) => T,
   deadline?: Deadline,
-): Promise<Page<T>> {
+  select?: string[],
+): Promise<Rows<Row>> {
   const rows: TableEntityResult<Row>[] = [];
+  const queryOptions = { filter, ...(select && { select }) };
   let continuationToken: string | undefined;
   do {
+    const maxPageSize = limit + 1 - rows.length;
     const page = await roundTrip(
       table,
       async (client, options) => {
         const pages = client
-          .listEntities<Row>({ queryOptions: { filter }, ...options })
-          .byPage({ maxPageSize: limit + 1, ...(continuationToken && { continuationToken }) });
+          .listEntities<Row>({ queryOptions, ...options })
+          .byPage({ maxPageSize, ...(continuationToken && { continuationToken }) });
         return (await pages.next()).value ?? [];
       },
       deadline,
@@ -43,5 +55,5 @@ export async function queryPage<Row extends object, T>(
     rows.push(...page);
     continuationToken = (page as { continuationToken?: string }).continuationToken;
   } while (continuationToken && rows.length <= limit);
-  return { items: rows.slice(0, limit).map(toItem), hasMore: rows.length > limit };
+  return { rows: rows.slice(0, limit), hasMore: rows.length > limit };
 }

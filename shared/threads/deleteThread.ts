@@ -1,32 +1,32 @@
-import { AppError, type ErrorCode } from '../http/errors.ts';
-import { cancel } from '../runs/cancel.ts';
+import { AppError } from '../http/errors.ts';
 import type { RunServices } from '../runs/settle.ts';
-import { isFinished } from '../runs/state.ts';
 
-const engineMs = 10_000;
+const cancelMs = 5_000;
+const removeMs = 10_000;
 
 /**
- * Deletes a thread for good: stops its run, removes the engine's conversation and all of our rows.
- * The thread is not to be found and takes no run from the first step on; whatever interrupts the others, doing it again goes on.
- * @throws {AppError} rate_limited, unavailable or internal_error when it has to be done again.
+ * Deletes a thread for good: its runs, the engine's conversation and all of our rows.
+ * From the first step on the thread is not found and takes no run. Whatever interrupts the others, the next call goes
+ * on; one read is all it takes when nothing is left.
+ * @throws {AppError} rate_limited, unavailable or internal_error when it has to be called again.
  */
 export async function deleteThread(
   services: RunServices,
   projectId: string,
   threadId: string,
 ): Promise<void> {
-  const { threads, runs, engine, deadline } = services;
-  const thread = await threads.close(projectId, threadId);
+  const { threads, engine, deadline } = services;
+  const thread = await threads.close({ projectId, threadId });
   if (!thread) return;
-  const { activeRunId, conversationId } = thread;
-  const active = activeRunId === undefined ? undefined : await runs.find(projectId, threadId, activeRunId);
-  if (active && !isFinished(active.value)) await cancel(services, active).catch(ignore('run_finished'));
-  await engine
-    .removeConversation(conversationId, deadline.within(engineMs))
-    .catch(ignore('thread_not_found'));
-  await threads.remove(projectId, threadId);
+  await threads.removeRuns(thread);
+  if (thread.responseId !== undefined) {
+    // Without its conversation a response has nothing to write to, so one that cannot be cancelled holds nothing up.
+    await engine
+      .cancel(thread.responseId, deadline.within(cancelMs))
+      .catch(() => services.log({ event: 'cancel_failed', projectId, threadId }));
+  }
+  await engine.removeConversation(thread.conversationId, deadline.within(removeMs)).catch((error) => {
+    if (!(error instanceof AppError && error.code === 'thread_not_found')) throw error;
+  });
+  await threads.remove(thread);
 }
-
-const ignore = (code: ErrorCode) => (error: unknown) => {
-  if (!(error instanceof AppError && error.code === code)) throw error;
-};

@@ -1,8 +1,16 @@
-/** A conversation of a project; its messages are the engine's, the rest is ours. */
-export interface Thread {
-  readonly threadId: string;
+/** What names a thread. */
+export interface ThreadKey {
   readonly projectId: string;
+  readonly threadId: string;
+}
+
+/** What is known of a thread before the engine has a conversation for it, and all that a list shows. */
+export interface NewThread extends ThreadKey {
   readonly createdAt: Date;
+}
+
+/** A conversation of a project; its messages are the engine's, the rest is ours. */
+export interface Thread extends NewThread {
   /** The one unfinished run, if any. */
   readonly activeRunId?: string;
   /** The engine's id of it. Never leaves the service. */
@@ -18,12 +26,12 @@ export interface Message {
 }
 
 /** The part of a thread that the contract shows in every answer. */
-export const toThreadBody = ({ threadId, projectId, createdAt }: Thread) => ({
+export const toThreadBody = ({ threadId, projectId, createdAt }: NewThread) => ({
   threadId,
   projectId,
   createdAt: createdAt.toISOString(),
 });
 
 /** Below `/api`; ids are letters, digits, `_` and `-`, so nothing needs escaping. */
-export const threadLocation = ({ projectId, threadId }: Thread) =>
+export const threadLocation = ({ projectId, threadId }: ThreadKey) =>
   `/api/projects/${projectId}/threads/${threadId}`;

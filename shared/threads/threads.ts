@@ -1,6 +1,7 @@
 import type { MessagePage } from '../assistants/engine.ts';
 import { AppError, fieldError } from '../http/errors.ts';
 import { newId } from '../ids.ts';
+import type { Run } from '../runs/run.ts';
 import { type RunServices, settle } from '../runs/settle.ts';
 import { isFinished } from '../runs/state.ts';
 import { openMessageId, sealMessageId } from './messageId.ts';
@@ -11,23 +12,59 @@ const openMs = 20_000;
 const listMs = 10_000;
 const undoMs = 4_000;
 
-/** @throws {AppError} rate_limited, unavailable or internal_error; nothing is left behind then, as far as we can. */
+/**
+ * Opens a thread: an entry in its project's index and the engine's conversation, then the thread itself.
+ * @throws {AppError} rate_limited, unavailable or internal_error; there is no such thread then, or a valid empty one
+ * when the store failed in a way that leaves it open.
+ */
 export async function createThread(services: RunServices, projectId: string): Promise<Thread> {
   const { engine, threads, deadline } = services;
   const createdAt = new Date();
   const threadId = newId('thread', createdAt);
-  const conversationId = await engine.openConversation(
-    { projectId, threadId },
-    deadline.within(openMs, 2 * undoMs),
-  );
-  const thread = { threadId, projectId, createdAt, conversationId };
+  const [conversation, entry] = await Promise.allSettled([
+    engine.openConversation({ projectId, threadId }, deadline.within(openMs, 3 * undoMs)),
+    threads.addToIndex({ projectId, threadId, createdAt }),
+  ]);
+  if (conversation.status === 'rejected') {
+    await threads.removeFromIndex({ projectId, threadId, createdAt }).catch(() => undefined);
+    throw conversation.reason;
+  }
+  const thread = { threadId, projectId, createdAt, conversationId: conversation.value };
+  if (entry.status === 'rejected') {
+    await removeConversation(services, thread);
+    throw entry.reason;
+  }
   try {
-    await threads.add(thread);
+    await threads.add(thread, entry.value);
   } catch (error) {
-    await engine.removeConversation(conversationId, deadline.within(undoMs)).catch(() => undefined);
+    await undoCreate(services, thread);
     throw error;
   }
   return thread;
+}
+
+/** The store may still carry out what it did not confirm, so the thread is closed before its conversation is removed. */
+async function undoCreate(services: RunServices, thread: Thread): Promise<void> {
+  const { threads } = services;
+  try {
+    await threads.abandon(thread);
+  } catch {
+    // The thread may be there, and then needs its conversation.
+    return;
+  }
+  await Promise.all([
+    removeConversation(services, thread),
+    threads.removeFromIndex(thread).catch(() => undefined),
+  ]);
+}
+
+const removeConversation = ({ engine, deadline }: RunServices, { conversationId }: Thread) =>
+  engine.removeConversation(conversationId, deadline.within(undoMs)).catch(() => undefined);
+
+export interface CurrentThread {
+  readonly thread: Thread;
+  /** The run that `activeRunId` names. */
+  readonly activeRun: Run | undefined;
 }
 
 /**
@@ -39,14 +76,22 @@ export async function findCurrentThread(
   services: RunServices,
   projectId: string,
   threadId: string,
-): Promise<Thread> {
+): Promise<CurrentThread> {
   const stored = await services.threads.find(projectId, threadId);
   if (!stored) throw new AppError('thread_not_found');
   const { activeRunId, ...idle } = stored.value;
-  if (activeRunId === undefined) return idle;
+  if (activeRunId === undefined) return { thread: idle, activeRun: undefined };
   const active = await services.runs.find(projectId, threadId, activeRunId);
-  const run = active && (await settle(services, active)).value;
-  return run && !isFinished(run) ? stored.value : idle;
+  const run = active && (await settle(services, active).catch(threadClosed)).value;
+  // A thread and its active run go together: it was closed in between.
+  if (!run) throw new AppError('thread_not_found');
+  return isFinished(run) ? { thread: idle, activeRun: undefined } : { thread: stored.value, activeRun: run };
+}
+
+function threadClosed(error: unknown): never {
+  throw error instanceof AppError && error.code === 'run_not_found'
+    ? new AppError('thread_not_found')
+    : error;
 }
 
 /**
@@ -72,5 +117,6 @@ export async function listMessages(
   return {
     ...page,
     messages: page.messages.map((message) => ({ ...message, messageId: seal(message.messageId) })),
+    lastId: page.lastId && seal(page.lastId),
   };
 }

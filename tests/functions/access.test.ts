@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Project } from '../../shared/projects/project.ts';
 import { toIdempotencyKey } from '../../shared/runs/idempotency.ts';
-import { openTable } from '../../shared/storage/tables.ts';
 import { type Answer, type Call, startService, type TestService } from '../support/service.ts';
+import { rowsOf } from '../support/table.ts';
 
 const engineKey = 'canary-key-of-the-engine';
 
@@ -23,16 +23,6 @@ const idOf = (path: string) => path.split('/').at(-1) ?? '';
 
 const post = (path: string, token: string, body?: unknown, headers: Record<string, string> = {}) =>
   service.call(path, { method: 'POST', token, headers, ...(body !== undefined && { body }) });
-
-const threadsTable = () =>
-  openTable({ connectionString: process.env['TEST_TABLES_CONNECTION_STRING'] ?? '' }, 'threads');
-
-/** All rows of a project's threads, as the store has them, with their versions. */
-async function rowsOf(projectId: string): Promise<Record<string, unknown>[]> {
-  const table = await threadsTable();
-  const filter = `PartitionKey ge '${projectId}:' and PartitionKey lt '${projectId};'`;
-  return Array.fromAsync(table.listEntities({ queryOptions: { filter } }), (row) => ({ ...row }));
-}
 
 /** All items of a conversation, as the engine has them. */
 async function itemsOf(conversationId: string): Promise<{ id: string }[]> {

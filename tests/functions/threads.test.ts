@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startService, type TestService } from '../support/service.ts';
+import { rowsOf } from '../support/table.ts';
 
 let service: TestService;
 let projectId: string;
@@ -55,11 +56,15 @@ describe('createThread', () => {
       { method: 'POST', path: '/v1/conversations' },
       { code: null, type: 'x', message: 'secret detail', ...fault },
     );
+    const rows = (await rowsOf(projectId)).length;
+    const listed = (await service.call(`projects/${projectId}/threads?limit=1`)).body.threads;
     const answer = await service.call(`projects/${projectId}/threads`, { method: 'POST' });
     expect([answer.status, answer.body.code]).toEqual([status, code]);
     if (status >= 500) expect(answer.body.message).toBe('An error occurred while creating the thread');
     expect(answer.text).not.toContain('secret detail');
-    expect(service.store.roundTrips).not.toContain('insert');
+    const { body } = await service.call(`projects/${projectId}/threads?limit=1`);
+    expect(body.threads).toEqual(listed);
+    expect(await rowsOf(projectId)).toHaveLength(rows);
   });
 
   test('leaves no conversation behind when the store fails', async () => {

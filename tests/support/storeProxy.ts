@@ -1,58 +1,124 @@
-import { createServer, request as forward, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  request as forward,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { createPager } from './storePager.ts';
 
 /** One round trip to the store, as the store sees it. */
-export type RoundTrip = 'read' | 'query' | 'transaction' | 'merge' | 'insert' | 'delete' | 'other';
+export type RoundTrip = 'read' | 'query' | 'transaction' | 'merge' | 'upsert' | 'insert' | 'delete' | 'other';
 
-/** What befalls a round trip: `lose` carries it out and drops the answer, `fail` answers 500, `hang` never answers. */
-export type StoreFault = 'lose' | 'fail' | 'hang';
+/** A row of the table `threads`; `index` is one of a project's list of threads. */
+export type RowKind = 'thread' | 'run' | 'key' | 'index' | 'other';
+
+/**
+ * What befalls a round trip: `lose` carries it out and drops the response, `fail` answers 500, `hang` never answers.
+ * A late one is failed, hung or dropped, and carried out all the same, so many milliseconds afterwards.
+ * With `before`, something else happens first.
+ */
+export type StoreFault =
+  | 'lose'
+  | 'fail'
+  | 'hang'
+  | { readonly lateMs: number; readonly response: 'fail' | 'hang' | 'drop' }
+  | { readonly before: () => Promise<unknown> };
+
+/** The round trips that a fault is meant for: of a kind, or those of a kind that touch such a row. */
+export type FaultTarget = RoundTrip | { readonly kind: RoundTrip; readonly row: RowKind };
 
 export interface StoreProxy {
   readonly port: number;
   /** All round trips since the last `reset`. */
   readonly roundTrips: RoundTrip[];
+  /** Forgets round trips, faults and paging; what is late still comes. */
   reset(): void;
   /** The next `times` round trips of that kind meet the fault. */
-  inject(kind: RoundTrip, fault: StoreFault, times?: number): void;
+  inject(target: FaultTarget, fault: StoreFault, times?: number): void;
+  /** Pages queries as Azure may: a page ends at any row, and may be empty, with a continuation. */
+  page(seed: number): void;
+  /** How many late round trips are still to be carried out. */
+  pendingLate(): number;
   /** Refuses connections until `back`. */
   away(): Promise<void>;
   back(): Promise<void>;
   close(): Promise<void>;
 }
 
+interface StoreResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
 /** Stands between the service and the store, so that a test can count round trips and take the store away. */
 export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
   const roundTrips: RoundTrip[] = [];
-  const faults: { kind: RoundTrip; fault: StoreFault }[] = [];
+  const faults: { target: FaultTarget; fault: StoreFault }[] = [];
   const sockets = new Set<Socket>();
+  const late = new Set<NodeJS.Timeout>();
+  let pager: ReturnType<typeof createPager> | undefined;
 
-  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+  const takeFault = (kind: RoundTrip, rows: ReadonlySet<RowKind>) => {
+    const index = faults.findIndex(({ target }) =>
+      typeof target === 'string' ? target === kind : target.kind === kind && rows.has(target.row),
+    );
+    return index < 0 ? undefined : faults.splice(index, 1)[0]?.fault;
+  };
+
+  const send = (request: IncomingMessage, path: string, body: Buffer) =>
+    new Promise<StoreResponse>((resolve, reject) => {
+      const { method, headers } = request;
+      const upstream = forward({ port: storePort, host: '127.0.0.1', method, path, headers }, (response) => {
+        buffer(response).then(
+          (content) =>
+            resolve({ status: response.statusCode ?? 502, headers: response.headers, body: content }),
+          reject,
+        );
+      });
+      upstream.on('error', reject);
+      upstream.end(body);
+    });
+
+  const sendLate = (request: IncomingMessage, path: string, body: Buffer, ms: number) => {
+    const timer = setTimeout(() => {
+      void send(request, path, body)
+        .catch(() => undefined)
+        .finally(() => late.delete(timer));
+    }, ms);
+    late.add(timer);
+  };
+
+  const respond = async (request: IncomingMessage, response: ServerResponse) => {
+    const path = request.url ?? '';
     const kind = toKind(request);
     roundTrips.push(kind);
-    const index = faults.findIndex((entry) => entry.kind === kind);
-    const fault = index < 0 ? undefined : faults.splice(index, 1)[0]?.fault;
     const body = await buffer(request);
-    if (fault === 'hang') return;
-    if (fault === 'fail') return void response.writeHead(500).end();
-    const upstream = forward(
-      {
-        port: storePort,
-        host: '127.0.0.1',
-        method: request.method,
-        path: request.url,
-        headers: request.headers,
-      },
-      async (answered) => {
-        const content = await buffer(answered);
-        if (fault === 'lose') return void request.socket.destroy();
-        response.writeHead(answered.statusCode ?? 502, answered.headers).end(content);
-      },
-    );
-    upstream.on('error', () => response.destroy());
-    upstream.end(body);
+    const fault = takeFault(kind, toRowKinds(path, body));
+    let outcome = typeof fault === 'string' ? fault : undefined;
+    if (typeof fault === 'object' && 'before' in fault) await fault.before();
+    if (typeof fault === 'object' && 'lateMs' in fault) {
+      sendLate(request, path, body, fault.lateMs);
+      if (fault.response === 'drop') return void request.socket.destroy();
+      outcome = fault.response;
+    }
+    if (outcome === 'hang') return;
+    if (outcome === 'fail') return void response.writeHead(500).end();
+    const query = kind === 'query' ? pager?.(path) : undefined;
+    if (query && 'headers' in query) return void response.writeHead(200, query.headers).end(query.body);
+    const answered = await send(request, query?.path ?? path, body);
+    if (outcome === 'lose') return void request.socket.destroy();
+    response
+      .writeHead(answered.status, query?.finish(answered.headers) ?? answered.headers)
+      .end(answered.body);
   };
-  const server = createServer((request, response) => void answer(request, response));
+
+  const server = createServer((request, response) => {
+    respond(request, response).catch(() => response.destroy());
+  });
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -71,23 +137,46 @@ export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
     reset: () => {
       roundTrips.length = 0;
       faults.length = 0;
+      pager = undefined;
     },
-    inject: (kind, fault, times = 1) => {
-      for (let time = 0; time < times; time++) faults.push({ kind, fault });
+    inject: (target, fault, times = 1) => {
+      for (let time = 0; time < times; time++) faults.push({ target, fault });
     },
+    page: (seed) => {
+      pager = createPager(seed);
+    },
+    pendingLate: () => late.size,
     away: close,
     back: () => listen(port),
     close: async () => {
+      for (const timer of late) clearTimeout(timer);
       if (server.listening) await close();
     },
   };
 }
 
-function toKind({ method, url = '' }: IncomingMessage): RoundTrip {
+function toKind({ method, url = '', headers }: IncomingMessage): RoundTrip {
   if (url.includes('$batch')) return 'transaction';
   const one = /\(PartitionKey=/.test(url);
   if (method === 'GET') return one ? 'read' : 'query';
+  // Only an upsert does not say which version it changes.
+  if (one && method !== 'DELETE' && headers['if-match'] === undefined) return 'upsert';
   if (method === 'PATCH' || method === 'MERGE') return 'merge';
   if (method === 'POST') return 'insert';
   return method === 'DELETE' ? 'delete' : 'other';
+}
+
+/** The kinds of the rows that a round trip names: in its URL, in the row it inserts, or in its transaction. */
+function toRowKinds(path: string, body: Buffer): ReadonlySet<RowKind> {
+  const text = `${decodeURIComponent(path)}\n${body.toString()}`;
+  const inUrls = text.matchAll(/\(PartitionKey='([^']*)',\s*RowKey='([^']*)'\)/g);
+  const inBodies = text.matchAll(/"PartitionKey":"([^"]*)","RowKey":"([^"]*)"/g);
+  return new Set([...inUrls, ...inBodies].map(([, partition = '', row = '']) => toRowKind(partition, row)));
+}
+
+function toRowKind(partitionKey: string, rowKey: string): RowKind {
+  if (partitionKey.endsWith(':threads')) return 'index';
+  if (rowKey === 'thread') return 'thread';
+  const [, kind] = /^(run|key)_/.exec(rowKey) ?? [];
+  return kind === 'run' || kind === 'key' ? kind : 'other';
 }

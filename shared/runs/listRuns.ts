@@ -1,0 +1,23 @@
+import type { Page } from '../storage/pages.ts';
+import { findCurrentThread } from '../threads/threads.ts';
+import type { Run } from './run.ts';
+import type { RunPageRequest } from './runStore.ts';
+import type { RunServices } from './settle.ts';
+
+/**
+ * Returns a page of a thread's runs, newest first. The thread's active run is brought up to date first; it is the only
+ * one that can be unfinished.
+ * @throws {AppError} thread_not_found, rate_limited, unavailable, internal_error.
+ */
+export async function listRuns(
+  services: RunServices,
+  projectId: string,
+  threadId: string,
+  page: RunPageRequest,
+): Promise<Page<Run>> {
+  const { activeRun } = await findCurrentThread(services, projectId, threadId);
+  const { after, status } = page;
+  if (status !== 'queued' && status !== 'in_progress') return services.runs.list(projectId, threadId, page);
+  const listed = activeRun?.status === status && (after === undefined || activeRun.runId > after);
+  return { items: listed ? [activeRun] : [], hasMore: false, lastId: listed ? activeRun.runId : undefined };
+}

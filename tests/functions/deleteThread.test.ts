@@ -1,0 +1,219 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { newId } from '../../shared/ids.ts';
+import { startService, type TestService } from '../support/service.ts';
+import type { FaultTarget } from '../support/storeProxy.ts';
+import { insertRows, rowsOf, threadsTable } from '../support/table.ts';
+
+/* Deletions that are interrupted, raced and resumed. */
+
+let service: TestService;
+let projectId: string;
+
+beforeAll(async () => {
+  service = await startService();
+});
+afterAll(() => service.close());
+beforeEach(async () => {
+  service.store.reset();
+  await service.engine.reset();
+  ({ projectId } = await service.addProject());
+});
+
+const question = { message: 'Explain the database schema' };
+
+const remove = (thread: string) => service.call(thread, { method: 'DELETE' });
+
+const idOf = (path: string) => path.split('/').at(-1) ?? '';
+
+async function startRun(thread: string, headers: Record<string, string> = {}): Promise<string> {
+  const answer = await service.call(`${thread}/runs`, { method: 'POST', body: question, headers });
+  expect(answer.status).toBe(201);
+  return (answer.headers.get('Location') ?? '').replace('/api/', '');
+}
+
+const responseOf = async (run: string) =>
+  (await service.engine.runs()).find(({ metadata }) => run.endsWith(metadata['runId'] ?? '-'));
+
+/** Adds finished runs to the store alone, each a second older than the one before. */
+async function addFinishedRuns(thread: string, count: number): Promise<string[]> {
+  const now = Date.now() - 60_000;
+  const runIds = Array.from({ length: count }, (_, index) => newId('run', new Date(now - index * 1_000)));
+  await insertRows(
+    runIds.map((rowKey) => ({
+      partitionKey: `${projectId}:${idOf(thread)}`,
+      rowKey,
+      status: 'completed',
+      assistantId: 'asst_test',
+      createdAt: new Date(now),
+      startedAt: new Date(now),
+      completedAt: new Date(now),
+      expiresAt: new Date(now),
+    })),
+  );
+  return runIds;
+}
+
+const listed = async () => {
+  const { body } = await service.call(`projects/${projectId}/threads`);
+  return body.threads.map(({ threadId }: { threadId: string }) => threadId);
+};
+
+/** Nothing of a thread may answer, be listed, or take a run. */
+async function expectGone(thread: string, runs: readonly string[]): Promise<void> {
+  const paths = [thread, `${thread}/runs`, ...runs.flatMap((run) => [run, `${run}/events`, `${run}?wait=1`])];
+  const answers = await Promise.all(paths.map((path) => service.call(path)));
+  const creating = service.call(`${thread}/runs`, { method: 'POST', body: question });
+  for (const { status, body } of [...answers, await creating]) {
+    expect([status, body?.code]).toEqual([404, 'thread_not_found']);
+  }
+  expect(await listed()).not.toContain(idOf(thread));
+}
+
+describe('a thread whose deletion is interrupted', () => {
+  test.each<[string, FaultTarget]>([
+    ['removing the idempotency keys', { kind: 'transaction', row: 'key' }],
+    ['removing the index entry', { kind: 'delete', row: 'index' }],
+    ['removing the thread itself', { kind: 'delete', row: 'thread' }],
+  ])('by the store at %s: is gone with its runs, and resumed', async (_name, target) => {
+    const thread = await service.openThread(projectId);
+    const finished = await startRun(thread, { 'Idempotency-Key': 'k' });
+    await service.finish(finished);
+    await service.engine.outcome({ status: 'never' });
+    const active = await startRun(thread, { 'Idempotency-Key': 'l' });
+    // More often than the store's client tries.
+    service.store.inject(target, 'fail', 3);
+    const interrupted = await remove(thread);
+    expect([interrupted.status, interrupted.body.code]).toEqual([503, 'unavailable']);
+    await expectGone(thread, [finished, active]);
+    expect((await remove(thread)).status).toBe(204);
+    expect((await responseOf(active))?.status).toBe('cancelled');
+    expect(await rowsOf(projectId)).toEqual([]);
+  });
+
+  test.each<[string, FaultTarget]>([
+    ['marking the index entry', { kind: 'merge', row: 'index' }],
+    ['closing the thread', { kind: 'transaction', row: 'thread' }],
+  ])('by the store at %s: is still there and listed', async (_name, target) => {
+    const thread = await service.openThread(projectId);
+    const run = await startRun(thread);
+    service.store.inject(target, 'fail', 3);
+    expect((await remove(thread)).status).toBe(503);
+    expect((await service.call(thread)).status).toBe(200);
+    expect((await service.call(run)).status).toBe(200);
+    expect(await listed()).toContain(idOf(thread));
+    expect((await remove(thread)).status).toBe(204);
+    expect(await rowsOf(projectId)).toEqual([]);
+  });
+
+  test('by a lost confirmation of the closing: goes on at once', async () => {
+    await service.engine.outcome({ status: 'never' });
+    const thread = await service.openThread(projectId);
+    const run = await startRun(thread);
+    service.store.inject('transaction', 'lose');
+    expect((await remove(thread)).status).toBe(204);
+    expect((await responseOf(run))?.status).toBe('cancelled');
+    expect(await rowsOf(projectId)).toEqual([]);
+  });
+
+  test('by the engine: all of its runs are gone, however many', async () => {
+    const thread = await service.openThread(projectId);
+    const runs = (await addFinishedRuns(thread, 230)).map((runId) => `${thread}/runs/${runId}`);
+    await service.engine.outcome({ status: 'never' });
+    const active = await startRun(thread, { 'Idempotency-Key': 'k' });
+    await service.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'drop' });
+    expect((await remove(thread)).status).toBe(503);
+    await expectGone(thread, [active, ...[0, 97, 98, 99, 150, 229].map((index) => runs[index] ?? '')]);
+    expect((await rowsOf(projectId)).map(({ rowKey }) => rowKey)).toEqual([
+      'thread',
+      expect.stringContaining(idOf(thread)),
+    ]);
+    expect((await remove(thread)).status).toBe(204);
+    expect(await rowsOf(projectId)).toEqual([]);
+  });
+});
+
+describe('deleting a thread', () => {
+  test('hides its newest runs and the active one in the very step that closes it', async () => {
+    const thread = await service.openThread(projectId);
+    // The active run is the oldest by its id, as with clocks that differ.
+    await service.engine.outcome({ status: 'never' });
+    const active = await startRun(thread);
+    const table = await threadsTable();
+    const partitionKey = `${projectId}:${idOf(thread)}`;
+    const oldRunId = newId('run', new Date(0));
+    const row = await table.getEntity(partitionKey, idOf(active));
+    await table.createEntity({ ...row, partitionKey, rowKey: oldRunId });
+    await table.updateEntity({ partitionKey, rowKey: 'thread', activeRunId: oldRunId }, 'Merge');
+    await table.deleteEntity(partitionKey, idOf(active));
+    const runIds = await addFinishedRuns(thread, 150);
+    const runs = [`${thread}/runs/${oldRunId}`, ...runIds.slice(0, 98).map((id) => `${thread}/runs/${id}`)];
+    // The next transaction is the first one behind the closing.
+    service.store.inject({ kind: 'transaction', row: 'thread' }, { before: async () => failNext() });
+    const failNext = () => service.store.inject('transaction', 'fail', 3);
+    expect((await remove(thread)).status).toBe(503);
+    await expectGone(thread, runs);
+    expect((await remove(thread)).status).toBe(204);
+    expect((await responseOf(active))?.status).toBe('cancelled');
+    expect(await rowsOf(projectId)).toEqual([]);
+  });
+
+  test('cancels a run that the engine takes while its thread is being closed', async () => {
+    const thread = await service.openThread(projectId);
+    await service.engine.outcome({ status: 'never' });
+    const run = await startRun(thread);
+    const keys = { partitionKey: `${projectId}:${idOf(thread)}`, rowKey: idOf(run) };
+    const table = await threadsTable();
+    const { responseId, ...submitting } = await table.getEntity(keys.partitionKey, keys.rowKey);
+    await table.updateEntity({ ...submitting, ...keys }, 'Replace');
+    service.store.inject('transaction', {
+      before: () => table.updateEntity({ ...keys, responseId }, 'Merge'),
+    });
+    expect((await remove(thread)).status).toBe(204);
+    expect((await responseOf(run))?.status).toBe('cancelled');
+    expect(await rowsOf(projectId)).toEqual([]);
+  });
+
+  test.each([500, 409, 429])('ends when the engine answers every cancel with %i', async (status) => {
+    const thread = await service.openThread(projectId);
+    await service.engine.outcome({ status: 'never' });
+    await startRun(thread);
+    await service.engine.reset();
+    await service.engine.fault(
+      { method: 'POST', path: '/v1/responses/*/cancel' },
+      { kind: 'status', status },
+      null,
+    );
+    expect((await remove(thread)).status).toBe(204);
+    expect(await service.engine.calls()).toEqual([
+      expect.stringMatching(/^POST \/v1\/responses\/.*\/cancel$/),
+      expect.stringMatching(/^DELETE \/v1\/conversations\//),
+    ]);
+    expect(service.log()).toContain('"event":"cancel_failed"');
+    expect(await rowsOf(projectId)).toEqual([]);
+  });
+
+  test('costs the same few round trips however many rows one transaction holds, and one when nothing is left', async () => {
+    const [short, long] = [await service.openThread(projectId), await service.openThread(projectId)];
+    await addFinishedRuns(long, 90);
+    await service.finish(await startRun(short));
+    const counts = [];
+    for (const thread of [short, long, long]) {
+      service.store.roundTrips.length = 0;
+      expect((await remove(thread)).status).toBe(204);
+      counts.push(service.store.roundTrips.length);
+    }
+    expect(counts).toEqual([7, 7, 1]);
+  });
+
+  test('removes every row when the store pages as it likes and another request deletes too', async () => {
+    const thread = await service.openThread(projectId);
+    await addFinishedRuns(thread, 120);
+    await startRun(thread, { 'Idempotency-Key': 'k' });
+    service.store.page(7);
+    const answers = await Promise.all([remove(thread), remove(thread), remove(thread)]);
+    // One may meet the other's changes more often than it tries.
+    expect(answers.map(({ status }) => status)).toContain(204);
+    expect((await remove(thread)).status).toBe(204);
+    expect(await rowsOf(projectId)).toEqual([]);
+  });
+});

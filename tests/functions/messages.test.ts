@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startService, type TestService } from '../support/service.ts';
+import { rowsOf } from '../support/table.ts';
+
+/* A thread's messages among the other items of its conversation. */
+
+let service: TestService;
+let projectId: string;
+let thread: string;
+let conversationId: string;
+
+beforeAll(async () => {
+  service = await startService();
+});
+afterAll(() => service.close());
+beforeEach(async () => {
+  ({ projectId } = await service.addProject());
+  thread = await service.openThread(projectId);
+  const [row] = (await rowsOf(projectId)).filter(({ rowKey }) => rowKey === 'thread');
+  conversationId = String(row?.['conversationId']);
+  await service.engine.reset();
+});
+
+/** Adds items to the engine's conversation, past the service. */
+async function addItems(items: readonly object[]): Promise<void> {
+  for (let start = 0; start < items.length; start += 20) {
+    const response = await fetch(`${service.engine.url}/conversations/${conversationId}/items`, {
+      method: 'POST',
+      headers: { Authorization: 'Bearer test', 'Content-Type': 'application/json' },
+      body: JSON.stringify({ items: items.slice(start, start + 20) }),
+    });
+    expect(response.status).toBe(200);
+  }
+  await service.engine.reset();
+}
+
+const message = (content: string) => ({ role: 'user', content });
+
+const toolCalls = (count: number) =>
+  Array.from({ length: count }, () => ({ type: 'file_search_call', queries: ['x'], results: null }));
+
+const contents = (messages: { content: string }[]) => messages.map(({ content }) => content);
+
+/** All pages of the thread's messages, joined, with the most calls to the engine that one of them took. */
+async function readAll(limit: number): Promise<{ messages: string[]; ids: string[]; mostCalls: number }> {
+  const messages: { messageId: string; content: string }[] = [];
+  let mostCalls = 0;
+  for (let after = ''; ; ) {
+    await service.engine.reset();
+    const { status, body } = await service.call(`${thread}?limit=${limit}${after}`);
+    expect(status).toBe(200);
+    mostCalls = Math.max(mostCalls, (await service.engine.calls()).length);
+    expect(body.messages.length).toBeLessThanOrEqual(limit);
+    messages.push(...body.messages);
+    if (!body.hasMore) {
+      return { messages: contents(messages), ids: messages.map(({ messageId }) => messageId), mostCalls };
+    }
+    after = `&after=${body.lastId}`;
+  }
+}
+
+describe('a page of messages', () => {
+  test('takes one call to the engine while its items are messages', async () => {
+    const texts = Array.from({ length: 120 }, (_, index) => `Message ${index}`);
+    await addItems(texts.map(message));
+    for (const limit of [1, 10, 50]) {
+      const { body } = await service.call(`${thread}?limit=${limit}`);
+      expect(contents(body.messages)).toEqual(texts.slice(0, limit));
+      expect(body).toMatchObject({ hasMore: true, lastId: body.messages.at(-1).messageId });
+      expect(await service.engine.calls()).toHaveLength(1);
+      await service.engine.reset();
+    }
+    expect((await readAll(7)).messages).toEqual(texts);
+  });
+
+  test('finds every message between other items, in few calls', async () => {
+    const texts = Array.from({ length: 12 }, (_, index) => `Message ${index}`);
+    await addItems(texts.flatMap((text, index) => [message(text), ...toolCalls(index * 2)]));
+    for (const limit of [1, 5, 100]) {
+      const { messages, ids, mostCalls } = await readAll(limit);
+      expect(messages).toEqual(texts);
+      expect(new Set(ids).size).toBe(ids.length);
+      expect(mostCalls).toBeLessThanOrEqual(5);
+    }
+  });
+
+  test('may be empty and have more: what follows hundreds of other items is found by going on', async () => {
+    await addItems([...toolCalls(300), message('At last')]);
+    const { body: first } = await service.call(`${thread}?limit=1`);
+    expect(first).toMatchObject({ messages: [], hasMore: true, lastId: expect.stringMatching(/^msg_/) });
+    expect(await service.engine.calls()).toHaveLength(5);
+    const { messages, mostCalls } = await readAll(1);
+    expect(messages).toEqual(['At last']);
+    expect(mostCalls).toBeLessThanOrEqual(5);
+  });
+
+  test('that ends with other items is the last one, with the id of its last message', async () => {
+    await addItems([message('Only'), ...toolCalls(3)]);
+    const { body } = await service.call(`${thread}?limit=1`);
+    expect(body).toMatchObject({ messages: [{ content: 'Only' }], hasMore: false });
+    expect(body.lastId).toBe(body.messages[0].messageId);
+  });
+});
+
+test('the text of a message is what was said and what was refused, never reasoning or a summary', async () => {
+  await addItems([
+    {
+      role: 'assistant',
+      content: [
+        { type: 'reasoning_text', text: 'secret reasoning' },
+        { type: 'summary_text', text: 'secret summary' },
+        { type: 'output_text', text: 'Said.', annotations: [], logprobs: [] },
+        { type: 'refusal', refusal: 'Refused.' },
+        { type: 'text', text: 'Added.' },
+      ],
+    },
+    { role: 'user', content: [{ type: 'input_text', text: 'Asked.' }] },
+  ]);
+  const { body } = await service.call(thread);
+  expect(contents(body.messages)).toEqual(['Said.\nRefused.\nAdded.', 'Asked.']);
+});
