@@ -1,4 +1,5 @@
 import { app } from '@azure/functions';
+import { guardProgrammingModel } from '../shared/http/programmingModel.ts';
 import './cancelRun.ts';
 import './createRun.ts';
 import './createThread.ts';
@@ -12,5 +13,6 @@ import './streamRunEvents.ts';
 
 /* The app's one entry: loading it registers every function. */
 
-// Without it an answer travels whole, and there could be no live events.
+// Required for SSE; otherwise responses are buffered.
 app.setup({ enableHttpStream: true });
+guardProgrammingModel();

@@ -34,6 +34,11 @@ param jwtJwksUri string = ''
 @maxValue(86400)
 param runTimeoutSeconds int = 600
 
+@description('Seconds that one response with live events may last; clients reconnect.')
+@minValue(1)
+@maxValue(220)
+param eventStreamSeconds int = 220
+
 @description('Base URL of an OpenAI-compatible endpoint that exists already. Empty: a Foundry account is created.')
 param existingOpenAiBaseUrl string = ''
 
@@ -336,6 +341,7 @@ module app 'modules/app.bicep' = {
         OPENAI_TOKEN_SCOPE: openAiTokenScope
         ASSISTANTS: assistantsSetting
         RUN_TIMEOUT_SECONDS: string(runTimeoutSeconds)
+        EVENT_STREAM_SECONDS: string(eventStreamSeconds)
       },
       empty(jwtJwksUri) ? {} : { JWT_JWKS_URI: jwtJwksUri },
       empty(openAiApiKeySecretUri) ? {} : { OPENAI_API_KEY: '@Microsoft.KeyVault(SecretUri=${openAiApiKeySecretUri})' }

@@ -31,21 +31,23 @@ export const findSigner = () => readSigner(signerFile);
 
 /**
  * Starts the token issuer, the engine's emulator and the store, each only where the environment has no setting for it.
- * @throws {Error} when the service runs in this folder already.
+ * @throws {Error} when the service runs in this folder already, and this one would use it too.
  * @param fixedPorts fails when a port of the sample settings is taken; otherwise any free one will do.
  */
 export async function startSurroundings(
   env: Readonly<Record<string, string | undefined>>,
   { fixedPorts = false, allServices = false }: { fixedPorts?: boolean; allServices?: boolean } = {},
 ): Promise<Surroundings> {
-  const closers = [await lockFolder(localFolder)];
+  const startsStore = !env['TABLES_ENDPOINT'] && !env['TABLES_CONNECTION_STRING'];
+  const usesFolder = !env['JWT_ISSUER'] || !env['OPENAI_BASE_URL'] || startsStore;
+  const closers = usesFolder ? [await lockFolder(localFolder)] : [];
   const settings: Record<string, string> = {};
   const portOf = (name: keyof typeof ports) => (fixedPorts ? ports[name] : freePort(ports[name]));
   // What belongs to one engine would be lost on another, so each has data of its own.
   // An address that is none is for the configuration to refuse, with its other faults.
   const engine = env['OPENAI_BASE_URL'] ? (URL.parse(env['OPENAI_BASE_URL'])?.host ?? 'none') : 'emulator';
   const dataDir = join(localFolder, engine.replaceAll(':', '_'));
-  await mkdir(dataDir, { recursive: true });
+  if (usesFolder) await mkdir(dataDir, { recursive: true });
 
   let signer: Signer | undefined;
   if (!env['JWT_ISSUER']) {
@@ -70,7 +72,7 @@ export async function startSurroundings(
     Object.assign(settings, { OPENAI_BASE_URL: emulator.url, OPENAI_API_KEY: 'emulator' });
     closers.push(emulator.close);
   }
-  if (!env['TABLES_ENDPOINT'] && !env['TABLES_CONNECTION_STRING']) {
+  if (startsStore) {
     const options: AzuriteOptions = { port: await portOf('tables'), dataDir, allServices };
     const azurite = await startAzurite(options);
     settings['TABLES_CONNECTION_STRING'] = azurite.connectionString;

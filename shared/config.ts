@@ -13,6 +13,7 @@ export const settingNames = [
   'TABLES_CONNECTION_STRING',
   'ASSISTANTS',
   'RUN_TIMEOUT_SECONDS',
+  'EVENT_STREAM_SECONDS',
 ] as const;
 
 type SettingName = (typeof settingNames)[number];
@@ -29,6 +30,8 @@ export interface Config {
   /** By assistant id. */
   readonly assistants: ReadonlyMap<string, Assistant>;
   readonly runTimeoutSeconds: number;
+  /** Longest duration of one response with events. */
+  readonly eventStreamSeconds: number;
 }
 
 export type TablesConfig =
@@ -64,6 +67,15 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     return value;
   };
 
+  const seconds = (name: SettingName, absent: number, longest: number) => {
+    const value = setting(name) ?? String(absent);
+    const parsed = Number(value);
+    if (!/^\d+$/.test(value) || parsed < 1 || parsed > longest) {
+      faults.push(`${name} must be a whole number from 1 to ${longest}`);
+    }
+    return parsed;
+  };
+
   const config: Config = {
     jwt: {
       issuer: checked('JWT_ISSUER', required('JWT_ISSUER')) ?? '',
@@ -81,7 +93,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       faults,
     ),
     assistants: parseAssistants(required('ASSISTANTS'), faults),
-    runTimeoutSeconds: parseSeconds(setting('RUN_TIMEOUT_SECONDS') ?? '600', faults),
+    runTimeoutSeconds: seconds('RUN_TIMEOUT_SECONDS', 600, 86_400),
+    // Azure's load balancer ends a request after 230 seconds.
+    eventStreamSeconds: seconds('EVENT_STREAM_SECONDS', 220, 220),
   };
   if (faults.length > 0) throw new ConfigError(faults);
   return deepFreeze(config);
@@ -110,14 +124,6 @@ function connectionStringFault(value: string): string | undefined {
   if (fault) return `has a TableEndpoint that ${fault}`;
   const plain = parts.get('DefaultEndpointsProtocol') === 'http' && endpoint === undefined;
   return plain ? 'must use https (http only for localhost)' : undefined;
-}
-
-function parseSeconds(value: string, faults: string[]): number {
-  const seconds = Number(value);
-  if (!/^\d+$/.test(value) || seconds < 1 || seconds > 86_400) {
-    faults.push('RUN_TIMEOUT_SECONDS must be a whole number from 1 to 86400');
-  }
-  return seconds;
 }
 
 /** Plain HTTP would hand tokens and keys to anyone on the way; only this very machine is exempt. */

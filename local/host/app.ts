@@ -5,7 +5,7 @@ import { getProgrammingModel, type Registration, registrations } from './functio
 
 export interface App {
   readonly routes: readonly Route[];
-  /** Where its HTTP requests go when it streams; see `stream` in invoke.ts. */
+  /** Where its HTTP requests go when it streams; see `stream` in http.ts. */
   readonly httpUri: string | undefined;
 }
 

@@ -31,6 +31,8 @@ export interface RpcHttp {
 }
 
 interface ProgrammingModel {
+  readonly name: string;
+  readonly version: string;
   getInvocationModel(core: object): InvocationModel;
   /** `HttpUri` is where the app wants its HTTP requests when it streams (`enableHttpStream`). */
   getCapabilities(worker: object): Promise<{ HttpUri?: string }>;

@@ -1,37 +1,114 @@
-import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { loadApp } from './app.ts';
-import { invoke } from './invoke.ts';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { allowEveryOrigin } from './cors.ts';
+import { serve } from './http.ts';
+import { startWorker } from './workerChannel.ts';
+
+export interface HostOptions {
+  /** The app's, with package.json and host.json. */
+  readonly folder: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** Whether scripts of every origin may call it, as with `"CORS": "*"` under Core Tools. */
+  readonly everyOrigin?: boolean;
+  /** Largest request body in bytes; the real host's own default is 100 MiB. */
+  readonly maxBodyBytes?: number;
+  /** Largest request headers that the worker takes, in bytes; Node's own default is 16 KiB. */
+  readonly workerMaxHeaderBytes?: number;
+  /** Behaves as hosts did that let a client choose the invocation id. */
+  readonly keepsInvocationId?: boolean;
+}
 
 export interface Host {
   readonly url: string;
-  /** Stops accepting, and resolves when the requests in flight have their answers. */
+  /** Stops accepting, and resolves when the requests in flight have their responses. */
   close(): Promise<void>;
 }
 
-/**
- * Serves a built Functions app over HTTP without the Functions runtime.
- * @param port 0 for any free one.
- */
-export async function startHost({ folder, port }: { folder: string; port: number }): Promise<Host> {
-  const app = await loadApp(folder);
+/** What `GET /admin/host/status` shows. */
+export interface HostStatus {
+  readonly state: 'Running';
+  readonly openInvocations: number;
+  /** More than one after the worker crashed or took too long. */
+  readonly workerStarts: number;
+}
+
+const statusPath = '/admin/host/status';
+
+/** Kestrel's limits. */
+const maxHeaderBytes = 32 * 1024;
+const headersTimeoutMs = 30_000;
+
+/** Serves a built Functions app over HTTP without the Functions runtime. */
+export async function startHost(options: HostOptions): Promise<Host> {
+  const worker = await startWorker({
+    folder: options.folder,
+    functionTimeoutMs: await readFunctionTimeout(options.folder),
+    maxHeaderBytes: options.workerMaxHeaderBytes ?? 64 * 1024,
+  });
+  const httpOptions = {
+    maxBodyBytes: options.maxBodyBytes ?? 100 * 1024 * 1024,
+    keepsInvocationId: options.keepsInvocationId ?? false,
+  };
   let closing = false;
-  const server = createServer((request, response) => {
+  const respond = async (request: IncomingMessage, response: ServerResponse) => {
     // A client that keeps its connection would keep a server that is asked to end.
     response.once('close', () => closing && setImmediate(() => server.closeIdleConnections()));
-    void invoke(app, request, response);
-  });
+    if (request.url === statusPath) {
+      const { openInvocations, starts: workerStarts } = worker;
+      const status: HostStatus = { state: 'Running', openInvocations, workerStarts };
+      return void response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(status));
+    }
+    if (options.everyOrigin && allowEveryOrigin(request, response)) return;
+    await serve(worker, httpOptions, request, response);
+  };
+  const server = createServer(
+    { maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs },
+    (request, response) => {
+      respond(request, response).catch(() => response.destroy());
+    },
+  );
+  server.on('clientError', answerUnreadable);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    server.listen(options.port, '127.0.0.1', resolve);
+  }).catch(async (error) => {
+    await worker.close();
+    throw error;
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        closing = true;
+    close: async () => {
+      closing = true;
+      await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeIdleConnections();
-      }),
+      });
+      await worker.close();
+    },
   };
+}
+
+/** Answers what is no HTTP: 500 for a malformed chunked body, as the real host; and closes the connection. */
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+  const statusLines: Record<string, string> = {
+    HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+    ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+    HPE_INVALID_CHUNK_SIZE: '500 Internal Server Error',
+    HPE_CHUNK_EXTENSIONS_OVERFLOW: '500 Internal Server Error',
+    HPE_STRICT: '500 Internal Server Error',
+  };
+  const status = statusLines[error.code ?? ''] ?? '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+}
+
+/** `functionTimeout` of host.json in milliseconds; 30 minutes without it, as on Flex Consumption. */
+async function readFunctionTimeout(folder: string): Promise<number> {
+  const { functionTimeout = '00:30:00' } = JSON.parse(await readFile(join(folder, 'host.json'), 'utf8'));
+  const [hours = 0, minutes = 0, seconds = 0] = functionTimeout.split(':').map(Number);
+  return (hours * 3600 + minutes * 60 + seconds) * 1000;
 }

@@ -2,13 +2,29 @@ import { parseArgs } from 'node:util';
 import { startHost } from './host.ts';
 
 /*
- * The host as a process of its own: `node local/host/main.ts [--folder DIR] [--port N]`.
- * Prints one line of JSON with its address when it is ready, and ends on SIGTERM after the requests in flight.
+ * The host as a process of its own: `node local/host/main.ts [--folder DIR] [--port N] [--cors] [--old-host]
+ * [--worker-header-bytes N]`. Prints one line of JSON with its address when it is ready, and ends on SIGTERM after the
+ * requests in flight.
  */
 const { values } = parseArgs({
-  options: { folder: { type: 'string', default: process.cwd() }, port: { type: 'string', default: '0' } },
+  options: {
+    folder: { type: 'string', default: process.cwd() },
+    port: { type: 'string', default: '0' },
+    cors: { type: 'boolean', default: false },
+    'old-host': { type: 'boolean', default: false },
+    'worker-header-bytes': { type: 'string' },
+  },
 });
-const host = await startHost({ folder: values.folder, port: Number(values.port) });
+const maxBodyBytes = process.env['FUNCTIONS_REQUEST_BODY_SIZE_LIMIT'];
+const workerMaxHeaderBytes = values['worker-header-bytes'];
+const host = await startHost({
+  folder: values.folder,
+  port: Number(values.port),
+  everyOrigin: values.cors,
+  keepsInvocationId: values['old-host'],
+  ...(maxBodyBytes && { maxBodyBytes: Number(maxBodyBytes) }),
+  ...(workerMaxHeaderBytes && { workerMaxHeaderBytes: Number(workerMaxHeaderBytes) }),
+});
 console.log(JSON.stringify({ url: host.url }));
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => void host.close().then(() => process.exit(0)));

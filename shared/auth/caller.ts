@@ -1,13 +1,15 @@
 import type { JWTPayload } from 'jose';
-import type { Project } from '../projects/project.ts';
+import { normalProjectId, type Project } from '../projects/project.ts';
 
 /** Who sent the request, as far as a verified token says. */
 export interface Caller {
   /** The token's `sub` and, from Entra ID, `oid`: what a project's `members` may list. */
   readonly ids: readonly string[];
   readonly groups: readonly string[];
-  /** Projects that the issuer itself grants. */
+  /** Projects that the issuer itself grants, by their ids in normal form. */
   readonly projects: readonly string[];
+  /** When the token ends, in Unix milliseconds. */
+  readonly expiresAt: number;
 }
 
 /** Reads the claims of a verified token; a claim of another shape than expected grants nothing. */
@@ -15,7 +17,8 @@ export function toCaller(claims: JWTPayload): Caller {
   return {
     ids: [claims.sub, claims['oid']].filter((id) => typeof id === 'string' && id !== '') as string[],
     groups: strings(claims['groups']),
-    projects: strings(claims['projects']),
+    projects: strings(claims['projects']).map(normalProjectId),
+    expiresAt: (claims.exp ?? 0) * 1000,
   };
 }
 

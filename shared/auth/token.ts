@@ -66,7 +66,7 @@ export function createAuthenticate(config: Config['jwt']): Authenticate {
         throw new errors.JWTClaimValidationFailed('"sub" must be text', payload, 'sub', 'check_failed');
       }
       const caller = toCaller(payload);
-      verified.set(token, caller, Math.min((payload.exp ?? 0) * 1000, Date.now() + verifiedMs));
+      verified.set(token, caller, Math.min(caller.expiresAt, Date.now() + verifiedMs));
       return caller;
     } catch (error) {
       throw toTokenError(error);

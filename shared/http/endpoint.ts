@@ -1,22 +1,32 @@
+import type { ServerResponse } from 'node:http';
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { ConfigError } from '../config.ts';
 import { type Deadline, startDeadline } from '../deadline.ts';
 import { type Services, type Stores, services } from '../services.ts';
+import { readBody } from './body.ts';
 import { AppError } from './errors.ts';
-import { findProxied } from './proxied.ts';
-import { errorResponse } from './responses.ts';
+import { findRequest } from './proxied.ts';
+import { errorResponse, withCommonHeaders } from './responses.ts';
 
 /** What a handler is given besides the request. */
 export interface RequestContext extends Services, Stores {
   readonly deadline: Deadline;
-  /** Aborts when the client goes away; only HTTP streaming lets the worker know. */
+  /** Aborts when the client disconnects; only HTTP streaming lets the worker know. */
   readonly signal: AbortSignal;
+  /** The response under way, for back-pressure; undefined without HTTP streaming. */
+  readonly outgoing: ServerResponse | undefined;
   /** Writes a line about what happened, with the request's id; ids and codes only. */
   readonly log: (facts: Record<string, string>) => void;
 }
 
 /** What a handler may use of a request; its headers are those that the client sent. */
-export type ApiRequest = Pick<HttpRequest, 'headers' | 'params' | 'query' | 'text'>;
+export interface ApiRequest extends Pick<HttpRequest, 'headers' | 'params' | 'query'> {
+  /**
+   * Reads the body, which nothing reads otherwise.
+   * @throws {AppError} as {@link readBody} does.
+   */
+  text(): Promise<string>;
+}
 
 type Respond = (request: ApiRequest, context: RequestContext) => Promise<HttpResponseInit>;
 
@@ -33,19 +43,21 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
     let fault: unknown;
     try {
       const built = services();
-      const proxied = findProxied(invocation.invocationId);
+      const proxied = findRequest(invocation.invocationId);
+      const headers = proxied?.headers ?? request.headers;
       response = await respond(
         {
-          headers: proxied?.headers ?? request.headers,
+          headers,
           params: request.params,
           query: request.query,
-          text: () => request.text(),
+          text: () => readBody(proxied?.incoming ?? request.body, headers.get('Content-Length')),
         },
         {
           ...built,
           ...built.openStores(deadline),
           deadline,
           signal: proxied?.signal ?? new AbortController().signal,
+          outgoing: proxied?.outgoing,
           log: (facts) => invocation.log(JSON.stringify({ ...facts, requestId: invocation.invocationId })),
         },
       );
@@ -54,7 +66,7 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
       response = errorResponse(error, failure, invocation.invocationId);
     }
     logRequest(invocation, response.status ?? 200, performance.now() - startedAt, fault);
-    return { ...response, headers: { ...response.headers, 'X-Request-Id': invocation.invocationId } };
+    return withCommonHeaders(response, invocation.invocationId);
   };
 }
 

@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'thread_busy'
   | 'run_finished'
   | 'idempotency_mismatch'
+  | 'payload_too_large'
+  | 'request_timeout'
   | 'rate_limited'
   | 'unavailable'
   | 'internal_error';

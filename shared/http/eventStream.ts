@@ -1,4 +1,5 @@
 import type { HttpResponseInit } from '@azure/functions';
+import type { RequestContext } from './endpoint.ts';
 
 /** One event of a `text/event-stream` (HTML, section 9.2). */
 export interface ServerSentEvent {
@@ -8,50 +9,109 @@ export interface ServerSentEvent {
   readonly data: unknown;
 }
 
-/** Between two comment lines that keep proxies from closing a silent connection. */
+/** Between two comment lines that keep proxies from closing a silent connection, in milliseconds. */
 const keepAliveMs = 15_000;
 
+/** Bytes that may wait for a client that does not read; beyond that its connection is closed, and it can resume. */
+const maxUnsentBytes = 1024 * 1024;
+
 /**
- * An answer that sends events as they come. A failure on the way ends it: the client reconnects and goes on after the
- * last event it has.
- * @param stop called when nobody reads any more.
+ * Sends events as they come, each only after the client has taken the ones before. The response ends when the events
+ * do, when they fail, and when its time is up: the client reconnects and goes on after the last event it has. All work
+ * for the events ends with it, or at once when the client disconnects.
+ * @param open starts the events; they have to end soon after its signal aborts.
  */
 export function eventStreamResponse(
-  events: AsyncIterable<ServerSentEvent>,
-  stop: AbortController,
+  { signal: disconnected, outgoing }: Pick<RequestContext, 'signal' | 'outgoing'>,
+  maxDurationMs: number,
+  open: (signal: AbortSignal) => AsyncIterable<ServerSentEvent>,
 ): HttpResponseInit & { headers: Record<string, string> } {
   const encoder = new TextEncoder();
-  let keepAlive: NodeJS.Timeout | undefined;
-  const body = new ReadableStream<Uint8Array>({
-    async start(controller) {
-      const send = (text: string) => {
-        if (!stop.signal.aborted) controller.enqueue(encoder.encode(text));
-      };
-      // At once, because the headers go with the first bytes: a client has to know that it is connected.
-      send(': connected\n\n');
-      keepAlive = setInterval(() => send(': keep-alive\n\n'), keepAliveMs);
-      try {
-        for await (const { id, event, data } of events) {
-          send(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  const stop = new AbortController();
+  const events = open(stop.signal)[Symbol.asyncIterator]();
+  /** The next text for the client, once it is there; the empty one is the end. */
+  let next: string | undefined = ': connected\n\n';
+  let reading = false;
+  let keepAliveDue = false;
+  let wake: () => void = () => undefined;
+
+  const end = () => {
+    if (stop.signal.aborted) return;
+    clearTimeout(timeUp);
+    clearInterval(keepAlive);
+    disconnected.removeEventListener('abort', end);
+    outgoing?.off('drain', notice);
+    stop.abort();
+    // Events that wait for something return only when that is over, so nobody waits for them.
+    events.return?.().catch(() => undefined);
+    notice();
+  };
+  const notice = () => wake();
+  const timeUp = setTimeout(end, maxDurationMs);
+  const keepAlive = setInterval(() => {
+    keepAliveDue = true;
+    notice();
+  }, keepAliveMs);
+  disconnected.addEventListener('abort', end);
+  outgoing?.on('drain', notice);
+  if (disconnected.aborted) end();
+
+  const read = async () => {
+    reading = true;
+    try {
+      const { done, value } = await events.next();
+      next = done ? '' : `id: ${value.id}\nevent: ${value.event}\ndata: ${JSON.stringify(value.data)}\n\n`;
+    } catch {
+      // The status is sent already; ending early is the only way left to tell.
+      next = '';
+    }
+    reading = false;
+    notice();
+  };
+
+  /** @returns the empty text at the end. */
+  const take = async (): Promise<string> => {
+    while (!stop.signal.aborted) {
+      if ((outgoing?.writableLength ?? 0) > maxUnsentBytes) outgoing?.destroy();
+      if (!outgoing?.writableNeedDrain) {
+        if (next !== undefined) {
+          const text = next;
+          next = undefined;
+          keepAlive.refresh();
+          return text;
         }
-      } catch {
-        // The status is sent already; ending early is the only way left to tell.
-      } finally {
-        clearInterval(keepAlive);
-        if (!stop.signal.aborted) controller.close();
-        stop.abort();
+        if (keepAliveDue) {
+          keepAliveDue = false;
+          return ': keep-alive\n\n';
+        }
+        if (!reading) void read();
       }
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    return '';
+  };
+
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const text = await take();
+        if (text !== '') return controller.enqueue(encoder.encode(text));
+        end();
+        controller.close();
+      },
+      cancel: end,
     },
-    cancel() {
-      stop.abort();
-    },
-  });
+    // Nothing is taken ahead of the client.
+    { highWaterMark: 0 },
+  );
   return {
     status: 200,
     headers: {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
-      // nginx and what is built on it would collect the events otherwise.
+      // Disables response buffering in nginx-based proxies.
       'X-Accel-Buffering': 'no',
     },
     body: body as unknown as HttpResponseInit['body'],

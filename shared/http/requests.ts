@@ -28,11 +28,13 @@ const isRunInput = (body: unknown): body is { message: string; instructions?: st
   // Compiled by the first create and kept.
   ajv.validate(openApi.components.schemas.CreateRunRequest, body);
 
-/** @throws {AppError} invalid_request naming every faulty field. */
+/** @throws {AppError} invalid_request naming every faulty field; and as {@link ApiRequest.text} does. */
 export async function parseRunInput(request: ApiRequest): Promise<RunInput> {
+  const text = await request.text();
   let body: unknown;
   try {
-    body = JSON.parse(await request.text());
+    // Without a body nothing is malformed; what it lacks are its fields.
+    body = text === '' ? {} : JSON.parse(text);
   } catch {
     // The parser's own message quotes the body, so it is dropped.
     throw fieldError('$', 'The request body must be valid JSON.');

@@ -11,6 +11,8 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   thread_busy: 409,
   run_finished: 409,
   idempotency_mismatch: 422,
+  payload_too_large: 413,
+  request_timeout: 408,
   rate_limited: 429,
   unavailable: 503,
   internal_error: 500,
@@ -25,6 +27,8 @@ const messages: Readonly<Partial<Record<ErrorCode, string>>> = {
   thread_busy: 'Thread already has an active run',
   run_finished: 'Run has already finished',
   idempotency_mismatch: 'The Idempotency-Key was used before with another request body',
+  payload_too_large: 'The request body is larger than 2 MiB',
+  request_timeout: 'The request body did not arrive in time',
   rate_limited: 'Too many requests',
 };
 
@@ -46,6 +50,26 @@ export function jsonResponse(
     body: JSON.stringify(body),
   };
 }
+
+/** Response headers that scripts of other origins may read (Fetch standard, section 3.3.5). */
+const exposedHeaders = [
+  'Location',
+  'ETag',
+  'Retry-After',
+  'X-Request-Id',
+  'Idempotency-Replayed',
+  'Preference-Applied',
+].join(', ');
+
+/** Adds the headers that every response has. */
+export const withCommonHeaders = (response: HttpResponseInit, requestId: string): HttpResponseInit => ({
+  ...response,
+  headers: {
+    ...response.headers,
+    'X-Request-Id': requestId,
+    'Access-Control-Expose-Headers': exposedHeaders,
+  },
+});
 
 /**
  * The one mapping from errors to answers. Anything but an `AppError` is a fault of ours and answers 500.

@@ -20,8 +20,15 @@ const projectIdPattern = new RegExp(schema.items.properties.projectId.pattern);
 export const isProjectId = (value: string | undefined): value is string =>
   value !== undefined && projectIdPattern.test(value);
 
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** The one spelling of a project id: GUIDs compare without regard to case, all other ids with it. */
+export const normalProjectId = (projectId: string): string =>
+  guid.test(projectId) ? projectId.toLowerCase() : projectId;
+
 /**
  * Checks an array of project records against the schema, and their assistants against those configured.
+ * @returns the projects with their ids in normal form.
  * @throws {Error} listing every fault with its place.
  */
 export function parseProjects(value: unknown, assistants: ReadonlyMap<string, unknown>): Project[] {
@@ -42,14 +49,15 @@ export function parseProjects(value: unknown, assistants: ReadonlyMap<string, un
   }
   const faults: string[] = [];
   const seen = new Set<string>();
-  for (const { projectId, assistantId } of value) {
+  const projects = value.map((project) => ({ ...project, projectId: normalProjectId(project.projectId) }));
+  for (const { projectId, assistantId } of projects) {
     if (seen.has(projectId)) faults.push(`${projectId} is listed twice`);
     if (!assistants.has(assistantId))
       faults.push(`${projectId}: ASSISTANTS has no assistant "${assistantId}"`);
     seen.add(projectId);
   }
   if (faults.length > 0) throw invalid(faults);
-  return value;
+  return projects;
 }
 
 const invalid = (faults: readonly string[]) =>

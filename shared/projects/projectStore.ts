@@ -1,7 +1,7 @@
 import type { TableEntityResult } from '@azure/data-tables';
 import { createCache } from '../cache.ts';
 import { roundTrip, type Table } from '../storage/tables.ts';
-import type { Project } from './project.ts';
+import { normalProjectId, type Project } from './project.ts';
 
 /** A project's row; lists are JSON because a table cell holds none. */
 interface ProjectRow {
@@ -21,6 +21,7 @@ const cacheMs = 30_000;
 /** Bounds the memory that callers with invented project ids can take. */
 const cacheLimit = 1_000;
 
+/** The records of projects, whose ids are kept in normal form and found in any. */
 export interface ProjectStore {
   find(projectId: string): Promise<Project | undefined>;
   list(): Promise<Project[]>;
@@ -34,7 +35,7 @@ export function createProjectStore(table: Table): ProjectStore {
   return {
     async find(projectId) {
       const row = await roundTrip(table, (client, options) =>
-        client.getEntity<ProjectRow>(projectId, rowKey, options),
+        client.getEntity<ProjectRow>(normalProjectId(projectId), rowKey, options),
       );
       return typeof row === 'object' ? toProject(row) : undefined;
     },
@@ -48,8 +49,9 @@ export function createProjectStore(table: Table): ProjectStore {
     },
     async remove(projectId) {
       return (
-        (await roundTrip(table, (client, options) => client.deleteEntity(projectId, rowKey, options))) !==
-        'absent'
+        (await roundTrip(table, (client, options) =>
+          client.deleteEntity(normalProjectId(projectId), rowKey, options),
+        )) !== 'absent'
       );
     },
   };
@@ -70,7 +72,7 @@ export function cachedFind(find: ProjectStore['find']): ProjectStore['find'] {
 
 function toRow({ projectId, members, groups, vectorStoreIds, ...rest }: Project) {
   return {
-    partitionKey: projectId,
+    partitionKey: normalProjectId(projectId),
     rowKey,
     ...rest,
     members: JSON.stringify(members),

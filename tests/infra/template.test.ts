@@ -19,6 +19,8 @@ const platformSettings = [
   'AzureWebJobsStorage__blobServiceUri',
   'AzureWebJobsStorage__clientId',
   'AzureWebJobsStorage__credential',
+  'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT',
+  'languageWorkers__node__arguments',
 ];
 
 const all = ({ resources }: Snapshot, type: string) => resources.filter((resource) => resource.type === type);
@@ -160,6 +162,7 @@ describeCompiled('the deployment', () => {
     expect([...config.assistants.keys()]).toEqual(['asst_docshelper']);
     expect(config.engine).toMatchObject({ apiKey: undefined, tokenScope: 'https://ai.azure.com/.default' });
     expect(config.runTimeoutSeconds).toBe(600);
+    expect(config.eventStreamSeconds).toBe(220);
   });
 
   test('connects to storage and telemetry by identity only', () => {

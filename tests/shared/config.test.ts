@@ -36,6 +36,7 @@ describe('usable settings', () => {
       tables: { endpoint: 'https://account.table.core.windows.net' },
       assistants: new Map([['asst_1', assistant]]),
       runTimeoutSeconds: 600,
+      eventStreamSeconds: 220,
     });
   });
 
@@ -48,12 +49,14 @@ describe('usable settings', () => {
       OPENAI_TOKEN_SCOPE: 'https://scope.example/.default',
       TABLES_CONNECTION_STRING: 'UseDevelopmentStorage=true',
       RUN_TIMEOUT_SECONDS: '30',
+      EVENT_STREAM_SECONDS: '5',
     });
     expect(config).toMatchObject({
       jwt: { jwksUri: 'https://issuer.example/keys' },
       engine: { apiKey: 'key', tokenScope: 'https://scope.example/.default' },
       tables: { connectionString: 'UseDevelopmentStorage=true' },
       runTimeoutSeconds: 30,
+      eventStreamSeconds: 5,
     });
   });
 
@@ -73,7 +76,7 @@ describe('usable settings', () => {
 
   test.each(['', '  ', '\n'])('may be empty where they are optional: %j counts as absent', (empty) => {
     const optional = ['JWT_JWKS_URI', 'OPENAI_API_KEY', 'OPENAI_TOKEN_SCOPE', 'TABLES_CONNECTION_STRING'];
-    const names = [...optional, 'RUN_TIMEOUT_SECONDS'];
+    const names = [...optional, 'RUN_TIMEOUT_SECONDS', 'EVENT_STREAM_SECONDS'];
     const config = parseConfig({ ...usable, ...Object.fromEntries(names.map((name) => [name, empty])) });
     expect(config).toEqual(parseConfig(usable));
   });
@@ -125,6 +128,7 @@ describe('unusable settings', () => {
       TABLES_CONNECTION_STRING: 'canary-connection',
       ASSISTANTS: '[{"id":"asst_1","instructions":"canary-instructions","name":7}]',
       RUN_TIMEOUT_SECONDS: 'canary-seconds',
+      EVENT_STREAM_SECONDS: 'canary-duration',
     };
     expect(Object.keys(values)).toEqual([...settingNames]);
     const faults = faultsOf(values);
@@ -139,6 +143,7 @@ describe('unusable settings', () => {
       "ASSISTANTS, asst_1: the assistant must have required property 'model'",
       'ASSISTANTS, asst_1: name must be string',
       'RUN_TIMEOUT_SECONDS must be a whole number from 1 to 86400',
+      'EVENT_STREAM_SECONDS must be a whole number from 1 to 220',
     ]);
     const { message } = new ConfigError(faults);
     for (const fault of faults) expect(message).toContain(fault);
@@ -210,15 +215,28 @@ describe('unusable settings', () => {
     },
   );
 
-  test.each(['1', '01', '600', '86400'])('do not include %s as RUN_TIMEOUT_SECONDS', (value) => {
-    expect(parseConfig({ ...usable, RUN_TIMEOUT_SECONDS: value }).runTimeoutSeconds).toBe(Number(value));
-  });
+  describe.each([
+    ['RUN_TIMEOUT_SECONDS', 'runTimeoutSeconds', 86_400],
+    ['EVENT_STREAM_SECONDS', 'eventStreamSeconds', 220],
+  ] as const)('of %s', (name, property, longest) => {
+    test.each(['1', '01', '200', String(longest)])('accept %s', (value) => {
+      expect(parseConfig({ ...usable, [name]: value })[property]).toBe(Number(value));
+    });
 
-  test.each(['0', '86401', '-1', '1.5', '1e3', '0x10', '10 s', 'Infinity', 'NaN', '9'.repeat(400)])(
-    'include %s as RUN_TIMEOUT_SECONDS',
-    (value) => {
-      const fault = 'RUN_TIMEOUT_SECONDS must be a whole number from 1 to 86400';
-      expect(faultsOf({ RUN_TIMEOUT_SECONDS: value })).toEqual([fault]);
-    },
-  );
+    test.each([
+      '0',
+      String(longest + 1),
+      '-1',
+      '1.5',
+      '1e2',
+      '0x10',
+      '10 s',
+      'Infinity',
+      'NaN',
+      '9'.repeat(400),
+    ])('refuse %s', (value) => {
+      const fault = `${name} must be a whole number from 1 to ${longest}`;
+      expect(faultsOf({ [name]: value })).toEqual([fault]);
+    });
+  });
 });

@@ -6,8 +6,10 @@ import { parseConfig, settingNames } from '../../shared/config.ts';
 const root = join(import.meta.dirname, '../..');
 const readJson = (path: string) => JSON.parse(readFileSync(join(root, path), 'utf8'));
 
+/** What host and worker read themselves. */
+const runtime = ['FUNCTIONS_REQUEST_BODY_SIZE_LIMIT', 'languageWorkers__node__arguments'];
 /** What Core Tools itself wants among the values. */
-const coreTools = ['FUNCTIONS_WORKER_RUNTIME', 'AzureWebJobsStorage'];
+const coreTools = ['FUNCTIONS_WORKER_RUNTIME', 'AzureWebJobsStorage', ...runtime];
 
 describe('local.settings.sample.json', () => {
   const { IsEncrypted, Values } = readJson('local.settings.sample.json');
@@ -45,6 +47,7 @@ describe('the Bicep files', () => {
     'APPLICATIONINSIGHTS_CONNECTION_STRING',
     'APPLICATIONINSIGHTS_AUTHENTICATION_STRING',
     'AZURE_CLIENT_ID',
+    ...runtime,
   ];
 
   test('set no setting that the configuration does not know, besides those of the platform', () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { HostStatus } from '../../local/host/host.ts';
 import type { Project } from '../../shared/projects/project.ts';
 import { createProjectStore } from '../../shared/projects/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
@@ -42,6 +43,10 @@ export interface TestService {
   openThread(projectId: string): Promise<string>;
   /** Gets a run until it is finished. */
   finish(runPath: string): Promise<Answer>;
+  /** What the host says about its worker. */
+  hostStatus(): Promise<HostStatus>;
+  /** Waits until no invocation is open. */
+  idle(): Promise<void>;
   /** All that the app has written so far. */
   log(): string;
   /** Restarts the app alone, after it was stopped or killed. */
@@ -74,10 +79,12 @@ export const testAssistants = [
 /**
  * @param overrides settings of the app that differ from a usable configuration.
  * @param folder the app's folder.
+ * @param hostArguments options of the local host.
  */
 export async function startService(
   overrides: Record<string, string> = {},
   folder = projectFolder,
+  hostArguments: readonly string[] = [],
 ): Promise<TestService> {
   const connectionString = process.env['TEST_TABLES_CONNECTION_STRING'] ?? '';
   const [engine, issuer, store] = await Promise.all([
@@ -102,7 +109,9 @@ export async function startService(
   await Promise.all([projectTable.createTable(), (await openTable(tables, 'threads')).createTable()]);
   const projects = createProjectStore(async () => projectTable);
 
-  let host: TestProcess = await startProcess('local/host/main.ts', ['--folder', folder], settings);
+  const startHost = (env: Record<string, string>) =>
+    startProcess('local/host/main.ts', ['--folder', folder, ...hostArguments], env);
+  let host: TestProcess = await startHost(settings);
   const earlier: string[] = [];
   const service: TestService = {
     get url() {
@@ -161,10 +170,18 @@ export async function startService(
       }
       throw new Error('the run did not finish');
     },
+    hostStatus: async () => (await fetch(`${host.url}/admin/host/status`)).json() as Promise<HostStatus>,
+    async idle() {
+      const until = performance.now() + 25_000;
+      while ((await service.hostStatus()).openInvocations > 0) {
+        if (performance.now() > until) throw new Error('an invocation stays open');
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+    },
     log: () => [...earlier, host.output()].join('\n'),
     async restart(changed = {}) {
       earlier.push(host.output());
-      host = await startProcess('local/host/main.ts', ['--folder', folder], { ...settings, ...changed });
+      host = await startHost({ ...settings, ...changed });
     },
     kill: () => host.kill(),
     stop: () => host.stop(),

@@ -90,7 +90,7 @@ describe('the body of a run', () => {
     ['a list', [{ message: 'x' }], { $: ['The request body must be a JSON object.'] }],
     ['text', '"message"', { $: ['The request body must be a JSON object.'] }],
     ['a number', 7, { $: ['The request body must be a JSON object.'] }],
-    ['no body', '', { $: ['The request body must be valid JSON.'] }],
+    ['no body', '', messageRequired],
     ['half a body', '{"message":"x"', { $: ['The request body must be valid JSON.'] }],
     ['a form', 'message=x', { $: ['The request body must be valid JSON.'] }],
   ])('is not valid with %s, in the words of the contract', async (_name, body, errors) => {

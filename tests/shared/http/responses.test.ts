@@ -15,6 +15,8 @@ const contract: Record<Exclude<ErrorCode, 'invalid_request'>, [status: number, m
   thread_busy: [409, 'Thread already has an active run'],
   run_finished: [409, 'Run has already finished'],
   idempotency_mismatch: [422, 'The Idempotency-Key was used before with another request body'],
+  payload_too_large: [413, 'The request body is larger than 2 MiB'],
+  request_timeout: [408, 'The request body did not arrive in time'],
   rate_limited: [429, 'Too many requests'],
   unavailable: [503, failure],
   internal_error: [500, failure],

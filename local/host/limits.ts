@@ -1,0 +1,51 @@
+import type { IncomingMessage } from 'node:http';
+
+/** A request that the host refuses by itself, with an empty body. */
+export class RequestError extends Error {
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`status ${status}`);
+    this.status = status;
+  }
+}
+
+/** Kestrel's `MinRequestBodyDataRate`: 240 bytes a second, after a grace period of 5 s. */
+const minBytesPerSecond = 240;
+const graceMs = 5_000;
+
+/**
+ * Watches a request body as Kestrel does.
+ * @returns `failed` rejects with 413 for a body beyond the limit, 408 for one that comes too slowly and 500 for one
+ * that is malformed; `stop` ends the watch.
+ */
+export function watchRate(
+  request: IncomingMessage,
+  maxBytes: number,
+): { failed: Promise<never>; stop(): void } {
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  failed.catch(() => undefined);
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) reject(new RequestError(413));
+  const startedAt = performance.now();
+  const before = request.socket.bytesRead;
+  const received = () => request.socket.bytesRead - before;
+  const timer = setInterval(() => {
+    if (request.complete) return clearInterval(timer);
+    const elapsedMs = performance.now() - startedAt;
+    // A reader that does not take the body is not the client's fault.
+    if (request.isPaused() || request.readableLength > 0) return;
+    if (received() > maxBytes) reject(new RequestError(413));
+    if (elapsedMs > graceMs && received() < (minBytesPerSecond * elapsedMs) / 1000)
+      reject(new RequestError(408));
+  }, 250);
+  const broken = () => reject(new RequestError(500));
+  request.once('error', broken);
+  return {
+    failed,
+    stop: () => {
+      clearInterval(timer);
+      request.off('error', broken);
+      request.on('error', () => undefined);
+    },
+  };
+}
