@@ -1,4 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  type Event,
+  readEvents as readRunEvents,
+  statusesOf as statuses,
+  textOf as text,
+} from '../support/events.ts';
 import { startService, type TestService } from '../support/service.ts';
 
 let service: TestService;
@@ -14,13 +20,6 @@ beforeEach(async () => {
   await service.engine.reset();
 });
 
-interface Event {
-  id: string;
-  event: string;
-  // biome-ignore lint/suspicious/noExplicitAny: a test asserts on whatever came.
-  data: any;
-}
-
 async function startRun(): Promise<{ thread: string; run: string }> {
   const thread = await service.openThread(projectId);
   const call = { method: 'POST', body: { message: 'Explain the database schema' } };
@@ -28,46 +27,8 @@ async function startRun(): Promise<{ thread: string; run: string }> {
   return { thread, run: (headers.get('Location') ?? '').replace('/api/', '') };
 }
 
-/** Reads a run's events until they end, or until `enough` of them say so. */
-async function readEvents(
-  run: string,
-  { after, enough = () => false }: { after?: string; enough?: (events: Event[]) => boolean } = {},
-): Promise<Event[]> {
-  const leave = new AbortController();
-  const response = await fetch(`${service.url}/api/${run}/events`, {
-    headers: {
-      Authorization: `Bearer ${await service.issuer.sign({ projects: [projectId] })}`,
-      ...(after !== undefined && { 'Last-Event-ID': after }),
-    },
-    signal: AbortSignal.any([leave.signal, AbortSignal.timeout(25_000)]),
-  });
-  expect(response.status).toBe(200);
-  expect(response.headers.get('Content-Type')).toBe('text/event-stream; charset=utf-8');
-  const events: Event[] = [];
-  let text = '';
-  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    text += chunk;
-    const blocks = text.split('\n\n');
-    text = blocks.pop() ?? '';
-    for (const block of blocks.filter((entry) => !entry.startsWith(':'))) {
-      const fields = Object.fromEntries(block.split('\n').map((line) => line.split(/: (.*)/s, 2)));
-      events.push({ ...fields, data: JSON.parse(fields['data']) } as Event);
-      if (enough(events)) {
-        leave.abort();
-        return events;
-      }
-    }
-  }
-  return events;
-}
-
-const statuses = (events: Event[]) =>
-  events.filter(({ event }) => event === 'run').map(({ data }) => data.status);
-const text = (events: Event[]) =>
-  events
-    .filter(({ event }) => event === 'message.delta')
-    .map(({ data }) => data.delta)
-    .join('');
+const readEvents = (run: string, options?: Parameters<typeof readRunEvents>[2]) =>
+  readRunEvents(service, run, options);
 
 describe('live events', () => {
   test('tell the run on every change and the answer as it is written, and end with the finished run', async () => {
@@ -149,7 +110,8 @@ describe('live events', () => {
     await service.engine.timing({ queueMs: 0, runMs: 3_000 });
     const { thread, run } = await startRun();
     await service.engine.reset();
-    const all = await Promise.all(Array.from({ length: 50 }, () => readEvents(run)));
+    // From the start, also for one that connects only when the run has ended.
+    const all = await Promise.all(Array.from({ length: 50 }, () => readEvents(run, { after: '0' })));
     expect(await service.engine.calls()).toHaveLength(1);
     const { body } = await service.call(thread);
     for (const events of all) expect(text(events)).toBe(body.messages.at(-1).content);
