@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Assistant } from '../assistants/assistants.ts';
 import type { Submission } from '../assistants/engine.ts';
 import { waitWithin } from '../deadline.ts';
@@ -27,6 +28,10 @@ const recordMs = 5_000;
 
 /** With less time than this for the engine, a run is better not started than lost. */
 const leastStartMs = 3_000;
+
+/** How long a repeated create waits for the first one to be submitted, in milliseconds. */
+const submissionWaitMs = 2_000;
+const submissionPollMs = 250;
 
 /** How long a claim whose outcome is unknown may still be carried out by the store, in milliseconds. */
 const lateClaimMs = 10_000;
@@ -92,12 +97,21 @@ function newRun({ config }: RunServices, { projectId, assistantId }: Project, th
   };
 }
 
-/** @throws {AppError} idempotency_mismatch when the key came with another request before. */
+/**
+ * Finds the run that a key started. One that is just being submitted is waited for a moment: should the engine reject
+ * it, the key is free again.
+ * @throws {AppError} idempotency_mismatch when the key came with another request before.
+ */
 async function findRepeated({ runs }: RunServices, thread: Thread, key: IdempotencyKey | undefined) {
-  const known = key && (await runs.findKey(thread, key));
-  if (!known) return undefined;
-  if (known.fingerprint !== key.fingerprint) throw new AppError('idempotency_mismatch');
-  return (await runs.find(thread.projectId, thread.threadId, known.runId))?.value;
+  if (!key) return undefined;
+  for (const until = Date.now() + submissionWaitMs; ; await sleep(submissionPollMs)) {
+    const known = await runs.findKey(thread, key);
+    if (!known) return undefined;
+    if (known.fingerprint !== key.fingerprint) throw new AppError('idempotency_mismatch');
+    const run = (await runs.find(thread.projectId, thread.threadId, known.runId))?.value;
+    const decided = !run || isFinished(run) || run.responseId !== undefined;
+    if (decided || Date.now() >= until) return run;
+  }
 }
 
 /** @throws {AppError} thread_busy while the run is unfinished. */

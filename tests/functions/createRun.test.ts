@@ -419,6 +419,52 @@ describe('a store that fails', () => {
   });
 });
 
+describe('a store that fails just when the end of a run is recorded', () => {
+  /** The next claim succeeds, and so many transactions after it fail. */
+  const failAfterClaim = (times: number) =>
+    service.store.inject('transaction', {
+      before: async () => service.store.inject('transaction', 'fail', times),
+    });
+  const rateLimit = { kind: 'status', status: 429, code: 'rate_limit_exceeded', type: 'x', message: 'x' };
+  // The store's client tries three times.
+  const tries = 3;
+
+  test('keeps neither thread nor key after a rejection: the retry starts a run', async () => {
+    const thread = await service.openThread(projectId);
+    await service.engine.fault(onCreate, rateLimit);
+    failAfterClaim(tries);
+    expect((await post(thread, question, { 'Idempotency-Key': 'k' })).status).toBe(429);
+    const again = await post(thread, question, { 'Idempotency-Key': 'k' });
+    expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
+    expect(await runsOf(thread)).toHaveLength(1);
+  });
+
+  test('answers the retry 503 while it fails, and records the rejection by itself as soon as it can', async () => {
+    const thread = await service.openThread(projectId);
+    await service.engine.fault(onCreate, rateLimit);
+    failAfterClaim(4 * tries);
+    expect((await post(thread, question, { 'Idempotency-Key': 'k' })).status).toBe(429);
+    expect((await post(thread, question, { 'Idempotency-Key': 'k' })).body.code).toBe('unavailable');
+    let { body } = await service.call(`${thread}/runs`);
+    while (body.runs[0].status === 'queued') ({ body } = await service.call(`${thread}/runs`));
+    expect(body.runs[0]).toMatchObject({ status: 'failed', errorCode: 'rate_limited' });
+    const again = await post(thread, question, { 'Idempotency-Key': 'k' });
+    expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
+  });
+
+  test('a claim that is carried out after its request has failed is undone, and its key is free', async () => {
+    const thread = await service.openThread(projectId);
+    await service.engine.reset();
+    service.store.inject('transaction', { lateMs: 300, response: 'fail' }, tries);
+    expect((await post(thread, question, { 'Idempotency-Key': 'k' })).status).toBe(503);
+    expect(await service.engine.calls()).toEqual([]);
+    while (service.store.pendingLate() > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const again = await post(thread, question, { 'Idempotency-Key': 'k' });
+    expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
+    expect(await runsOf(thread)).toHaveLength(1);
+  });
+});
+
 describe('a process that dies', () => {
   test('between the claim and the answer leaves a run that ends, a free thread, and a key that starts no second run', async () => {
     const settings = { RUN_TIMEOUT_SECONDS: '8' };
