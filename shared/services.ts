@@ -5,6 +5,7 @@ import type { Deadline } from './deadline.ts';
 import { cachedFind, createProjectStore, type ProjectStore } from './projects/projectStore.ts';
 import { createRunStore, type RunStore } from './runs/runStore.ts';
 import { createWatch, type Watch } from './runs/watch.ts';
+import { createFollowUpQueue, type FollowUpQueue } from './storage/followUpQueue.ts';
 import { lazyTable } from './storage/tables.ts';
 import { createThreadStore, type ThreadStore } from './threads/threadStore.ts';
 
@@ -17,6 +18,7 @@ export interface Services {
   readonly openStores: (deadline: Deadline) => Stores;
   readonly engine: Engine;
   readonly watch: Watch;
+  readonly followUps: FollowUpQueue;
 }
 
 export interface Stores {
@@ -48,5 +50,6 @@ function buildServices(config: Config): Services {
     }),
     engine,
     watch: createWatch(engine),
+    followUps: createFollowUpQueue(config.queues),
   };
 }

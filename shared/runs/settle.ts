@@ -1,12 +1,12 @@
-import type { RequestContext } from '../http/endpoint.ts';
 import { AppError } from '../http/errors.ts';
+import type { ServiceContext } from '../invocation.ts';
 import type { Stored } from '../storage/rows.ts';
 import type { Run } from './run.ts';
 import { deadline as deadlineOf, expire, isFinished, observe } from './state.ts';
 
 export type RunServices = Pick<
-  RequestContext,
-  'config' | 'threads' | 'runs' | 'engine' | 'watch' | 'deadline' | 'log'
+  ServiceContext,
+  'config' | 'threads' | 'runs' | 'engine' | 'watch' | 'followUps' | 'deadline' | 'log'
 >;
 
 const lookUpMs = 10_000;
