@@ -4,6 +4,7 @@ import { newId } from '../ids.ts';
 import type { Project } from '../projects/project.ts';
 import type { Stored } from '../storage/rows.ts';
 import type { Thread } from '../threads/thread.ts';
+import { scheduleFollowUp, toFollowUp } from './followUps.ts';
 import { type IdempotencyKey, toIdempotencyKey } from './idempotency.ts';
 import { type Run, type RunInput, runLocation } from './run.ts';
 import { type RunServices, settle } from './settle.ts';
@@ -118,10 +119,14 @@ interface HandOver {
 async function handOver(services: RunServices, { claim, thread, key, ...request }: HandOver): Promise<void> {
   const { runs, engine, deadline } = services;
   const run = claim.value;
-  const started = await engine.start(
-    { ...request, run, conversationId: thread.conversationId },
-    deadline.within(startMs, recordMs),
-  );
+  // Beside the engine's call, so that it costs a create no time.
+  const [started] = await Promise.all([
+    engine.start(
+      { ...request, run, conversationId: thread.conversationId },
+      deadline.within(startMs, recordMs),
+    ),
+    scheduleFollowUp(services, toFollowUp(run), run.expiresAt),
+  ]);
   if (started.outcome === 'taken') {
     const { responseId, seen } = started;
     await recordTaken(services, claim, observe({ ...run, responseId }, seen, new Date()), responseId);
