@@ -4,6 +4,7 @@ import './cancelRun.ts';
 import './createRun.ts';
 import './createThread.ts';
 import './deleteThread.ts';
+import './followUp.ts';
 import './getOpenApi.ts';
 import './getRun.ts';
 import './getThread.ts';

@@ -29,6 +29,7 @@ async function applyProjects(): Promise<void> {
   const env = {
     ASSISTANTS: assistantsSetting(import.meta.dirname),
     TABLES_ENDPOINT: required('TABLES_ENDPOINT'),
+    QUEUES_ENDPOINT: required('QUEUES_ENDPOINT'),
   };
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     if (run('npm', ['run', '--silent', 'projects', '--', 'apply', 'infra/projects.json'], env).status === 0)

@@ -156,6 +156,7 @@ var networkName = 'vnet-${suffix}'
 var allTags = union(tags, { 'azd-env-name': environmentName })
 
 var blobZone = 'privatelink.blob.${environment().suffixes.storage}'
+var queueZone = 'privatelink.queue.${environment().suffixes.storage}'
 var tableZone = 'privatelink.table.${environment().suffixes.storage}'
 // A Foundry account answers under three names.
 var foundryZones = [
@@ -239,7 +240,7 @@ module network 'modules/network.bicep' = if (privateNetwork) {
     location: location
     tags: allTags
     addressPrefix: networkAddressPrefix
-    dnsZoneNames: concat([blobZone, tableZone], usesExistingEndpoint ? [] : foundryZones)
+    dnsZoneNames: concat([blobZone, queueZone, tableZone], usesExistingEndpoint ? [] : foundryZones)
   }
 }
 
@@ -253,6 +254,23 @@ module blobEndpoint 'modules/privateEndpoint.bicep' = if (privateNetwork) {
     targetId: storageId
     groupId: 'blob'
     dnsZoneNames: [blobZone]
+  }
+  dependsOn: [
+    network
+    storage
+  ]
+}
+
+module queueEndpoint 'modules/privateEndpoint.bicep' = if (privateNetwork) {
+  scope: resourceGroup
+  params: {
+    name: 'pep-queue-${suffix}'
+    location: location
+    tags: allTags
+    subnetId: endpointSubnetId
+    targetId: storageId
+    groupId: 'queue'
+    dnsZoneNames: [queueZone]
   }
   dependsOn: [
     network
@@ -360,6 +378,7 @@ module app 'modules/app.bicep' = {
     roles
     foundryRoles
     blobEndpoint
+    queueEndpoint
     tableEndpoint
     foundryEndpoint
   ]
@@ -394,6 +413,9 @@ output SERVICE_BASE_URL string = app.outputs.baseUrl
 
 @description('Table endpoint, for "npm run projects".')
 output TABLES_ENDPOINT string = storage.outputs.tableEndpoint
+
+@description('Queue endpoint, for "npm run projects", which reads the same settings as the service.')
+output QUEUES_ENDPOINT string = storage.outputs.queueEndpoint
 
 @description('Endpoint of the engine, for "npm run projects", which reads the same settings as the service.')
 output OPENAI_BASE_URL string = usesExistingEndpoint ? existingOpenAiBaseUrl : foundryBaseUrl

@@ -11,6 +11,12 @@ var storageBlobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
 @description('Storage Table Data Contributor.')
 var storageTableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 
+// Follow-ups of runs and deletions: sending them, and the trigger that works them off. The trigger asks for a queue's
+// properties besides its messages, which "Storage Queue Data Message Processor" may not.
+@export()
+@description('Storage Queue Data Contributor.')
+var storageQueueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+
 // Sending telemetry to a component that takes no keys.
 @export()
 @description('Monitoring Metrics Publisher.')

@@ -9,8 +9,8 @@ const account = 'devstoreaccount1';
 const accountKey = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
 export interface Azurite {
+  /** With an endpoint for each service that was started. */
   readonly connectionString: string;
-  readonly port: number;
   /** Resolves when everything is written and the process has ended. */
   close(): Promise<void>;
   /** Ends it at once, as a crash would. */
@@ -18,44 +18,54 @@ export interface Azurite {
 }
 
 export interface AzuriteOptions {
-  /** The port of the table service. */
-  readonly port: number;
+  /** The services to start, each with its port. */
+  readonly ports: { readonly table?: number; readonly queue?: number };
   /** Where the data is kept; absent: in memory. */
   readonly dataDir?: string;
-  /** With blobs and queues as well (10000 and 10001), which Core Tools wants of a storage account. */
+  /** With blobs as well (port 10000), which Core Tools wants of a storage account. */
   readonly allServices?: boolean;
 }
 
 /** Starts the Azurite emulator as a process of its own that never outlives this one. */
-export async function startAzurite({ port, dataDir, allServices }: AzuriteOptions): Promise<Azurite> {
+export async function startAzurite({ ports, dataDir, allServices }: AzuriteOptions): Promise<Azurite> {
+  const common = [
+    ...['--silent', '--disableTelemetry', '--skipApiVersionCheck'],
+    ...(dataDir === undefined ? ['--inMemoryPersistence'] : ['--location', dataDir]),
+  ];
+  const services = Object.entries(ports);
+  const addresses = services.map(([service, port]) => [
+    ...[`--${service}Host`, '127.0.0.1'],
+    ...[`--${service}Port`, String(port)],
+  ]);
+  const entries = allServices
+    ? [['azurite', ...common, ...addresses.flat()]]
+    : services.map(([service], index) => [`${service}/main`, ...common, ...(addresses[index] ?? [])]);
   const child = fork(
     fileURLToPath(new URL('./azuriteProcess.ts', import.meta.url)),
-    [
-      ...(allServices ? ['azurite'] : ['table/main']),
-      ...['--silent', '--disableTelemetry', '--skipApiVersionCheck'],
-      ...['--tableHost', '127.0.0.1', '--tablePort', String(port)],
-      ...(dataDir === undefined ? ['--inMemoryPersistence'] : ['--location', dataDir]),
-    ],
+    entries.map((entry) => JSON.stringify(entry)),
     // A group of its own: Ctrl-C must not take the store from under the requests in flight.
     { stdio: ['ignore', 'pipe', 'inherit', 'ipc'], detached: true },
   );
   const exited = once(child, 'exit');
   await new Promise<void>((resolve, reject) => {
     let output = '';
+    const isUp = (service: string) =>
+      new RegExp(`${service} service (is )?success(fully)? (listen|start)`, 'i').test(output);
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
-      if (/table service (is )?success(fully)? (listening|started)/i.test(output)) resolve();
+      if (services.every(([service]) => isUp(service))) resolve();
     });
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`Azurite ended with code ${code}: ${output.trim()}`)));
   });
+  const endpoint = ([service, port]: [string, number]) =>
+    `${service.charAt(0).toUpperCase()}${service.slice(1)}Endpoint=http://127.0.0.1:${port}/${account}`;
   return {
-    port,
     connectionString: [
       'DefaultEndpointsProtocol=http',
       `AccountName=${account}`,
       `AccountKey=${accountKey}`,
-      `TableEndpoint=http://127.0.0.1:${port}/${account}`,
+      ...services.map(endpoint),
     ].join(';'),
     async close() {
       child.disconnect();

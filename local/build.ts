@@ -7,10 +7,11 @@ import { type BuildOptions, build, type Plugin } from 'esbuild';
  * first imported: a worker starts faster without parsing megabytes that it may never use.
  */
 
-const onDemand: Readonly<Record<string, string>> = {
-  openai: 'openai.cjs',
-  '@azure/identity': 'identity.cjs',
-  '@azure/data-tables': 'tables.cjs',
+/** Each by the name that it is imported by, with its file and what goes into it. */
+const onDemand: Readonly<Record<string, { readonly file: string; readonly contents: string }>> = {
+  openai: { file: 'openai.cjs', contents: "module.exports = require('openai');" },
+  '@azure/identity': { file: 'identity.cjs', contents: "module.exports = require('@azure/identity');" },
+  './azureStorage.ts': { file: 'storage.cjs', contents: "export * from './shared/storage/azureStorage.ts';" },
 };
 
 const dist = 'dist';
@@ -33,9 +34,9 @@ const options: BuildOptions = {
 const leaveOut: Plugin = {
   name: 'on-demand',
   setup({ onResolve }) {
-    onResolve({ filter: /^[@\w]/ }, ({ path, kind }) => {
-      const file = onDemand[path];
-      return file && kind === 'dynamic-import' ? { path: `./${file}`, external: true } : undefined;
+    onResolve({ filter: /./ }, ({ path, kind }) => {
+      const part = kind === 'dynamic-import' ? onDemand[path] : undefined;
+      return part && { path: `./${part.file}`, external: true };
     });
   },
 };
@@ -48,10 +49,10 @@ await Promise.all([
     outfile: join(dist, 'index.cjs'),
     plugins: [leaveOut],
   }),
-  ...Object.entries(onDemand).map(([name, file]) =>
+  ...Object.values(onDemand).map(({ file, contents }) =>
     build({
       ...options,
-      stdin: { contents: `module.exports = require('${name}');`, resolveDir: '.' },
+      stdin: { contents, resolveDir: '.' },
       outfile: join(dist, file),
     }),
   ),

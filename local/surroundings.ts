@@ -24,7 +24,7 @@ export const localFolder = process.env['LOCAL_DATA_DIR'] || join(projectFolder, 
 const signerFile = join(localFolder, 'issuer.json');
 
 /** The ports that `local.settings.sample.json` names. */
-const ports = { issuer: 7072, engine: 7073, tables: 10002 };
+const ports = { issuer: 7072, engine: 7073, queues: 10001, tables: 10002 };
 
 /** The signer of the issuer that was last started in this folder. */
 export const findSigner = () => readSigner(signerFile);
@@ -38,8 +38,9 @@ export async function startSurroundings(
   env: Readonly<Record<string, string | undefined>>,
   { fixedPorts = false, allServices = false }: { fixedPorts?: boolean; allServices?: boolean } = {},
 ): Promise<Surroundings> {
-  const startsStore = !env['TABLES_ENDPOINT'] && !env['TABLES_CONNECTION_STRING'];
-  const usesFolder = !env['JWT_ISSUER'] || !env['OPENAI_BASE_URL'] || startsStore;
+  const missing = (prefix: string) => !env[`${prefix}_ENDPOINT`] && !env[`${prefix}_CONNECTION_STRING`];
+  const startsStorage = missing('TABLES') || missing('QUEUES');
+  const usesFolder = !env['JWT_ISSUER'] || !env['OPENAI_BASE_URL'] || startsStorage;
   const closers = usesFolder ? [await lockFolder(localFolder)] : [];
   const settings: Record<string, string> = {};
   const portOf = (name: keyof typeof ports) => (fixedPorts ? ports[name] : freePort(ports[name]));
@@ -72,18 +73,39 @@ export async function startSurroundings(
     Object.assign(settings, { OPENAI_BASE_URL: emulator.url, OPENAI_API_KEY: 'emulator' });
     closers.push(emulator.close);
   }
-  if (startsStore) {
-    const options: AzuriteOptions = { port: await portOf('tables'), dataDir, allServices };
-    const azurite = await startAzurite(options);
-    settings['TABLES_CONNECTION_STRING'] = azurite.connectionString;
+  const storagePorts: AzuriteOptions['ports'] = {
+    ...(missing('TABLES') && { table: await portOf('tables') }),
+    ...(missing('QUEUES') && { queue: await portOf('queues') }),
+  };
+  if (startsStorage) {
+    const azurite = await startAzurite({ ports: storagePorts, dataDir, allServices });
+    if (missing('TABLES')) settings['TABLES_CONNECTION_STRING'] = azurite.connectionString;
+    if (missing('QUEUES')) settings['QUEUES_CONNECTION_STRING'] = azurite.connectionString;
     closers.push(azurite.close);
   }
+  if (missing('QUEUES') || !hasHostStorage(env))
+    Object.assign(settings, hostStorage({ ...env, ...settings }));
   if (!env['ASSISTANTS']) settings['ASSISTANTS'] = await demoAssistants(engine === 'emulator');
   return {
     settings,
     signer,
     close: async () => void (await Promise.all(closers.map((close) => close()))),
   };
+}
+
+/** The setting that the app's queue trigger finds its queue by, by itself or in parts. */
+const hostStorageName = 'AzureWebJobsStorage';
+
+const hasHostStorage = (env: Readonly<Record<string, string | undefined>>) =>
+  Boolean(env[hostStorageName] || env[`${hostStorageName}__queueServiceUri`]);
+
+/** The trigger has to read the queue that the app writes to. */
+function hostStorage({
+  QUEUES_ENDPOINT: endpoint,
+  QUEUES_CONNECTION_STRING: connectionString,
+}: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  if (endpoint) return { [`${hostStorageName}__queueServiceUri`]: endpoint };
+  return connectionString ? { [hostStorageName]: connectionString } : {};
 }
 
 /** The demo's documents are the emulator's, so a real engine has nothing to search. */

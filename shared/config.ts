@@ -11,6 +11,8 @@ export const settingNames = [
   'OPENAI_TOKEN_SCOPE',
   'TABLES_ENDPOINT',
   'TABLES_CONNECTION_STRING',
+  'QUEUES_ENDPOINT',
+  'QUEUES_CONNECTION_STRING',
   'ASSISTANTS',
   'RUN_TIMEOUT_SECONDS',
   'EVENT_STREAM_SECONDS',
@@ -26,7 +28,8 @@ export interface Config {
     readonly apiKey: string | undefined;
     readonly tokenScope: string;
   };
-  readonly tables: TablesConfig;
+  readonly tables: StorageConfig;
+  readonly queues: StorageConfig;
   /** By assistant id. */
   readonly assistants: ReadonlyMap<string, Assistant>;
   readonly runTimeoutSeconds: number;
@@ -34,7 +37,8 @@ export interface Config {
   readonly eventStreamSeconds: number;
 }
 
-export type TablesConfig =
+/** A service of a storage account: by its address with Entra ID, or by a connection string. */
+export type StorageConfig =
   | { readonly endpoint: string; readonly connectionString?: undefined }
   | { readonly connectionString: string; readonly endpoint?: undefined };
 
@@ -66,6 +70,14 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     if (fault) faults.push(`${name} ${fault}`);
     return value;
   };
+  const storage = (prefix: 'TABLES' | 'QUEUES', endpointPart: string) =>
+    parseStorage(
+      prefix,
+      checked(`${prefix}_ENDPOINT`, setting(`${prefix}_ENDPOINT`)),
+      setting(`${prefix}_CONNECTION_STRING`),
+      endpointPart,
+      faults,
+    );
 
   const seconds = (name: SettingName, absent: number, longest: number) => {
     const value = setting(name) ?? String(absent);
@@ -87,11 +99,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       apiKey: setting('OPENAI_API_KEY'),
       tokenScope: setting('OPENAI_TOKEN_SCOPE') ?? 'https://ai.azure.com/.default',
     },
-    tables: parseTables(
-      checked('TABLES_ENDPOINT', setting('TABLES_ENDPOINT')),
-      setting('TABLES_CONNECTION_STRING'),
-      faults,
-    ),
+    tables: storage('TABLES', 'TableEndpoint'),
+    queues: storage('QUEUES', 'QueueEndpoint'),
     assistants: parseAssistants(required('ASSISTANTS'), faults),
     runTimeoutSeconds: seconds('RUN_TIMEOUT_SECONDS', 600, 86_400),
     // Azure's load balancer ends a request after 230 seconds.
@@ -101,27 +110,34 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   return deepFreeze(config);
 }
 
-function parseTables(endpoint: string | undefined, connectionString: string | undefined, faults: string[]) {
+/** @param endpointPart the name that a connection string has for the service's address. */
+function parseStorage(
+  prefix: string,
+  endpoint: string | undefined,
+  connectionString: string | undefined,
+  endpointPart: string,
+  faults: string[],
+): StorageConfig {
   if (endpoint && connectionString) {
-    faults.push('TABLES_ENDPOINT and TABLES_CONNECTION_STRING are both set; set one of them');
+    faults.push(`${prefix}_ENDPOINT and ${prefix}_CONNECTION_STRING are both set; set one of them`);
   }
   if (!endpoint && !connectionString) {
-    faults.push('TABLES_ENDPOINT (or TABLES_CONNECTION_STRING) is missing');
+    faults.push(`${prefix}_ENDPOINT (or ${prefix}_CONNECTION_STRING) is missing`);
   }
-  const fault = connectionString && connectionStringFault(connectionString);
-  if (fault) faults.push(`TABLES_CONNECTION_STRING ${fault}`);
+  const fault = connectionString && connectionStringFault(connectionString, endpointPart);
+  if (fault) faults.push(`${prefix}_CONNECTION_STRING ${fault}`);
   return endpoint ? { endpoint } : { connectionString: connectionString ?? '' };
 }
 
-function connectionStringFault(value: string): string | undefined {
+function connectionStringFault(value: string, endpointPart: string): string | undefined {
   if (value === 'UseDevelopmentStorage=true') return undefined;
   const parts = new Map(value.split(';').map((part) => part.split(/=(.*)/s, 2) as [string, string]));
   const authorized =
     parts.has('SharedAccessSignature') || (parts.has('AccountName') && parts.has('AccountKey'));
   if (!authorized) return 'must name an account and its key, or a shared access signature';
-  const endpoint = parts.get('TableEndpoint');
+  const endpoint = parts.get(endpointPart);
   const fault = endpoint !== undefined && urlFault(endpoint);
-  if (fault) return `has a TableEndpoint that ${fault}`;
+  if (fault) return `has a ${endpointPart} that ${fault}`;
   const plain = parts.get('DefaultEndpointsProtocol') === 'http' && endpoint === undefined;
   return plain ? 'must use https (http only for localhost)' : undefined;
 }

@@ -44,6 +44,16 @@ export async function waitWithin<T>(deadline: Deadline, work: Promise<T>): Promi
   }
 }
 
+/** Waits for work that never fails, at most so many milliseconds; the work goes on behind it. */
+export async function settleWithin(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}
+
 /** A deadline that starts now. */
 export function startDeadline(): Deadline {
   let end = performance.now() + requestMs;

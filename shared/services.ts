@@ -5,6 +5,7 @@ import { type Deadline, startDeadline } from './deadline.ts';
 import { cachedFind, createProjectStore, type ProjectStore } from './projects/projectStore.ts';
 import { createLiveRuns, type LiveRuns } from './runs/liveRuns.ts';
 import { createRunStore, type RunStore } from './runs/runStore.ts';
+import { createFollowUpQueue, type FollowUpQueue } from './storage/followUpQueue.ts';
 import { lazyTable } from './storage/tables.ts';
 import { createThreadStore, type ThreadStore } from './threads/threadStore.ts';
 
@@ -19,6 +20,7 @@ export interface Services {
   readonly workerStores: Stores;
   readonly engine: Engine;
   readonly liveRuns: LiveRuns;
+  readonly followUps: FollowUpQueue;
 }
 
 export interface Stores {
@@ -45,8 +47,9 @@ function buildServices(config: Config): Services {
     runs: createRunStore(threads, deadline),
   });
   const workerStores = openStores();
+  const followUps = createFollowUpQueue(config.queues);
   const liveRuns: LiveRuns = createLiveRuns(() => ({
-    ...{ config, engine, liveRuns, workerStores, ...workerStores },
+    ...{ config, engine, liveRuns, followUps, workerStores, ...workerStores },
     deadline: startDeadline(),
     // No request's own log: the work may outlast whoever asked for it.
     log: (facts) => console.log(JSON.stringify(facts)),
@@ -58,6 +61,7 @@ function buildServices(config: Config): Services {
     openStores,
     workerStores,
     engine,
+    followUps,
     liveRuns,
   };
 }

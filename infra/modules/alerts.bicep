@@ -65,6 +65,27 @@ var rules = [
     threshold: 3
     window: 'PT30M'
   }
+  {
+    name: 'follow-ups-not-sent'
+    description: 'Runs or deletions that nobody looks after unless a client asks: the queue "runs" is out of reach.'
+    severity: 2
+    query: loadTextContent('../queries/follow-ups-not-sent.kql')
+    column: 'FollowUps'
+    aggregation: 'Total'
+    threshold: 3
+    window: 'PT30M'
+  }
+  // Not a metric of the storage account: those count messages of all queues together, and once an hour.
+  {
+    name: 'follow-ups-given-up'
+    description: 'A run or a deletion is no longer looked after: its message lies in the queue "runs-poison" for seven days.'
+    severity: 1
+    query: loadTextContent('../queries/follow-ups-given-up.kql')
+    column: 'FollowUps'
+    aggregation: 'Total'
+    threshold: 0
+    window: 'PT30M'
+  }
 ]
 
 var probeLocations = ['emea-nl-ams-azr', 'us-va-ash-azr', 'apac-sg-sin-azr']

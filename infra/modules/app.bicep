@@ -26,7 +26,7 @@ param deploymentContainerName string
 @description('Name of the Application Insights component.')
 param insightsName string
 
-@description('Settings of the service itself, by name; TABLES_ENDPOINT is added here.')
+@description('Settings of the service itself, by name; TABLES_ENDPOINT and QUEUES_ENDPOINT are added here.')
 param settings { *: string }
 
 @description('Major version of Node.js.')
@@ -54,6 +54,8 @@ param subnetId string
 // runtime from functionAppConfig and refuses or ignores them.
 var platformSettings = {
   AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
+  // The trigger of follow-ups finds its queue by this.
+  AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identity.properties.clientId
   // No secret: the component takes Entra tokens only.
@@ -155,7 +157,10 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         supportCredentials: false
       }
       appSettings: map(
-        items(union(platformSettings, settings, { TABLES_ENDPOINT: storage.properties.primaryEndpoints.table })),
+        items(union(platformSettings, settings, {
+          TABLES_ENDPOINT: storage.properties.primaryEndpoints.table
+          QUEUES_ENDPOINT: storage.properties.primaryEndpoints.queue
+        })),
         setting => { name: setting.key, value: setting.value }
       )
     }

@@ -48,6 +48,16 @@ var queries = [
     query: loadTextContent('../queries/expired-runs.kql')
   }
   {
+    name: 'follow-ups-not-sent'
+    displayName: 'Follow-ups that the queue did not take'
+    query: loadTextContent('../queries/follow-ups-not-sent.kql')
+  }
+  {
+    name: 'follow-ups-given-up'
+    displayName: 'Follow-ups moved to the poison queue'
+    query: loadTextContent('../queries/follow-ups-given-up.kql')
+  }
+  {
     name: 'requests-by-route'
     displayName: 'Requests by route and status'
     query: loadTextContent('../queries/requests-by-route.kql')

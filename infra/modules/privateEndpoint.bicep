@@ -15,8 +15,8 @@ param subnetId string
 @description('Resource id of what the endpoint leads to.')
 param targetId string
 
-@description('Sub-resource of the target: blob, table or account.')
-param groupId ('blob' | 'table' | 'account')
+@description('Sub-resource of the target: blob, queue, table or account.')
+param groupId ('blob' | 'queue' | 'table' | 'account')
 
 @description('Names of the private DNS zones that get the address; they are in this resource group.')
 param dnsZoneNames string[]

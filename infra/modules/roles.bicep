@@ -1,6 +1,11 @@
 metadata description = 'Who may do what with storage and telemetry, each role on one resource.'
 
-import { monitoringMetricsPublisher, storageBlobDataOwner, storageTableDataContributor } from '../roleIds.bicep'
+import {
+  monitoringMetricsPublisher
+  storageBlobDataOwner
+  storageQueueDataContributor
+  storageTableDataContributor
+} from '../roleIds.bicep'
 import { principal } from '../types.bicep'
 
 @description('Name of the app\'s identity.')
@@ -29,6 +34,18 @@ resource storage 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
       name: 'projects'
     }
   }
+
+  resource queueService 'queueServices' existing = {
+    name: 'default'
+
+    resource runs 'queues' existing = {
+      name: 'runs'
+    }
+
+    resource poison 'queues' existing = {
+      name: 'runs-poison'
+    }
+  }
 }
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
@@ -50,6 +67,26 @@ resource appTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: storage
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageTableDataContributor)
+    principalId: identity.properties.principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource appFollowUps 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage::queueService::runs.id, identity.id, storageQueueDataContributor)
+  scope: storage::queueService::runs
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageQueueDataContributor)
+    principalId: identity.properties.principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource appPoison 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage::queueService::poison.id, identity.id, storageQueueDataContributor)
+  scope: storage::queueService::poison
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageQueueDataContributor)
     principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
   }

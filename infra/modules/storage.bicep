@@ -1,4 +1,4 @@
-metadata description = 'Storage account: the state (tables), the host\'s own data and the deployed package (blobs).'
+metadata description = 'Storage account: the state (tables), follow-ups (queues), the host\'s data and the package (blobs).'
 
 @description('Name of the storage account.')
 @minLength(3)
@@ -92,5 +92,22 @@ resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2026-06-
   }
 ]
 
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2026-06-01' = {
+  parent: account
+  name: 'default'
+}
+
+// The host moves what it has delivered in vain to the poison queue; it would create that one, if it were not there for
+// the role to be granted on.
+resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-06-01' = [
+  for queue in ['runs', 'runs-poison']: {
+    parent: queueService
+    name: queue
+  }
+]
+
 @description('Table endpoint, with a trailing slash.')
 output tableEndpoint string = account.properties.primaryEndpoints.table
+
+@description('Queue endpoint, with a trailing slash.')
+output queueEndpoint string = account.properties.primaryEndpoints.queue

@@ -3,6 +3,7 @@ import { createEngine } from '../../shared/assistants/engine.ts';
 import type { Config } from '../../shared/config.ts';
 import { parseProjects } from '../../shared/projects/project.ts';
 import { createProjectStore } from '../../shared/projects/projectStore.ts';
+import { openFollowUpQueue } from '../../shared/storage/followUpQueue.ts';
 import { openTable } from '../../shared/storage/tables.ts';
 import { createThreadStore } from '../../shared/threads/threadStore.ts';
 
@@ -19,9 +20,12 @@ export const signDemoToken = (signer: Signer): Promise<string> =>
 export async function applyDemo(config: Config): Promise<void> {
   const projects = await openTable(config.tables, 'projects');
   const threads = await openTable(config.tables, 'threads');
-  // In the cloud the tables are Bicep's to create.
+  // In the cloud tables and queues are Bicep's to create.
   if (config.tables.connectionString !== undefined) {
     await Promise.all([projects.createTable(), threads.createTable()]);
+  }
+  if (config.queues.connectionString !== undefined) {
+    await (await openFollowUpQueue(config.queues)).createIfNotExists();
   }
   const store = createProjectStore(async () => projects);
   const records = JSON.parse(await readFile(new URL('./projects.json', import.meta.url), 'utf8'));

@@ -1,10 +1,13 @@
 import { glob, readFile } from 'node:fs/promises';
 import { createRequire, registerHooks } from 'node:module';
 import { join, resolve } from 'node:path';
-import { getProgrammingModel, type Registration, registrations } from './functionsCore.ts';
+import { type Binding, getProgrammingModel, type Registration, registrations } from './functionsCore.ts';
+import { parseQueueOptions, type QueueFunction, type QueueOptions } from './queues.ts';
 
 export interface App {
   readonly routes: readonly Route[];
+  readonly queueFunctions: readonly QueueFunction[];
+  readonly queueOptions: QueueOptions;
   /** Where its HTTP requests go when it streams; see `stream` in http.ts. */
   readonly httpUri: string | undefined;
 }
@@ -38,16 +41,36 @@ export async function loadApp(folder: string): Promise<App> {
   const require = createRequire(import.meta.url);
   for (const file of files) require(resolve(folder, file));
   const prefix = host.extensions?.http?.routePrefix ?? 'api';
-  const routes = registrations.map((registration) => toRoute(registration, prefix));
   const { HttpUri } = await getProgrammingModel().getCapabilities({});
-  return { routes, httpUri: HttpUri };
+  return {
+    ...sortByTrigger(prefix),
+    queueOptions: parseQueueOptions(host.extensions?.queues),
+    httpUri: HttpUri,
+  };
 }
 
-function toRoute(registration: Registration, prefix: string): Route {
-  const { name, bindings } = registration.metadata;
-  const [bindingName, trigger] =
-    Object.entries(bindings).find(([, { type }]) => type === 'httpTrigger') ?? [];
-  if (!bindingName || !trigger) throw new Error(`${name} is no HTTP function; this host serves no other`);
+/** @throws {Error} for a function with another trigger than HTTP and queues. */
+function sortByTrigger(prefix: string): Pick<App, 'routes' | 'queueFunctions'> {
+  const routes: Route[] = [];
+  const queueFunctions: QueueFunction[] = [];
+  for (const registration of registrations) {
+    const { name, bindings } = registration.metadata;
+    const [bindingName = '', trigger] =
+      Object.entries(bindings).find(([, { type }]) => type.endsWith('Trigger')) ?? [];
+    const { type, queueName, connection } = trigger ?? {};
+    if (type === 'queueTrigger' && queueName && connection) {
+      queueFunctions.push({ functionName: name, bindingName, queueName, connection });
+    } else if (type === 'httpTrigger' && trigger) {
+      routes.push(toRoute(registration, bindingName, trigger, prefix));
+    } else {
+      throw new Error(`${name} has the trigger ${type}; this host knows HTTP and queues only`);
+    }
+  }
+  return { routes, queueFunctions };
+}
+
+function toRoute(registration: Registration, bindingName: string, trigger: Binding, prefix: string): Route {
+  const { name } = registration.metadata;
   const segments = [...prefix.split('/'), ...(trigger.route ?? name).split('/')].filter(Boolean);
   const pattern = segments.map((segment) => {
     if (!/^(\{\w+\}|[\w.-]+)$/.test(segment)) {

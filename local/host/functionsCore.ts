@@ -3,12 +3,14 @@
  * finds it with `require` and hands it the app's real registrations, exactly as in the cloud.
  */
 
-/** What a binding of a registered function says, as far as HTTP needs it. */
+/** What a binding of a registered function says, as far as HTTP and queue triggers need it. */
 export interface Binding {
   type: string;
   direction: 'in' | 'out';
   methods?: string[];
   route?: string;
+  queueName?: string;
+  connection?: string;
 }
 
 export interface Registration {

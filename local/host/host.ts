@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { allowEveryOrigin } from './cors.ts';
 import { serve } from './http.ts';
+import { listenToQueue } from './queues.ts';
 import { startWorker } from './workerChannel.ts';
 
 export interface HostOptions {
@@ -24,7 +25,7 @@ export interface HostOptions {
 
 export interface Host {
   readonly url: string;
-  /** Stops accepting, and resolves when the requests in flight have their responses. */
+  /** Stops accepting and polling, and resolves when requests and messages in flight are done. */
   close(): Promise<void>;
 }
 
@@ -42,7 +43,7 @@ const statusPath = '/admin/host/status';
 const maxHeaderBytes = 32 * 1024;
 const headersTimeoutMs = 30_000;
 
-/** Serves a built Functions app over HTTP without the Functions runtime. */
+/** Serves a built Functions app, its HTTP and queue triggers, without the Functions runtime. */
 export async function startHost(options: HostOptions): Promise<Host> {
   const worker = await startWorker({
     folder: options.folder,
@@ -79,14 +80,15 @@ export async function startHost(options: HostOptions): Promise<Host> {
     await worker.close();
     throw error;
   });
+  const { queueFunctions, queueOptions } = await worker.ready();
+  const listeners = queueFunctions.map((queued) => listenToQueue(worker, queued, queueOptions));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: async () => {
       closing = true;
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeIdleConnections();
-      });
+      const served = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      await Promise.all([served, ...listeners.map((listener) => listener.close())]);
       await worker.close();
     },
   };

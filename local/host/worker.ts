@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadApp, type Route } from './app.ts';
+import { type App, loadApp, type Route } from './app.ts';
 import { getProgrammingModel, log, registrations } from './functionsCore.ts';
 
 /*
@@ -8,9 +8,8 @@ import { getProgrammingModel, log, registrations } from './functionsCore.ts';
  */
 
 /** What the worker says once it has loaded the app. */
-export interface Ready {
+export interface Ready extends Omit<App, 'routes'> {
   readonly routes: readonly RegisteredRoute[];
-  readonly httpUri: string | undefined;
 }
 
 /** A route without the function itself, which cannot leave the worker. */
@@ -60,12 +59,12 @@ async function invoke({ functionName, ...request }: Invocation): Promise<Invocat
 
 if (!parentPort) throw new Error('this is the entry of a worker thread');
 const host = parentPort;
-const { routes, httpUri } = await loadApp(workerData);
+const { routes, ...app } = await loadApp(workerData);
 host.on('message', async (invocation: Invocation) => host.postMessage(await invoke(invocation)));
 host.postMessage({
+  ...app,
   routes: routes.map(({ registration, ...route }) => ({
     ...route,
     functionName: registration.metadata.name,
   })),
-  httpUri,
 } satisfies Ready);

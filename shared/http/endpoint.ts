@@ -1,22 +1,17 @@
 import type { ServerResponse } from 'node:http';
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
-import { ConfigError } from '../config.ts';
-import { type Deadline, startDeadline } from '../deadline.ts';
-import { type Services, type Stores, services } from '../services.ts';
+import { describeFailure } from '../failures.ts';
+import { openContext, type ServiceContext } from '../invocation.ts';
 import { readBody } from './body.ts';
-import { AppError } from './errors.ts';
 import { findRequest } from './proxied.ts';
 import { errorResponse, withCommonHeaders } from './responses.ts';
 
 /** What a handler is given besides the request. */
-export interface RequestContext extends Services, Stores {
-  readonly deadline: Deadline;
+export interface RequestContext extends ServiceContext {
   /** Aborts when the client disconnects; only HTTP streaming lets the worker know. */
   readonly signal: AbortSignal;
   /** The response under way, for back-pressure; undefined without HTTP streaming. */
   readonly outgoing: ServerResponse | undefined;
-  /** Writes a line about what happened, with the request's id; ids and codes only. */
-  readonly log: (facts: Record<string, string>) => void;
 }
 
 /** What a handler may use of a request; its headers are those that the client sent. */
@@ -37,12 +32,11 @@ type Respond = (request: ApiRequest, context: RequestContext) => Promise<HttpRes
  */
 export function endpoint(failure: string, respond: Respond): HttpHandler {
   return async (request, invocation) => {
-    const deadline = startDeadline();
     const startedAt = performance.now();
     let response: HttpResponseInit;
     let fault: unknown;
     try {
-      const built = services();
+      const context = openContext(invocation);
       const proxied = findRequest(invocation.invocationId);
       const headers = proxied?.headers ?? request.headers;
       response = await respond(
@@ -53,12 +47,9 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
           text: () => readBody(proxied?.incoming ?? request.body, headers.get('Content-Length')),
         },
         {
-          ...built,
-          ...built.openStores(deadline),
-          deadline,
+          ...context,
           signal: proxied?.signal ?? new AbortController().signal,
           outgoing: proxied?.outgoing,
-          log: (facts) => invocation.log(JSON.stringify({ ...facts, requestId: invocation.invocationId })),
         },
       );
     } catch (error) {
@@ -77,35 +68,8 @@ function logRequest(invocation: InvocationContext, status: number, durationMs: n
     requestId: invocation.invocationId,
     status,
     durationMs: Math.round(durationMs),
-    ...(fault !== undefined && describe(fault)),
+    ...(fault !== undefined && describeFailure(fault)),
   });
   if (status >= 500) invocation.error(line);
   else invocation.log(line);
 }
-
-function describe(fault: unknown): object {
-  if (fault instanceof ConfigError) return { faults: fault.faults };
-  if (!(fault instanceof AppError)) return { error: causes(fault), stack: frames(fault) };
-  return {
-    code: fault.code,
-    ...(fault.options.cause !== undefined && { error: causes(fault.options.cause) }),
-  };
-}
-
-/** Names, codes and statuses down the chain of causes, such as `APIConnectionError < TypeError < ECONNREFUSED`. */
-function causes(error: unknown, depth = 0): string {
-  if (!(error instanceof Error) || depth > 4) return '';
-  const { code, status, statusCode, cause } = error as Error & Record<string, unknown>;
-  const facts = [status ?? statusCode, code].filter((fact) => /^[\w.-]{1,64}$/.test(String(fact ?? '')));
-  const next = causes(cause, depth + 1);
-  return [error.name, ...facts].join(' ') + (next && ` < ${next}`);
-}
-
-/** Where it was thrown, without the message in front. */
-const frames = (error: unknown): string[] =>
-  error instanceof Error
-    ? (error.stack ?? '')
-        .split('\n')
-        .filter((line) => line.startsWith('    at '))
-        .slice(0, 8)
-    : [];

@@ -1,13 +1,13 @@
 import { waitWithin } from '../deadline.ts';
-import type { RequestContext } from '../http/endpoint.ts';
 import { AppError } from '../http/errors.ts';
+import type { ServiceContext } from '../invocation.ts';
 import type { Stored } from '../storage/rows.ts';
 import type { Run } from './run.ts';
 import { deadline as deadlineOf, expire, isFinished, observe } from './state.ts';
 
 export type RunServices = Pick<
-  RequestContext,
-  'config' | 'threads' | 'runs' | 'engine' | 'workerStores' | 'liveRuns' | 'deadline' | 'log'
+  ServiceContext,
+  'config' | 'threads' | 'runs' | 'engine' | 'workerStores' | 'liveRuns' | 'followUps' | 'deadline' | 'log'
 >;
 
 const lookUpMs = 10_000;

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Assistant } from '../assistants/assistants.ts';
 import type { Submission } from '../assistants/engine.ts';
-import { waitWithin } from '../deadline.ts';
+import { settleWithin, waitWithin } from '../deadline.ts';
 import { AppError } from '../http/errors.ts';
 import { newId } from '../ids.ts';
 import type { Project } from '../projects/project.ts';
 import type { Stored } from '../storage/rows.ts';
 import type { Thread } from '../threads/thread.ts';
+import { followUpWaitMs, scheduleFollowUp, toFollowUp } from './followUps.ts';
 import { type IdempotencyKey, toIdempotencyKey } from './idempotency.ts';
 import { type Run, type RunErrorCode, type RunInput, runLocation } from './run.ts';
 import type { Claim } from './runStore.ts';
@@ -165,10 +166,14 @@ async function submitRun(
   { claim, thread, key, ...request }: RunSubmission,
 ): Promise<void> {
   const { value: run } = claim;
+  // Beside the engine's call, so that it costs a create no time.
+  const followUp = scheduleFollowUp(services, toFollowUp(run), run.expiresAt);
   const submission = await services.engine.submit(
     { ...request, run, conversationId: thread.conversationId },
     services.deadline.within(startMs, recordMs),
   );
+  // As a rule it has been sent by now. A queue that is slow or unavailable holds no create up.
+  await settleWithin(followUpWaitMs, followUp);
   switch (submission.outcome) {
     case 'accepted':
       return recordAccepted(services, claim, submission);

@@ -1,5 +1,5 @@
 import type { RestError, TableClient, TableServiceClientOptions } from '@azure/data-tables';
-import type { TablesConfig } from '../config.ts';
+import type { StorageConfig } from '../config.ts';
 import { type Deadline, within } from '../deadline.ts';
 import { AppError } from '../http/errors.ts';
 import { lazy } from '../lazy.ts';
@@ -22,12 +22,12 @@ const options: TableServiceClientOptions = {
 export type Table = () => Promise<TableClient>;
 
 /** Names a table without opening it. */
-export const lazyTable = (config: TablesConfig, name: TableName): Table =>
+export const lazyTable = (config: StorageConfig, name: TableName): Table =>
   lazy(() => openTable(config, name));
 
 /** Opens a table; nothing is sent until it is used. Without a connection string it authenticates with Entra ID. */
-export async function openTable(config: TablesConfig, name: TableName): Promise<TableClient> {
-  const { TableClient } = await import('@azure/data-tables');
+export async function openTable(config: StorageConfig, name: TableName): Promise<TableClient> {
+  const { TableClient } = await import('./azureStorage.ts');
   if (config.connectionString !== undefined) {
     return TableClient.fromConnectionString(config.connectionString, name, options);
   }

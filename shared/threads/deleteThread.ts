@@ -1,5 +1,6 @@
 import { AppError } from '../http/errors.ts';
 import type { RunServices } from '../runs/settle.ts';
+import type { ClosedThread } from './threadStore.ts';
 
 const cancelMs = 5_000;
 const removeMs = 10_000;
@@ -15,9 +16,27 @@ export async function deleteThread(
   projectId: string,
   threadId: string,
 ): Promise<void> {
+  const thread = await services.threads.close({ projectId, threadId });
+  if (thread) await removeClosed(services, thread);
+}
+
+/**
+ * Finishes a deletion that was interrupted. A thread that is open is left alone: its deletion never began, or it is
+ * another one, brought in with the same id since.
+ * @throws {AppError} as {@link deleteThread} does.
+ */
+export async function resumeDeletion(
+  services: RunServices,
+  projectId: string,
+  threadId: string,
+): Promise<void> {
+  const thread = await services.threads.findClosed({ projectId, threadId });
+  if (thread) await removeClosed(services, thread);
+}
+
+async function removeClosed(services: RunServices, thread: ClosedThread): Promise<void> {
   const { threads, engine, deadline } = services;
-  const thread = await threads.close({ projectId, threadId });
-  if (!thread) return;
+  const { projectId, threadId } = thread;
   await threads.removeRuns(thread);
   if (thread.responseId !== undefined) {
     // Without its conversation a response has nothing to write to, so one that cannot be cancelled holds nothing up.

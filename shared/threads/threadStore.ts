@@ -48,6 +48,8 @@ export interface ThreadStore {
    * @returns undefined when there is none; one that was closed before and not yet removed is returned again.
    */
   close(thread: ThreadKey): Promise<ClosedThread | undefined>;
+  /** Finds a thread that was closed and not yet removed. */
+  findClosed(thread: ThreadKey): Promise<ClosedThread | undefined>;
   /**
    * Closes a thread that may have been added or may be added late: either way nobody finds it afterwards.
    * Its row is left for {@link remove}.
@@ -194,9 +196,8 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
       for (let closes = 0; closes < maxCloses; closes++) {
         const row = await readThread(threadKey);
         if (!row) return undefined;
+        if (row.closed) return toClosedThread(row);
         const thread = toThread(row);
-        if (row.closed)
-          return { ...thread, ...(row.closingResponseId && { responseId: row.closingResponseId }) };
         const { activeRunId } = thread;
         const [active, newest] = await Promise.all([
           activeRunId === undefined ? undefined : readRow<RunRow>(partitionKey, activeRunId),
@@ -226,6 +227,11 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
         if (typeof answer === 'object') return { ...thread, ...(responseId !== undefined && { responseId }) };
       }
       throw new AppError('unavailable');
+    },
+
+    async findClosed(threadKey) {
+      const row = await readThread(threadKey);
+      return row?.closed ? toClosedThread(row) : undefined;
     },
 
     async abandon(thread) {
@@ -259,6 +265,11 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
   };
   return store;
 }
+
+const toClosedThread = (row: TableEntityResult<ThreadRow>): ClosedThread => ({
+  ...toThread(row),
+  ...(row.closingResponseId && { responseId: row.closingResponseId }),
+});
 
 const keyColumns = ['PartitionKey', 'RowKey'];
 

@@ -85,14 +85,13 @@ async function report(sections: Readonly<Record<string, Section>>, loadBefore: n
 const profileFolder = values['cpu-prof'];
 const loadBefore = loadavg()[0] ?? 0;
 const folder = await mkdtemp(join(tmpdir(), 'bench-'));
-const [issuer, azurite] = await Promise.all([
-  startTestIssuer(),
-  freePort().then((port) => startAzurite({ port })),
-]);
+const ports = { table: await freePort(), queue: await freePort() };
+const [issuer, azurite] = await Promise.all([startTestIssuer(), startAzurite({ ports })]);
 try {
   const sections = await measure({
     issuer,
-    azurite,
+    connectionString: azurite.connectionString,
+    tablesPort: ports.table,
     folder,
     apps: await prepareApps(folder),
     nodeOptions: profileFolder === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profileFolder],

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Azurite } from '../../local/azurite.ts';
 import type { Project } from '../../shared/projects/project.ts';
 import { createProjectStore } from '../../shared/projects/projectStore.ts';
+import { openFollowUpQueue } from '../../shared/storage/followUpQueue.ts';
 import { openTable } from '../../shared/storage/tables.ts';
 import { type EngineRun, startTestEngine, type TestEngine } from '../support/engine.ts';
 import type { TestIssuer } from '../support/issuer.ts';
@@ -14,7 +14,9 @@ import { type Server, type ServerOptions, startServer } from './servers.ts';
 /** What all parts of the benchmark share. */
 export interface Ground {
   readonly issuer: TestIssuer;
-  readonly azurite: Azurite;
+  /** Where tables and queues are. */
+  readonly connectionString: string;
+  readonly tablesPort: number;
   /** For logs and built apps; gone when the benchmark ends. */
   readonly folder: string;
   /** The apps' folders: the service as it was built, and the function that answers a constant. */
@@ -52,10 +54,9 @@ export async function startWorld(
   ground: Ground,
   { counted = false, ...options }: { counted?: boolean } & Partial<ServerOptions> = {},
 ): Promise<World> {
-  const { azurite } = ground;
+  const { connectionString, tablesPort } = ground;
   const engine = await startTestEngine();
-  const store = counted ? await startStoreProxy(azurite.port) : undefined;
-  const { connectionString } = azurite;
+  const store = counted ? await startStoreProxy(tablesPort) : undefined;
   const project = await addProject(connectionString);
   const settings = {
     JWT_ISSUER: ground.issuer.url,
@@ -63,8 +64,10 @@ export async function startWorld(
     OPENAI_BASE_URL: engine.url,
     OPENAI_API_KEY: 'bench-engine-key',
     TABLES_CONNECTION_STRING: store
-      ? connectionString.replace(`:${azurite.port}/`, `:${store.port}/`)
+      ? connectionString.replace(`:${tablesPort}/`, `:${store.port}/`)
       : connectionString,
+    QUEUES_CONNECTION_STRING: connectionString,
+    AzureWebJobsStorage: connectionString,
     ASSISTANTS: JSON.stringify(testAssistants),
   };
   const app = await startServer({
@@ -127,6 +130,10 @@ async function addProject(connectionString: string): Promise<Project> {
   const tables = { connectionString };
   const projects = await openTable(tables, 'projects');
   await Promise.all([projects.createTable(), (await openTable(tables, 'threads')).createTable()]);
+  const queue = await openFollowUpQueue({ connectionString });
+  await queue.createIfNotExists();
+  // Those of an earlier world would be followed up here, with another engine.
+  await queue.clearMessages();
   const project: Project = {
     projectId: randomUUID(),
     name: 'Benchmark',

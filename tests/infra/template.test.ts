@@ -2,12 +2,14 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { parseConfig, settingNames } from '../../shared/config.ts';
+import { followUpQueueName } from '../../shared/storage/followUpQueue.ts';
 import { describeCompiled, type Resource, type Snapshot, snapshot, template } from './compiled.ts';
 
 const infra = join(import.meta.dirname, '../../infra');
 const operator = '11111111-1111-1111-1111-111111111111';
 const roleNames: Record<string, string> = {
   'b7e6dc6d-f1e8-4753-8033-0f276bb0955b': 'Storage Blob Data Owner',
+  '974c5e8b-45b9-4653-ba55-5f855dd0fb88': 'Storage Queue Data Contributor',
   '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3': 'Storage Table Data Contributor',
   '3913510d-42f4-4e42-8a64-420c390055eb': 'Monitoring Metrics Publisher',
   '53ca6127-db72-4b80-b1b0-d745d6d5456d': 'Foundry User',
@@ -19,6 +21,7 @@ const platformSettings = [
   'AzureWebJobsStorage__blobServiceUri',
   'AzureWebJobsStorage__clientId',
   'AzureWebJobsStorage__credential',
+  'AzureWebJobsStorage__queueServiceUri',
   'FUNCTIONS_REQUEST_BODY_SIZE_LIMIT',
   'languageWorkers__node__arguments',
 ];
@@ -61,6 +64,8 @@ function grants(from: Snapshot): string[] {
 const appGrants = [
   'app (ServicePrincipal): Monitoring Metrics Publisher on Microsoft.Insights/components/appi',
   'app (ServicePrincipal): Storage Blob Data Owner on Microsoft.Storage/storageAccounts/',
+  'app (ServicePrincipal): Storage Queue Data Contributor on Microsoft.Storage/storageAccounts//queueServices/default/queues/runs',
+  'app (ServicePrincipal): Storage Queue Data Contributor on Microsoft.Storage/storageAccounts//queueServices/default/queues/runs-poison',
   'app (ServicePrincipal): Storage Table Data Contributor on Microsoft.Storage/storageAccounts/',
 ];
 
@@ -79,6 +84,11 @@ describeCompiled('the deployment', () => {
       minimumTlsVersion: 'TLS1_2',
       supportsHttpsTrafficOnly: true,
     });
+  });
+
+  test('has the queue that the app sends to and its trigger reads, with its poison queue', () => {
+    const queues = names(main, 'Microsoft.Storage/storageAccounts/queueServices/queues');
+    expect(queues).toEqual([followUpQueueName, `${followUpQueueName}-poison`]);
   });
 
   test('has the two tables and a private container for the package, with deleted blobs kept a week', () => {
@@ -148,7 +158,12 @@ describeCompiled('the deployment', () => {
   });
 
   test('sets every setting of the service but the secrets, and the platform settings, and no other', () => {
-    const withheld = ['JWT_JWKS_URI', 'OPENAI_API_KEY', 'TABLES_CONNECTION_STRING'];
+    const withheld = [
+      'JWT_JWKS_URI',
+      'OPENAI_API_KEY',
+      'TABLES_CONNECTION_STRING',
+      'QUEUES_CONNECTION_STRING',
+    ];
     const expected = [...settingNames.filter((name) => !withheld.includes(name)), ...platformSettings];
     expect(Object.keys(settings(main)).sort()).toEqual(expected.sort());
   });
@@ -178,6 +193,9 @@ describeCompiled('the deployment', () => {
     );
     expect(found['AzureWebJobsStorage__blobServiceUri']).toMatch(/primaryEndpoints\.blob\]$/);
     expect(found['TABLES_ENDPOINT']).toMatch(/primaryEndpoints\.table\]$/);
+    for (const name of ['QUEUES_ENDPOINT', 'AzureWebJobsStorage__queueServiceUri']) {
+      expect(found[name]).toMatch(/primaryEndpoints\.queue\]$/);
+    }
     expect(Object.values(found).join()).not.toMatch(
       /AccountKey|SharedAccess|UseDevelopment|InstrumentationKey=/,
     );
@@ -192,6 +210,7 @@ describeCompiled('the deployment', () => {
       'AZURE_FUNCTION_APP_NAME',
       'AZURE_RESOURCE_GROUP',
       'OPENAI_BASE_URL',
+      'QUEUES_ENDPOINT',
       'SERVICE_BASE_URL',
       'TABLES_ENDPOINT',
     ]);
@@ -247,13 +266,17 @@ describeCompiled('the deployment', () => {
     });
   });
 
-  test('alerts on errors, throttling, slow creates, expired runs and silence, with the queries it saves', () => {
+  test('alerts on errors, throttling, slow creates, expired runs, lost follow-ups and silence, with the queries it saves', () => {
     const group = one(main, 'Microsoft.Insights/actionGroups');
     const rules = all(main, 'Microsoft.Insights/scheduledQueryRules');
     const rule = (name: string) => rules.find((found) => found.name.startsWith(name));
     const saved = all(main, 'Microsoft.OperationalInsights/workspaces/savedSearches');
-    expect(rules).toHaveLength(4);
-    for (const name of ['server-errors', 'engine-throttling', 'slow-creates', 'expired-runs']) {
+    const alerts = [
+      ...['server-errors', 'engine-throttling', 'slow-creates', 'expired-runs'],
+      ...['follow-ups-not-sent', 'follow-ups-given-up'],
+    ];
+    expect(rules).toHaveLength(alerts.length);
+    for (const name of alerts) {
       const query = saved.find((found) => found.name.endsWith(`/${name}`))?.properties['query'];
       expect(rule(name)?.properties).toMatchObject({
         enabled: true,
@@ -373,7 +396,7 @@ describeCompiled('the private network', () => {
     });
   }, 180_000);
 
-  test('has an endpoint with its names for blobs, tables and Foundry, in zones that the network sees', () => {
+  test('has an endpoint with its names for blobs, queues, tables and Foundry, in zones that the network sees', () => {
     const storageId = one(closed, 'Microsoft.Storage/storageAccounts').id;
     const foundryId = one(closed, 'Microsoft.CognitiveServices/accounts').id;
     const target = (name: string) => {
@@ -387,6 +410,7 @@ describeCompiled('the private network', () => {
       },
     });
     expect(target('pep-blob')).toMatchObject(connection(storageId, 'blob'));
+    expect(target('pep-queue')).toMatchObject(connection(storageId, 'queue'));
     expect(target('pep-table')).toMatchObject(connection(storageId, 'table'));
     expect(target('pep-foundry')).toMatchObject(connection(foundryId, 'account'));
     // Azure alone knows how the names of storage end.
@@ -395,6 +419,7 @@ describeCompiled('the private network', () => {
       'privatelink.blob.',
       'privatelink.cognitiveservices.azure.com',
       'privatelink.openai.azure.com',
+      'privatelink.queue.',
       'privatelink.services.ai.azure.com',
       'privatelink.table.',
     ];

@@ -235,7 +235,7 @@ describe('the local host reads the app as the runtime does', () => {
       'a function has another trigger',
       "app.timer('tick', { schedule: '* * * * * *', handler: () => {} });",
       {},
-      'tick is no HTTP function',
+      'tick has the trigger timerTrigger; this host knows HTTP and queues only',
     ],
     [
       'a route has a constraint',
@@ -271,11 +271,12 @@ describe('the app', () => {
     // Registrations add up in a process, so each app is told by what came with it; the built one comes last.
     const script = `
       import { loadApp } from ${JSON.stringify(join(projectFolder, 'local/host/app.ts'))};
+      import { registrations } from ${JSON.stringify(join(projectFolder, 'local/host/functionsCore.ts'))};
       let count = 0;
       for (const folder of ${JSON.stringify([...folders, projectFolder])}) {
-        const { routes } = await loadApp(folder);
-        console.log(routes.slice(count).map(({ registration }) => registration.metadata.name).join());
-        count = routes.length;
+        await loadApp(folder);
+        console.log(registrations.slice(count).map(({ metadata }) => metadata.name).join());
+        count = registrations.length;
       }
       // A streaming app keeps a server of its own.
       process.exit();`;

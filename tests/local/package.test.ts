@@ -33,7 +33,7 @@ describe('the deployed package', () => {
       'dist/identity.cjs',
       'dist/index.cjs',
       'dist/openai.cjs',
-      'dist/tables.cjs',
+      'dist/storage.cjs',
       'host.json',
       'package.json',
     ]);

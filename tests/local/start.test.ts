@@ -14,7 +14,7 @@ import { projectFolder } from '../support/process.ts';
 
 /*
  * `npm start` as a user runs it, in a process group of its own and with a data folder of its own. These tests stay one
- * after the other in one file: what is started prefers the well-known ports 7072, 7073 and 10002.
+ * after the other in one file: what is started prefers the well-known ports 7072, 7073, 10001 and 10002.
  */
 
 // A start takes seconds, and several of them on a busy machine.
@@ -204,7 +204,7 @@ describe('npm start', () => {
       'identity.cjs',
       'index.cjs',
       'openai.cjs',
-      'tables.cjs',
+      'storage.cjs',
     ]);
     expect(await processes()).toHaveLength(1);
     await started.end('SIGTERM');
@@ -272,13 +272,14 @@ describe('npm start with a part of its own', () => {
   test('starts no issuer when JWT_ISSUER names one and asks for its token, and no store when one is named', async () => {
     const [issuer, azurite] = await Promise.all([
       startTestIssuer(),
-      startAzurite({ port: await freePort() }),
+      startAzurite({ ports: { table: await freePort(), queue: await freePort() } }),
     ]);
     cleanups.push(issuer.close, azurite.close);
     const started = await start({
       JWT_ISSUER: issuer.url,
       JWT_AUDIENCE: issuer.audience,
       TABLES_CONNECTION_STRING: azurite.connectionString,
+      QUEUES_CONNECTION_STRING: azurite.connectionString,
     });
     expect(started.token).toBeUndefined();
     expect(started.output).toContain('Use a token of your issuer as TOKEN.');

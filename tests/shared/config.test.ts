@@ -8,6 +8,7 @@ const usable = {
   JWT_AUDIENCE: 'thread-runs',
   OPENAI_BASE_URL: 'https://engine.example/v1',
   TABLES_ENDPOINT: 'https://account.table.core.windows.net',
+  QUEUES_ENDPOINT: 'https://account.queue.core.windows.net',
   ASSISTANTS: JSON.stringify([assistant]),
 };
 
@@ -34,6 +35,7 @@ describe('usable settings', () => {
         tokenScope: 'https://ai.azure.com/.default',
       },
       tables: { endpoint: 'https://account.table.core.windows.net' },
+      queues: { endpoint: 'https://account.queue.core.windows.net' },
       assistants: new Map([['asst_1', assistant]]),
       runTimeoutSeconds: 600,
       eventStreamSeconds: 220,
@@ -41,13 +43,14 @@ describe('usable settings', () => {
   });
 
   test('are taken over one by one', () => {
-    const { TABLES_ENDPOINT, ...rest } = usable;
+    const { TABLES_ENDPOINT, QUEUES_ENDPOINT, ...rest } = usable;
     const config = parseConfig({
       ...rest,
       JWT_JWKS_URI: 'https://issuer.example/keys',
       OPENAI_API_KEY: 'key',
       OPENAI_TOKEN_SCOPE: 'https://scope.example/.default',
       TABLES_CONNECTION_STRING: 'UseDevelopmentStorage=true',
+      QUEUES_CONNECTION_STRING: 'UseDevelopmentStorage=true',
       RUN_TIMEOUT_SECONDS: '30',
       EVENT_STREAM_SECONDS: '5',
     });
@@ -55,6 +58,7 @@ describe('usable settings', () => {
       jwt: { jwksUri: 'https://issuer.example/keys' },
       engine: { apiKey: 'key', tokenScope: 'https://scope.example/.default' },
       tables: { connectionString: 'UseDevelopmentStorage=true' },
+      queues: { connectionString: 'UseDevelopmentStorage=true' },
       runTimeoutSeconds: 30,
       eventStreamSeconds: 5,
     });
@@ -63,7 +67,7 @@ describe('usable settings', () => {
   test('become a configuration that nothing can change', () => {
     const config = parseConfig(usable);
     const assistants = [...config.assistants.values()];
-    for (const part of [config, config.jwt, config.engine, config.tables, ...assistants]) {
+    for (const part of [config, config.jwt, config.engine, config.tables, config.queues, ...assistants]) {
       expect(Object.isFrozen(part)).toBe(true);
     }
     expect(assistants.length).toBeGreaterThan(0);
@@ -76,7 +80,7 @@ describe('usable settings', () => {
 
   test.each(['', '  ', '\n'])('may be empty where they are optional: %j counts as absent', (empty) => {
     const optional = ['JWT_JWKS_URI', 'OPENAI_API_KEY', 'OPENAI_TOKEN_SCOPE', 'TABLES_CONNECTION_STRING'];
-    const names = [...optional, 'RUN_TIMEOUT_SECONDS', 'EVENT_STREAM_SECONDS'];
+    const names = [...optional, 'QUEUES_CONNECTION_STRING', 'RUN_TIMEOUT_SECONDS', 'EVENT_STREAM_SECONDS'];
     const config = parseConfig({ ...usable, ...Object.fromEntries(names.map((name) => [name, empty])) });
     expect(config).toEqual(parseConfig(usable));
   });
@@ -86,30 +90,32 @@ describe('usable settings', () => {
   });
 });
 
-describe('a connection string', () => {
-  const faultOf = (value: string) =>
-    faultsOf({ ...usable, TABLES_ENDPOINT: '', TABLES_CONNECTION_STRING: value });
+describe.each([
+  ['TABLES', 'tables', 'TableEndpoint', 'table'],
+  ['QUEUES', 'queues', 'QueueEndpoint', 'queue'],
+] as const)('a connection string in %s_CONNECTION_STRING', (prefix, part, endpoint, service) => {
+  const name = `${prefix}_CONNECTION_STRING`;
+  const settings = (value: string) => ({ ...usable, [`${prefix}_ENDPOINT`]: '', [name]: value });
   const account = 'AccountName=a;AccountKey=canary==';
 
   test.each([
     'UseDevelopmentStorage=true',
     `DefaultEndpointsProtocol=https;${account};EndpointSuffix=core.windows.net`,
-    `DefaultEndpointsProtocol=http;${account};TableEndpoint=http://127.0.0.1:10002/devstoreaccount1`,
-    'TableEndpoint=https://a.table.core.windows.net;SharedAccessSignature=sv=2024&sig=canary',
+    `DefaultEndpointsProtocol=http;${account};${endpoint}=http://127.0.0.1:10002/devstoreaccount1`,
+    `${endpoint}=https://a.${service}.core.windows.net;SharedAccessSignature=sv=2024&sig=canary`,
   ])('may be %j', (value) => {
-    const config = parseConfig({ ...usable, TABLES_ENDPOINT: '', TABLES_CONNECTION_STRING: value });
-    expect(config.tables.connectionString).toBe(value);
+    expect(parseConfig(settings(value))[part].connectionString).toBe(value);
   });
 
   test.each([
     ['garbage', 'must name an account'],
     ['AccountName=a', 'must name an account'],
     [`DefaultEndpointsProtocol=http;${account}`, 'must use https'],
-    [`DefaultEndpointsProtocol=http;${account};TableEndpoint=http://store.example.com/`, 'must use https'],
-    [`${account};TableEndpoint=nonsense`, 'must be an absolute http(s) URL'],
+    [`DefaultEndpointsProtocol=http;${account};${endpoint}=http://store.example.com/`, 'must use https'],
+    [`${account};${endpoint}=nonsense`, 'must be an absolute http(s) URL'],
   ])('cannot be %j', (value, fault) => {
-    const faults = faultOf(value);
-    expect(faults).toEqual([expect.stringMatching(/^TABLES_CONNECTION_STRING /)]);
+    const faults = faultsOf(settings(value));
+    expect(faults).toEqual([expect.stringMatching(new RegExp(`^${name} `))]);
     expect(faults[0]).toContain(fault);
     expect(faults[0]).not.toContain('canary');
   });
@@ -126,6 +132,8 @@ describe('unusable settings', () => {
       OPENAI_TOKEN_SCOPE: 'canary-scope',
       TABLES_ENDPOINT: 'canary-endpoint',
       TABLES_CONNECTION_STRING: 'canary-connection',
+      QUEUES_ENDPOINT: 'canary-queues',
+      QUEUES_CONNECTION_STRING: 'canary-queue-connection',
       ASSISTANTS: '[{"id":"asst_1","instructions":"canary-instructions","name":7}]',
       RUN_TIMEOUT_SECONDS: 'canary-seconds',
       EVENT_STREAM_SECONDS: 'canary-duration',
@@ -140,6 +148,9 @@ describe('unusable settings', () => {
       'TABLES_ENDPOINT must be an absolute http(s) URL',
       'TABLES_ENDPOINT and TABLES_CONNECTION_STRING are both set; set one of them',
       'TABLES_CONNECTION_STRING must name an account and its key, or a shared access signature',
+      'QUEUES_ENDPOINT must be an absolute http(s) URL',
+      'QUEUES_ENDPOINT and QUEUES_CONNECTION_STRING are both set; set one of them',
+      'QUEUES_CONNECTION_STRING must name an account and its key, or a shared access signature',
       "ASSISTANTS, asst_1: the assistant must have required property 'model'",
       'ASSISTANTS, asst_1: name must be string',
       'RUN_TIMEOUT_SECONDS must be a whole number from 1 to 86400',
@@ -156,11 +167,12 @@ describe('unusable settings', () => {
       'JWT_AUDIENCE is missing',
       'OPENAI_BASE_URL is missing',
       'TABLES_ENDPOINT (or TABLES_CONNECTION_STRING) is missing',
+      'QUEUES_ENDPOINT (or QUEUES_CONNECTION_STRING) is missing',
       'ASSISTANTS is missing',
     ]);
   });
 
-  test.each(['JWT_ISSUER', 'JWT_JWKS_URI', 'OPENAI_BASE_URL', 'TABLES_ENDPOINT'])(
+  test.each(['JWT_ISSUER', 'JWT_JWKS_URI', 'OPENAI_BASE_URL', 'TABLES_ENDPOINT', 'QUEUES_ENDPOINT'])(
     '%s is an https address, or http of this very machine',
     (name) => {
       for (const good of [
@@ -196,24 +208,26 @@ describe('unusable settings', () => {
     },
   );
 
-  test.each([
-    [['TABLES_ENDPOINT (or TABLES_CONNECTION_STRING) is missing'], undefined, undefined],
-    [['TABLES_ENDPOINT (or TABLES_CONNECTION_STRING) is missing'], '', ' '],
-    [[], 'https://account.table.core.windows.net', ''],
-    [[], ' ', 'UseDevelopmentStorage=true'],
-    [
-      ['TABLES_ENDPOINT and TABLES_CONNECTION_STRING are both set; set one of them'],
-      'https://account.table.core.windows.net',
-      'UseDevelopmentStorage=true',
-    ],
-  ])(
-    'have the faults %j with TABLES_ENDPOINT %j and TABLES_CONNECTION_STRING %j',
-    (faults, endpoint, connectionString) => {
-      expect(faultsOf({ TABLES_ENDPOINT: endpoint, TABLES_CONNECTION_STRING: connectionString })).toEqual(
-        faults,
-      );
-    },
-  );
+  test.each(
+    ['TABLES', 'QUEUES'].flatMap((prefix) => {
+      const [endpoint, connectionString] = [`${prefix}_ENDPOINT`, `${prefix}_CONNECTION_STRING`];
+      const missing = `${endpoint} (or ${connectionString}) is missing`;
+      const both = `${endpoint} and ${connectionString} are both set; set one of them`;
+      return [
+        { faults: [missing], [endpoint]: undefined, [connectionString]: undefined },
+        { faults: [missing], [endpoint]: '', [connectionString]: ' ' },
+        { faults: [], [endpoint]: 'https://account.example', [connectionString]: '' },
+        { faults: [], [endpoint]: ' ', [connectionString]: 'UseDevelopmentStorage=true' },
+        {
+          faults: [both],
+          [endpoint]: 'https://account.example',
+          [connectionString]: 'UseDevelopmentStorage=true',
+        },
+      ];
+    }),
+  )('name one way to a storage service: %j', ({ faults, ...settings }) => {
+    expect(faultsOf(settings as Settings)).toEqual(faults);
+  });
 
   describe.each([
     ['RUN_TIMEOUT_SECONDS', 'runTimeoutSeconds', 86_400],

@@ -2,8 +2,11 @@ import { freePort, startAzurite } from '../../local/azurite.ts';
 
 /** One store for all test files; each keeps to projects of its own. */
 export default async function globalSetup(): Promise<void> {
-  const azurite = await startAzurite({ port: await freePort() });
+  const ports = { table: await freePort(), queue: await freePort() };
+  const azurite = await startAzurite({ ports });
   process.env['TEST_TABLES_CONNECTION_STRING'] = azurite.connectionString;
-  process.env['TEST_TABLES_PORT'] = String(azurite.port);
+  process.env['TEST_QUEUES_CONNECTION_STRING'] = azurite.connectionString;
+  process.env['TEST_TABLES_PORT'] = String(ports.table);
+  process.env['TEST_QUEUES_PORT'] = String(ports.queue);
   (globalThis as { azurite?: unknown }).azurite = azurite;
 }

@@ -7,6 +7,7 @@ import { startTestEngine, type TestEngine } from './engine.ts';
 import { startTestIssuer, type TestIssuer } from './issuer.ts';
 import { deviations } from './openApi.ts';
 import { projectFolder, startProcess, type TestProcess } from './process.ts';
+import { type QueueProxy, startQueueProxy } from './queueProxy.ts';
 import { type StoreProxy, startStoreProxy } from './storeProxy.ts';
 
 /** A JSON answer with what tests look at. */
@@ -33,6 +34,8 @@ export interface TestService {
   readonly engine: TestEngine;
   readonly issuer: TestIssuer;
   readonly store: StoreProxy;
+  /** Holds follow-ups back until a test lets them through. */
+  readonly queue: QueueProxy;
   /** The settings that the app runs with. */
   readonly settings: Readonly<Record<string, string>>;
   /** Adds a project to the store, with an id of its own unless given. */
@@ -87,10 +90,11 @@ export async function startService(
   hostArguments: readonly string[] = [],
 ): Promise<TestService> {
   const connectionString = process.env['TEST_TABLES_CONNECTION_STRING'] ?? '';
-  const [engine, issuer, store] = await Promise.all([
+  const [engine, issuer, store, queue] = await Promise.all([
     startTestEngine(),
     startTestIssuer(),
     startStoreProxy(Number(process.env['TEST_TABLES_PORT'])),
+    startQueueProxy(),
   ]);
   const settings = {
     JWT_ISSUER: issuer.url,
@@ -98,9 +102,11 @@ export async function startService(
     OPENAI_BASE_URL: engine.url,
     OPENAI_API_KEY: 'test-engine-key',
     TABLES_CONNECTION_STRING: connectionString.replace(
-      /:\d+\/devstoreaccount1/,
-      `:${store.port}/devstoreaccount1`,
+      /(?<=TableEndpoint=http:\/\/127\.0\.0\.1:)\d+/,
+      String(store.port),
     ),
+    QUEUES_CONNECTION_STRING: queue.connectionString,
+    AzureWebJobsStorage: queue.connectionString,
     ASSISTANTS: JSON.stringify(testAssistants),
     ...overrides,
   };
@@ -120,6 +126,7 @@ export async function startService(
     engine,
     issuer,
     store,
+    queue,
     settings,
     async addProject(project = {}) {
       const added = {
@@ -187,6 +194,7 @@ export async function startService(
     stop: () => host.stop(),
     async close() {
       await Promise.all([host.stop(), engine.close(), issuer.close(), store.close()]);
+      await queue.close();
     },
   };
   return service;

@@ -1,0 +1,253 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DequeuedMessageItem, QueueClient, QueueServiceClient } from '@azure/storage-queue';
+import { log } from './functionsCore.ts';
+import type { WorkerChannel } from './workerChannel.ts';
+
+/*
+ * The queue trigger, as the Storage extension of the Functions host has it (QueueListener and QueueProcessor in
+ * Azure/azure-sdk-for-net): at least once, in batches, with a growing pause while nothing comes; a message that fails
+ * is delivered again, and after `maxDequeueCount` deliveries kept in the queue `NAME-poison`.
+ */
+
+/** A function with a queue trigger. */
+export interface QueueFunction {
+  readonly functionName: string;
+  /** The name of the binding that the message goes into. */
+  readonly bindingName: string;
+  readonly queueName: string;
+  /** The name of the setting that the queue is found by. */
+  readonly connection: string;
+}
+
+/** `extensions.queues` of host.json. */
+export interface QueueOptions {
+  /** Longest pause between two polls, in milliseconds. */
+  readonly maxPollingIntervalMs: number;
+  /** Seconds until a message that failed is delivered again. */
+  readonly visibilityTimeoutSeconds: number;
+  readonly maxDequeueCount: number;
+  readonly batchSize: number;
+  /** Messages in work at which the next batch is fetched. */
+  readonly newBatchThreshold: number;
+}
+
+export interface QueueListener {
+  /** Stops polling, and resolves when the messages in work are done. */
+  close(): Promise<void>;
+}
+
+/** The queue's client takes a while to load, which in the cloud another process does: the app's own start goes first. */
+const startDelayMs = 1_000;
+
+/** First pause after a poll that found nothing. */
+const minPollingIntervalMs = 100;
+
+/** How long a message in work is hidden from others; renewed at half of it. The host has it fixed. */
+const leaseSeconds = 600;
+
+/** Longest wait for the queue to answer. */
+const callMs = 10_000;
+
+const clientOptions = { retryOptions: { maxTries: 3, retryDelayInMs: 200 } };
+
+/**
+ * Reads the host's queue options.
+ * @param queues `extensions.queues` of host.json; what is absent has the host's default.
+ * @throws {Error} for a duration that is not `hh:mm:ss`.
+ */
+export function parseQueueOptions(queues: Readonly<Record<string, unknown>> = {}): QueueOptions {
+  const batchSize = Number(queues['batchSize'] ?? 16);
+  return {
+    maxPollingIntervalMs: parseDuration(queues['maxPollingInterval'] ?? '00:01:00') * 1000,
+    visibilityTimeoutSeconds: parseDuration(queues['visibilityTimeout'] ?? '00:00:00'),
+    maxDequeueCount: Number(queues['maxDequeueCount'] ?? 5),
+    batchSize,
+    newBatchThreshold: Number(queues['newBatchThreshold'] ?? batchSize / 2),
+  };
+}
+
+function parseDuration(value: unknown): number {
+  const [, hours, minutes, seconds] = /^(\d+):(\d\d):(\d\d)$/.exec(String(value)) ?? [];
+  if (seconds === undefined) throw new Error(`host.json: "${value}" is no duration such as 00:00:30`);
+  return Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+}
+
+/**
+ * Delivers a queue's messages to a function until it is closed.
+ * @throws {Error} when the environment does not say where the queue is.
+ */
+export function listenToQueue(
+  worker: WorkerChannel,
+  trigger: QueueFunction,
+  options: QueueOptions,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): QueueListener {
+  const connect = resolveConnection(trigger.connection, env);
+  const stop = new AbortController();
+  const inWork = new Set<Promise<void>>();
+
+  const poll = async (queue: QueueClient, poison: QueueClient): Promise<number> => {
+    const { receivedMessageItems } = await queue.receiveMessages({
+      numberOfMessages: options.batchSize,
+      visibilityTimeout: leaseSeconds,
+      abortSignal: AbortSignal.any([stop.signal, AbortSignal.timeout(callMs)]),
+    });
+    for (const message of receivedMessageItems) {
+      const work = handle({ worker, trigger, options, queue, poison, message })
+        .catch((error) => log('error', 'host', `${trigger.queueName}: ${nameOf(error)}`))
+        .finally(() => inWork.delete(work));
+      inWork.add(work);
+    }
+    return receivedMessageItems.length;
+  };
+
+  const run = async () => {
+    await sleep(startDelayMs, undefined, { signal: stop.signal }).catch(() => undefined);
+    if (stop.signal.aborted) return;
+    const service = await connect();
+    const queue = service.getQueueClient(trigger.queueName);
+    const poison = service.getQueueClient(`${trigger.queueName}-poison`);
+    let pauseMs = minPollingIntervalMs;
+    let reachable = true;
+    while (!stop.signal.aborted) {
+      const found = await poll(queue, poison).catch((error) => {
+        if (reachable && !stop.signal.aborted) {
+          log('warning', 'host', `${trigger.queueName} cannot be polled: ${nameOf(error)}`);
+        }
+        reachable = false;
+        return undefined;
+      });
+      if (found !== undefined) reachable = true;
+      if (found) {
+        pauseMs = minPollingIntervalMs;
+        while (inWork.size > options.newBatchThreshold) await Promise.race(inWork);
+      } else {
+        await sleep(pauseMs, undefined, { signal: stop.signal }).catch(() => undefined);
+        // Randomized, so that instances do not poll in step.
+        pauseMs = Math.min(options.maxPollingIntervalMs, pauseMs * 2 * (0.8 + 0.4 * Math.random()));
+      }
+    }
+  };
+  const polling = run();
+  return {
+    async close() {
+      stop.abort();
+      await polling;
+      await Promise.all(inWork);
+    },
+  };
+}
+
+/**
+ * Resolves a connection as the host does: a connection string, or the parts of an identity-based one.
+ * @throws {Error} when the environment has neither.
+ */
+function resolveConnection(
+  name: string,
+  env: Readonly<Record<string, string | undefined>>,
+): () => Promise<QueueServiceClient> {
+  const connectionString = env[name];
+  const uri = env[`${name}__queueServiceUri`];
+  if (!connectionString && !uri) {
+    throw new Error(`neither ${name} nor ${name}__queueServiceUri is set; a queue trigger needs it`);
+  }
+  return async () => {
+    const { QueueServiceClient } = await import('@azure/storage-queue');
+    if (connectionString) return QueueServiceClient.fromConnectionString(connectionString, clientOptions);
+    const { DefaultAzureCredential } = await import('@azure/identity');
+    const managedIdentityClientId = env[`${name}__clientId`];
+    const credential = new DefaultAzureCredential(managedIdentityClientId ? { managedIdentityClientId } : {});
+    return new QueueServiceClient(uri ?? '', credential, clientOptions);
+  };
+}
+
+interface Delivery {
+  readonly worker: WorkerChannel;
+  readonly trigger: QueueFunction;
+  readonly options: QueueOptions;
+  readonly queue: QueueClient;
+  readonly poison: QueueClient;
+  readonly message: DequeuedMessageItem;
+}
+
+async function handle({ worker, trigger, options, queue, poison, message }: Delivery): Promise<void> {
+  const { messageId, dequeueCount } = message;
+  let { popReceipt } = message;
+  // Someone else has the message when its lease ran out or it is gone: it is theirs then.
+  const ifStillOurs = (call: Promise<unknown>) =>
+    call.catch((error) => {
+      if (![400, 404].includes(error.statusCode)) throw error;
+    });
+  const setAside = async () => {
+    log(
+      'warning',
+      'host',
+      `Message has reached MaxDequeueCount of ${options.maxDequeueCount}. Moving message to queue '${poison.name}'.`,
+    );
+    await poison.createIfNotExists();
+    await poison.sendMessage(message.messageText);
+    await ifStillOurs(queue.deleteMessage(messageId, popReceipt));
+  };
+
+  const text = decode(message.messageText);
+  if (text === undefined || dequeueCount > options.maxDequeueCount) return setAside();
+  const renewal = setInterval(
+    () => {
+      queue
+        .updateMessage(messageId, popReceipt, undefined, leaseSeconds)
+        .then((updated) => {
+          popReceipt = updated.popReceipt ?? popReceipt;
+        })
+        .catch((error) => log('warning', 'host', `${trigger.queueName}: ${nameOf(error)}`));
+    },
+    (leaseSeconds / 2) * 1000,
+  );
+  let failed = false;
+  try {
+    await worker.invoke(toInvocation(trigger, message, text));
+  } catch (error) {
+    failed = true;
+    log('error', 'host', `${trigger.functionName} failed: ${(error as Error).message}`);
+  } finally {
+    clearInterval(renewal);
+  }
+  if (!failed) await ifStillOurs(queue.deleteMessage(messageId, popReceipt));
+  else if (dequeueCount >= options.maxDequeueCount) await setAside();
+  else {
+    await ifStillOurs(
+      queue.updateMessage(messageId, popReceipt, undefined, options.visibilityTimeoutSeconds),
+    );
+  }
+}
+
+/** @returns undefined when the text is not base64 of UTF-8, which the host expects. */
+function decode(text: string): string | undefined {
+  const bytes = Buffer.from(text, 'base64');
+  return text !== '' && bytes.toString('base64') === text ? bytes.toString() : undefined;
+}
+
+function toInvocation(
+  { functionName, bindingName }: QueueFunction,
+  message: DequeuedMessageItem,
+  text: string,
+) {
+  const time = (date: Date) => ({ json: JSON.stringify(date) });
+  return {
+    functionName,
+    inputData: [{ name: bindingName, data: { string: text } }],
+    triggerMetadata: {
+      QueueTrigger: { string: text },
+      Id: { string: message.messageId },
+      PopReceipt: { string: message.popReceipt },
+      DequeueCount: { int: message.dequeueCount },
+      InsertionTime: time(message.insertedOn),
+      ExpirationTime: time(message.expiresOn),
+      NextVisibleTime: time(message.nextVisibleOn),
+    },
+  };
+}
+
+const nameOf = (error: unknown): string => {
+  const { name, statusCode, code } = error as Error & { statusCode?: number; code?: string };
+  return [name, statusCode, code].filter(Boolean).join(' ');
+};

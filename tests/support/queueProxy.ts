@@ -1,0 +1,212 @@
+import { randomBytes } from 'node:crypto';
+import {
+  createServer,
+  request as forward,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  AccountSASPermissions,
+  AnonymousCredential,
+  QueueClient,
+  QueueServiceClient,
+} from '@azure/storage-queue';
+
+/** One call of the queue service. */
+export type QueueCall = 'send' | 'receive' | 'delete' | 'update' | 'other';
+
+/**
+ * What befalls a call: `fail` answers 500, `hang` never answers, `lose` carries it out and drops the response, `late`
+ * carries it out when the caller has given up, `twice` carries it out two times.
+ */
+export type QueueFault = 'fail' | 'hang' | 'lose' | 'late' | 'twice';
+
+/** A message as it was sent to the queue `runs`. */
+export interface SentMessage {
+  /** The content: JSON where it is some, else text. */
+  readonly content: unknown;
+  readonly delaySeconds: number;
+  /** Seconds; -1 for never. */
+  readonly timeToLive: number;
+}
+
+export interface QueueProxy {
+  /** Leads to the queues through the proxy. */
+  readonly connectionString: string;
+  /** The queue behind the proxy, without its faults and delays. */
+  readonly queue: QueueClient;
+  readonly poison: QueueClient;
+  /** What the service has sent since the last `reset`. */
+  readonly sent: SentMessage[];
+  /** Calls since the last `reset`. */
+  readonly calls: QueueCall[];
+  /** Empties both queues, forgets faults and calls, and holds messages back again. */
+  reset(): Promise<void>;
+  /**
+   * Lets messages through: until then none is delivered, so that tests of other things are not disturbed.
+   * @param longestDelaySeconds shortens the delays of messages that are sent from now on.
+   */
+  deliver(longestDelaySeconds: number): void;
+  /** The next `times` calls of that kind meet the fault. */
+  inject(call: QueueCall, fault: QueueFault, times?: number): void;
+  /** Refuses connections until `back`. */
+  away(): Promise<void>;
+  back(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A caller of the queue waits three seconds. */
+const lateMs = 4_000;
+
+const emptyList = '<?xml version="1.0" encoding="utf-8"?><QueueMessagesList></QueueMessagesList>';
+
+/**
+ * Stands between the service and the queues, so that a test can count calls, shorten delays and take the queues away.
+ * Each proxy has queues of its own, whatever their name is in front of it, as each test has projects of its own: a run
+ * must not be followed up by a service with another engine.
+ */
+export async function startQueueProxy(): Promise<QueueProxy> {
+  const storage = process.env['TEST_QUEUES_CONNECTION_STRING'] ?? '';
+  const queuePort = Number(process.env['TEST_QUEUES_PORT']);
+  const ownName = `runs-${randomBytes(6).toString('hex')}`;
+  const service = QueueServiceClient.fromConnectionString(storage);
+  // Requests are signed for the name they were made for; a shared access signature opens any.
+  const signature = new URL(
+    service.generateAccountSasUrl(
+      new Date(Date.now() + 86_400_000),
+      AccountSASPermissions.parse('rwdlacup'),
+      'sco',
+    ),
+  ).searchParams;
+  const [queue, poison] = [ownName, `${ownName}-poison`].map(
+    (name) =>
+      new QueueClient(`${service.url.replace(/\/$/, '')}/${name}?${signature}`, new AnonymousCredential()),
+  ) as [QueueClient, QueueClient];
+  await queue.createIfNotExists();
+
+  const calls: QueueCall[] = [];
+  const sent: SentMessage[] = [];
+  const faults: { call: QueueCall; fault: QueueFault }[] = [];
+  const sockets = new Set<Socket>();
+  let longestDelay: number | undefined;
+
+  const respond = async (request: IncomingMessage, response: ServerResponse) => {
+    const body = await buffer(request);
+    const url = new URL(request.url ?? '', 'http://127.0.0.1');
+    const call = toCall(request.method, url);
+    calls.push(call);
+    if (call === 'send' && !url.pathname.includes('-poison')) sent.push(toSent(url, body));
+    if (call === 'receive' && longestDelay === undefined) {
+      return void response.writeHead(200, { 'Content-Type': 'application/xml' }).end(emptyList);
+    }
+    const index = faults.findIndex((entry) => entry.call === call);
+    const fault = index < 0 ? undefined : faults.splice(index, 1)[0]?.fault;
+    if (fault === 'hang') return;
+    if (fault === 'fail') return void response.writeHead(500).end();
+    if (fault === 'late') await sleep(lateMs);
+
+    const delay = url.searchParams.get('visibilitytimeout');
+    if ((call === 'send' || call === 'update') && delay !== null && longestDelay !== undefined) {
+      url.searchParams.set('visibilitytimeout', String(Math.min(Number(delay), longestDelay)));
+    }
+    url.pathname = url.pathname.replace(/(?<=\/devstoreaccount1\/)runs(?=$|[/-])/, ownName);
+    for (const [name, value] of signature) url.searchParams.set(name, value);
+    const send = () => sendOn(queuePort, request, `${url.pathname}${url.search}`, body);
+    try {
+      if (fault === 'twice') await send();
+      const { status, headers, content } = await send();
+      if (fault === 'lose' || fault === 'late') return void request.socket.destroy();
+      response.writeHead(status, headers).end(content);
+    } catch {
+      response.destroy();
+    }
+  };
+  const server = createServer((request, response) => void respond(request, response));
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      for (const socket of sockets) socket.destroy();
+    });
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  return {
+    connectionString: storage.replace(`:${queuePort}/`, `:${port}/`),
+    queue,
+    poison,
+    sent,
+    calls,
+    async reset() {
+      longestDelay = undefined;
+      faults.length = 0;
+      await queue.clearMessages();
+      if (await poison.exists()) await poison.clearMessages();
+      calls.length = 0;
+      sent.length = 0;
+    },
+    deliver: (longestDelaySeconds) => {
+      longestDelay = longestDelaySeconds;
+    },
+    inject: (call, fault, times = 1) => {
+      for (let time = 0; time < times; time++) faults.push({ call, fault });
+    },
+    away: close,
+    back: () => listen(port),
+    async close() {
+      if (server.listening) await close();
+      await Promise.all([queue.deleteIfExists(), poison.deleteIfExists()]);
+    },
+  };
+}
+
+interface Received {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly content: Buffer;
+}
+
+function sendOn(port: number, request: IncomingMessage, path: string, body: Buffer): Promise<Received> {
+  return new Promise((resolve, reject) => {
+    const { authorization: _other, ...headers } = request.headers;
+    forward({ port, host: '127.0.0.1', method: request.method, path, headers }, async (response) => {
+      resolve({
+        status: response.statusCode ?? 502,
+        headers: response.headers,
+        content: await buffer(response),
+      });
+    })
+      .on('error', reject)
+      .end(body);
+  });
+}
+
+function toCall(method: string | undefined, { pathname, searchParams }: URL): QueueCall {
+  if (!/\/messages(\/|$)/.test(pathname)) return 'other';
+  if (method === 'POST') return 'send';
+  if (method === 'GET') return searchParams.has('peekonly') ? 'other' : 'receive';
+  return method === 'DELETE' ? 'delete' : 'update';
+}
+
+function toSent({ searchParams }: URL, body: Buffer): SentMessage {
+  const text = /<MessageText>(.*)<\/MessageText>/s.exec(body.toString())?.[1] ?? '';
+  const decoded = Buffer.from(text, 'base64').toString();
+  let content: unknown = decoded;
+  try {
+    content = JSON.parse(decoded);
+  } catch {
+    // Kept as the text it is.
+  }
+  return {
+    content,
+    delaySeconds: Number(searchParams.get('visibilitytimeout') ?? 0),
+    timeToLive: Number(searchParams.get('messagettl') ?? 604_800),
+  };
+}
