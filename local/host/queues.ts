@@ -207,7 +207,7 @@ async function handle({ worker, trigger, options, queue, poison, message }: Deli
     await worker.invoke(toInvocation(trigger, message, text));
   } catch (error) {
     failed = true;
-    log('error', 'host', `${trigger.functionName} failed: ${(error as Error).message}`);
+    log('error', 'host', `${trigger.functionName} threw ${(error as Error).message}`);
   } finally {
     clearInterval(renewal);
   }

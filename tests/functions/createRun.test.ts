@@ -467,7 +467,7 @@ describe('a store that fails just when the end of a run is recorded', () => {
 
 describe('a process that dies', () => {
   test('between the claim and the answer leaves a run that ends, a free thread, and a key that starts no second run', async () => {
-    const settings = { RUN_TIMEOUT_SECONDS: '8' };
+    const settings = { RUN_TIMEOUT_SECONDS: '12' };
     await service.stop();
     await service.restart(settings);
     const thread = await service.openThread(projectId);

@@ -212,9 +212,15 @@ describe('when the queue does not take a follow-up', () => {
       const runId = await startRun(thread);
       expect((await service.finish(`${thread}/runs/${runId}`)).body.status).toBe('completed');
       expect((await remove(thread)).status).toBe(204);
+      const logged = () =>
+        service
+          .log()
+          .slice(before)
+          .split('\n')
+          .filter((line) => line.includes('follow_up_not_sent'));
+      await until('both are logged', () => logged().length === 2);
       if (fault === 'away') await service.queue.back();
-      const lines = service.log().slice(before).split('\n');
-      const events = lines.filter((line) => line.includes('follow_up_not_sent'));
+      const events = logged();
       expect(events.map((line) => JSON.parse(line.replace(/^\[\w+\] /, '')))).toEqual([
         expect.objectContaining({ ...followUpOf(thread, runId), code: 'unavailable' }),
         expect.objectContaining({ kind: 'deletion', projectId, threadId: threadIdOf(thread) }),
@@ -247,12 +253,22 @@ describe('a follow-up that is delivered more than once', () => {
 
   test('of a deletion does no harm', async () => {
     const thread = await service.openThread(projectId);
+    await service.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'drop' });
+    expect((await remove(thread)).status).toBe(503);
     const deletion = { kind: 'deletion', projectId, threadId: threadIdOf(thread), attempt: 0 };
     for (let copies = 0; copies < 10; copies++) await put(deletion);
     service.queue.deliver(0);
     await untilNoneWaits();
     expect((await rowsOf(thread)).size).toBe(0);
     expect(await poisoned()).toBe(0);
+  });
+
+  test('of a deletion leaves a thread alone that is open', async () => {
+    const thread = await service.openThread(projectId);
+    await put({ kind: 'deletion', projectId, threadId: threadIdOf(thread), attempt: 0 });
+    service.queue.deliver(0);
+    await untilNoneWaits();
+    expect((await service.call(thread)).status).toBe(200);
   });
 });
 
@@ -306,8 +322,7 @@ describe('a message that is not a follow-up', () => {
   ])('is kept in the poison queue, and nothing of it is logged: %s', async (_case, content) => {
     await put(content);
     service.queue.deliver(0);
-    await until('it is set aside', async () => (await poisoned()) === 1);
-    expect(await waiting()).toBe(0);
+    await until('it is set aside', async () => (await poisoned()) === 1 && (await waiting()) === 0);
     const { peekedMessageItems } = await service.queue.poison.peekMessages();
     expect(Buffer.from(peekedMessageItems[0]?.messageText ?? '', 'base64').toString()).toBe(
       JSON.stringify(content),
