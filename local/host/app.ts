@@ -55,6 +55,8 @@ function sortByTrigger(prefix: string): Pick<App, 'routes' | 'queueFunctions'> {
   const queueFunctions: QueueFunction[] = [];
   for (const registration of registrations) {
     const { name, bindings } = registration.metadata;
+    // The host's own setting for switching a function off.
+    if (process.env[`AzureWebJobs.${name}.Disabled`]?.toLowerCase() === 'true') continue;
     const [bindingName = '', trigger] =
       Object.entries(bindings).find(([, { type }]) => type.endsWith('Trigger')) ?? [];
     const { type, queueName, connection } = trigger ?? {};

@@ -36,9 +36,6 @@ export interface QueueListener {
   close(): Promise<void>;
 }
 
-/** The queue's client takes a while to load, which in the cloud another process does: the app's own start goes first. */
-const startDelayMs = 1_000;
-
 /** First pause after a poll that found nothing. */
 const minPollingIntervalMs = 100;
 
@@ -102,8 +99,6 @@ export function listenToQueue(
   };
 
   const run = async () => {
-    await sleep(startDelayMs, undefined, { signal: stop.signal }).catch(() => undefined);
-    if (stop.signal.aborted) return;
     const service = await connect();
     const queue = service.getQueueClient(trigger.queueName);
     const poison = service.getQueueClient(`${trigger.queueName}-poison`);

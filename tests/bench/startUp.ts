@@ -57,7 +57,9 @@ async function startInTurn(
 
 async function start(ground: Ground, { folder, path, status, token }: Start, env: Record<string, string>) {
   const startedAt = performance.now();
-  const server = await startServer({ ...host(folder), env, folder: ground.folder });
+  // The local host would load its queue client, which in the cloud is another process's.
+  const settings = { ...env, 'AzureWebJobs.followUp.Disabled': 'true' };
+  const server = await startServer({ ...host(folder), env: settings, folder: ground.folder });
   const client = createClient(server.url, token);
   try {
     await client.call('GET', path, status);

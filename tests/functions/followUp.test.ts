@@ -2,14 +2,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { toPartitionKey } from '../../shared/storage/rows.ts';
 import { openTable } from '../../shared/storage/tables.ts';
 import { startProcess } from '../support/process.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { followUpsOn, startService, type TestService } from '../support/service.ts';
 import { until } from '../support/until.ts';
 
 let service: TestService;
 let projectId: string;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService(followUpsOn);
   ({ projectId } = await service.addProject());
 });
 afterAll(() => service.close());

@@ -167,6 +167,16 @@ describe('a queue trigger of the local host', () => {
     expect(told(host)[0].began).toEqual({ after: true });
   });
 
+  test('leaves a function alone that is switched off', async () => {
+    // Taken one by one, so that two hosts would share them.
+    const one = { batchSize: 1, newBatchThreshold: 0 };
+    const env = { Store: proxy.connectionString, 'AzureWebJobs.take.Disabled': 'true' };
+    const [off, on] = await Promise.all([serve(one, env), serve(one)]);
+    for (let sent = 0; sent < 10; sent++) await send({ ms: 100 });
+    await until('all are gone', async () => (await count()) === 0);
+    expect([told(off).length, told(on).length]).toEqual([0, 20]);
+  });
+
   test('needs a connection string or the address of the queue service', async () => {
     await expect(serve({}, {})).rejects.toThrow('neither Store nor Store__queueServiceUri is set');
     await expect(serve({}, { Store__queueServiceUri: 'https://a.example/' })).resolves.toBeDefined();

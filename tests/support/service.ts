@@ -61,6 +61,12 @@ export interface TestService {
   close(): Promise<void>;
 }
 
+/** Follow-ups would disturb tests of other things, and the host's queue client takes a while to load. */
+const followUpsOff = { 'AzureWebJobs.followUp.Disabled': 'true' };
+
+/** For a service that works its follow-ups off. */
+export const followUpsOn = { 'AzureWebJobs.followUp.Disabled': 'false' };
+
 const secondAssistant = {
   id: 'asst_second',
   name: 'Second',
@@ -107,6 +113,7 @@ export async function startService(
     ),
     QUEUES_CONNECTION_STRING: queue.connectionString,
     AzureWebJobsStorage: queue.connectionString,
+    ...followUpsOff,
     ASSISTANTS: JSON.stringify(testAssistants),
     ...overrides,
   };
