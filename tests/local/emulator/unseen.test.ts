@@ -71,6 +71,8 @@ describe('a response whose stream is left while it is queued', () => {
     const { stream } = await streamRun(first.client);
     const { value } = await stream[Symbol.asyncIterator]().next();
     await first.emulator.close();
+    // Closed connections are noticed a moment after the server's own end.
+    await new Promise((resolve) => setTimeout(resolve, 50));
     const second = await start({ dataDir });
     expect((await untilEnded(second.client, idOf(value))).status).toBe('completed');
   });
