@@ -52,9 +52,15 @@ describe('a cancel', () => {
     const { client, control } = await start({ queueMs: 60_000 });
     await control('POST', 'outcomes', { outcome: { status: 'never' } });
     await control('PATCH', 'timing', { completeAfterCancelMs: 50 });
-    const { response } = await startRun(client);
-    await client.responses.cancel(response.id);
-    await until(async () => (await client.responses.retrieve(response.id)).status === 'completed');
+    let id = '';
+    for await (const event of (await streamRun(client)).stream) {
+      if (event.type !== 'response.queued') continue;
+      id = event.response.id;
+      await client.responses.cancel(id);
+    }
+    await until(async () => (await client.responses.retrieve(id)).status === 'completed');
+    const replayed = await collect(await client.responses.retrieve(id, { stream: true }));
+    expect(replayed.at(-1)?.type).toBe('response.completed');
   });
 
   test('keeps the conversation locked for as long as ordered', async () => {

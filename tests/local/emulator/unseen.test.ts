@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import {
+  cleanups,
   collect,
   idOf,
   model,
@@ -58,6 +62,19 @@ describe('a response whose stream is left while it is queued', () => {
     const statuses = async () => (await control<Summary[]>('GET', 'responses')).map(({ status }) => status);
     await until(async () => (await statuses())[1] === 'completed');
     expect(await statuses()).toEqual(['queued', 'completed']);
+  });
+
+  test('is not stranded by the end of the emulator itself', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'emulator-'));
+    cleanups.push(() => rmSync(dataDir, { recursive: true }));
+    const first = await start({ dataDir, queueMs: 500 });
+    const { stream } = await streamRun(first.client);
+    const { value } = await stream[Symbol.asyncIterator]().next();
+    await first.emulator.close();
+    // Closed connections are noticed a moment after the server's own end.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const second = await start({ dataDir });
+    expect((await untilEnded(second.client, idOf(value))).status).toBe('completed');
   });
 
   async function streamFor(
