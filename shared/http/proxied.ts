@@ -38,7 +38,7 @@ const claimTimeoutMs = 5_000;
 const flushTimeoutMs = 30_000;
 
 /** How long a client may go on sending the body of a request that has its response, in milliseconds. */
-const drainTimeoutMs = 5_000;
+const drainTimeoutMs = 10_000;
 
 interface Entry extends ProxiedRequest {
   /** Runs until an invocation claims the request. */
