@@ -166,16 +166,17 @@ test('a client that does not read its response to the end is disconnected', asyn
 }, 60_000);
 
 describe('a request without an invocation', () => {
-  test.each(['error', 'newListener', '__proto__', 'constructor', 'a', '1'.repeat(36)])(
-    'is refused at once when its invocation id is %j, and the worker goes on',
-    async (id) => {
+  test('is refused at once when its invocation id is impossible, and the worker goes on', async () => {
+    const canary = 'canary-'.repeat(5);
+    for (const id of ['error', 'newListener', '__proto__', 'constructor', canary]) {
       const headers = { 'x-ms-invocation-id': id };
       const response = await exchange(host.url, requestText('GET', '/api/state', headers));
       expect([response.status, response.body]).toEqual([400, expect.stringContaining('x-ms-invocation-id')]);
-      expect((await status()).workerStarts).toBe(1);
-      expect(host.output()).not.toContain('1'.repeat(36));
-    },
-  );
+      expect(response.body).not.toContain(id === canary ? canary : '"error"');
+    }
+    expect((await status()).workerStarts).toBe(1);
+    expect(host.output()).not.toContain(canary);
+  });
 
   test('is answered after five seconds when nothing claims it, and so is its invocation', async () => {
     const id = '123e4567-e89b-12d3-a456-426614174000';
@@ -242,7 +243,7 @@ describe('a request body', () => {
     expect(await (await post('body', chunked(size))).text()).toBe(String(size));
   });
 
-  test.each([limit + 1, 5_000_000, 95_000_000])('is refused at %d bytes', async (size) => {
+  test.each([limit + 1, 5_000_000, 20_000_000])('is refused at %d bytes', async (size) => {
     for (const body of [new Uint8Array(size), chunked(size)]) {
       const response = await post('body', body);
       expect([response.status, await response.text()]).toEqual([418, 'payload_too_large']);
@@ -275,7 +276,7 @@ describe('a request body', () => {
 
   test('that nothing reads does not get in the way of the response, and takes no memory', async () => {
     const before = (await state()).heap;
-    expect((await post('ignores', chunked(95_000_000))).status).toBe(202);
+    expect((await post('ignores', chunked(20_000_000))).status).toBe(202);
     expect((await state()).heap - before).toBeLessThan(5_000_000);
   });
 });
