@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import {
+  type ClientRequest,
   request as forward,
   type IncomingHttpHeaders,
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
+import type { Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
 import type { RpcHttp } from './functionsCore.ts';
 import { RequestError, watchRate } from './limits.ts';
 import type { RegisteredRoute } from './worker.ts';
@@ -148,14 +150,31 @@ async function stream(
     })
     .catch((error) => console.error(`[error] ${route.functionName} threw ${error.message}`));
   // .NET's client reads no response before it has sent the whole request.
-  const sent = searched || !hasBody(request) ? void upstream.end(searched) : pipeline(request, upstream);
-  await Promise.race([sent, failed]);
-  const incoming = await answered;
+  const sent = searched || !hasBody(request) ? void upstream.end(searched) : sendBody(request, upstream);
+  const incoming = await Promise.race([Promise.all([answered, sent]).then(([first]) => first), failed]);
   response.writeHead(incoming.statusCode ?? 502, withoutHopByHop(incoming.headers));
   // Events may be a while in coming; any other body is there at once, and travels with its headers.
   if (incoming.headers['content-type']?.startsWith('text/event-stream')) response.flushHeaders();
   incoming.once('error', () => response.destroy());
   incoming.pipe(response);
+}
+
+/** Sends a body as it comes, and no faster than the worker takes it, also when that has answered already. */
+async function sendBody(request: IncomingMessage, upstream: ClientRequest): Promise<void> {
+  const [socket]: Socket[] = upstream.socket ? [upstream.socket] : await once(upstream, 'socket');
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    if (upstream.destroyed) throw new Error('the worker closed the connection');
+    if (upstream.write(chunk)) continue;
+    // Of the request itself there is no `drain` any more once it has its response.
+    await new Promise<void>((resolve) => {
+      const go = () => {
+        socket?.off('drain', go).off('close', go);
+        resolve();
+      };
+      socket?.on('drain', go).on('close', go);
+    });
+  }
+  upstream.end();
 }
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>

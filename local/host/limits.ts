@@ -33,7 +33,7 @@ export function watchRate(
     if (request.complete) return clearInterval(timer);
     const elapsedMs = performance.now() - startedAt;
     // A reader that does not take the body is not the client's fault.
-    if (request.isPaused() || request.readableLength > 0) return;
+    if (request.readableLength > 0) return;
     if (received() > maxBytes) reject(new RequestError(413));
     if (elapsedMs > graceMs && received() < (minBytesPerSecond * elapsedMs) / 1000)
       reject(new RequestError(408));

@@ -37,8 +37,9 @@ const claimTimeoutMs = 5_000;
 /** How long a client may take to read the rest of a response that has ended, in milliseconds. */
 const flushTimeoutMs = 30_000;
 
-/** How long a client may go on sending the body of a request that has its response, in milliseconds. */
-const drainTimeoutMs = 5_000;
+/** What has to arrive of the rest of a body that nobody reads any more: so many bytes in so many milliseconds. */
+const drainBytes = 256 * 1024;
+const drainMs = 5_000;
 
 interface Entry extends ProxiedRequest {
   /** Runs until an invocation claims the request. */
@@ -81,11 +82,7 @@ function createEntry(invocationId: string, incoming: IncomingMessage, outgoing: 
   let headers: Headers | undefined;
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) disconnected.abort();
-    if (incoming.complete || incoming.destroyed) return;
-    // The host reads no response before it has sent the whole body, so the rest is taken in, but not for long.
-    incoming.resume();
-    const timer = setTimeout(() => incoming.destroy(), drainTimeoutMs).unref();
-    incoming.once('close', () => clearTimeout(timer));
+    if (!incoming.complete && !incoming.destroyed) drain(incoming);
   });
   return {
     invocationId,
@@ -98,6 +95,17 @@ function createEntry(invocationId: string, incoming: IncomingMessage, outgoing: 
     outgoing,
     unclaimed: undefined,
   };
+}
+
+/** Takes in the rest of a body: the host reads no response before it has sent all of it. A slow rest is cut off. */
+function drain(incoming: IncomingMessage): void {
+  incoming.resume();
+  let received = incoming.socket.bytesRead;
+  const timer = setInterval(() => {
+    if (incoming.socket.bytesRead - received < drainBytes) incoming.destroy();
+    received = incoming.socket.bytesRead;
+  }, drainMs).unref();
+  incoming.once('close', () => clearInterval(timer));
 }
 
 function toHeaders({ headersDistinct }: IncomingMessage): Headers {

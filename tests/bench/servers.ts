@@ -34,7 +34,7 @@ export interface ServerOptions {
 /** Of the kernel's clock in /proc/PID/stat: USER_HZ is 100 on every Linux that Node.js runs on. */
 const msPerTick = 10;
 
-const probe = ['--expose-gc', '--import', new URL('./memoryProbe.ts', import.meta.url).href];
+const probe = ['--import', new URL('./memoryProbe.ts', import.meta.url).href];
 let count = 0;
 
 // A benchmark that fails half-way must not leave servers behind.

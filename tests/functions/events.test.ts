@@ -187,6 +187,66 @@ describe('live events', () => {
   });
 });
 
+describe('a response with live events', () => {
+  const open = async (run: string, claims = {}) =>
+    fetch(`${service.url}/api/${run}/events`, {
+      headers: { Authorization: `Bearer ${await service.issuer.sign({ projects: [projectId], ...claims })}` },
+      signal: AbortSignal.timeout(25_000),
+    });
+
+  test('ends when its time is up, and the client resumes until the run ends', async () => {
+    await service.stop();
+    await service.restart({ EVENT_STREAM_SECONDS: '1' });
+    try {
+      await service.engine.timing({ queueMs: 0, runMs: 3_500 });
+      const { thread, run } = await startRun();
+      const all: Event[] = [];
+      let responses = 0;
+      while (all.at(-1)?.id !== 'end') {
+        const after = all.at(-1)?.id;
+        all.push(...(await readEvents(run, after === undefined ? {} : { after })));
+        responses++;
+      }
+      expect(responses).toBeGreaterThan(2);
+      expect(statuses(all)).toEqual(['queued', 'in_progress', 'completed']);
+      expect(text(all)).toBe((await service.call(thread)).body.messages.at(-1).content);
+      await service.idle();
+    } finally {
+      await service.stop();
+      await service.restart();
+    }
+  });
+
+  test('ends with the token, and the next request is told so', async () => {
+    await service.engine.outcome({ status: 'never' });
+    const { run } = await startRun();
+    const exp = Math.floor(Date.now() / 1000) + 3;
+    const response = await open(run, { exp });
+    expect(response.status).toBe(200);
+    await response.text();
+    expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000);
+    const token = await service.issuer.sign({ projects: [projectId], exp });
+    expect((await service.call(run, { token })).body.code).toBe('token_expired');
+    await service.idle();
+  });
+
+  test('leaves no invocation and no stream of the engine when many clients vanish', async () => {
+    await service.engine.outcome({ status: 'never' });
+    const { run } = await startRun();
+    await Promise.all(
+      Array.from({ length: 100 }, async (_, index) => {
+        const response = await open(run);
+        const reader = response.body?.getReader();
+        if (index % 2) await reader?.read();
+        await reader?.cancel();
+      }),
+    );
+    await service.idle();
+    while ((await service.engine.openStreams()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect((await service.hostStatus()).workerStarts).toBe(1);
+  });
+});
+
 describe('streaming in the runtime', () => {
   test("a body's `Headers`, `projectId` or `threadId` replaces nothing of the request", async () => {
     const thread = await service.openThread(projectId);

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -245,6 +245,56 @@ describe('npm start where the service runs already', () => {
     });
     expect(await first.end('SIGTERM')).toBe(0);
   });
+});
+
+describe('npm start and its data folder', () => {
+  test('takes no notice of what other processes left in it', async () => {
+    // What former versions kept there, with the id of a process that runs.
+    await writeFile(join(dataDir, 'lock'), String(process.pid));
+    const first = await start();
+    await first.end('SIGKILL');
+    await untilGone();
+    const second = await start();
+    expect(await second.end('SIGTERM')).toBe(0);
+  });
+
+  test('is held against a second start, whose parts are all its own or not', async () => {
+    const first = await start();
+    expect((await fail({})).output).toMatch(/^The service did not start: the service runs here already;/);
+    const [issuer, engine, azurite] = await Promise.all([
+      startTestIssuer(),
+      startTestEngine(),
+      startAzurite({ port: await freePort() }),
+    ]);
+    cleanups.push(issuer.close, engine.close, azurite.close);
+    const parts = {
+      JWT_ISSUER: issuer.url,
+      JWT_AUDIENCE: issuer.audience,
+      OPENAI_BASE_URL: engine.url,
+      OPENAI_API_KEY: 'key',
+    };
+    expect((await fail(parts)).output).toContain('runs here already');
+    const second = await start({ ...parts, TABLES_CONNECTION_STRING: azurite.connectionString });
+    expect(await second.end('SIGTERM')).toBe(0);
+    expect(await first.end('SIGTERM')).toBe(0);
+  });
+});
+
+test('npm start lets scripts of every origin call it, as Core Tools does', async () => {
+  const { url, token, end } = await start();
+  const origin = { Origin: 'https://app.example' };
+  const preflight = await fetch(`${url}/api/openapi.json`, {
+    method: 'OPTIONS',
+    headers: { ...origin, 'Access-Control-Request-Method': 'GET' },
+  });
+  expect([preflight.status, preflight.headers.get('Access-Control-Allow-Origin')]).toEqual([204, '*']);
+  const response = await fetch(`${url}/api/projects/none/threads`, {
+    headers: { ...origin, Authorization: `Bearer ${token}` },
+  });
+  expect(response.status).toBe(403);
+  expect(response.headers.get('Access-Control-Allow-Origin')).toBe('*');
+  expect(response.headers.get('Access-Control-Expose-Headers')).toContain('X-Request-Id');
+  await end('SIGTERM');
 });
 
 describe('npm start with a part of its own', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { isProjectId, parseProjects } from '../../../shared/projects/project.ts';
+import { isProjectId, normalProjectId, parseProjects } from '../../../shared/projects/project.ts';
 
 const assistants = new Map([['asst_1', {}]]);
 const codeUnit = fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code));
@@ -26,6 +26,30 @@ describe('a project id', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('the normal form of a project id', () => {
+  test.each([
+    ['123E4567-e89b-12D3-A456-426614174000', '123e4567-e89b-12d3-a456-426614174000'],
+    ['123e4567-e89b-12d3-a456-426614174000', '123e4567-e89b-12d3-a456-426614174000'],
+    ['Project-A', 'Project-A'],
+    ['123E4567e89b12D3A456426614174000', '123E4567e89b12D3A456426614174000'],
+  ])('of %s is %s', (id, normal) => {
+    expect(normalProjectId(id)).toBe(normal);
+  });
+
+  test('is what a list of projects gets, which counts two spellings of a GUID as one', () => {
+    const id = '123E4567-E89B-12D3-A456-426614174000';
+    const project = { ...smallest, projectId: id };
+    expect(parseProjects([project], assistants)).toMatchObject([{ projectId: id.toLowerCase() }]);
+    const twice = [project, { ...smallest, projectId: id.toLowerCase() }];
+    expect(() => parseProjects(twice, assistants)).toThrow(`${id.toLowerCase()} is listed twice`);
+    const others = [
+      { ...smallest, projectId: 'a' },
+      { ...smallest, projectId: 'A' },
+    ];
+    expect(parseProjects(others, assistants)).toHaveLength(2);
   });
 });
 
