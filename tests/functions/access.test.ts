@@ -209,7 +209,7 @@ describe('a caller of project A', () => {
     const { messages } = (await service.call(threadOfB)).body;
     messageOfB = messages[0].messageId;
     secrets = [...engineIds(stateOfB), question, secretInstructions, messages[1].content.slice(-100)];
-    expect(stateOfB.rows).toHaveLength(5);
+    expect(stateOfB.rows).toHaveLength(7);
     expect(stateOfB.runs.map(({ status }) => status)).toEqual(['completed', 'in_progress']);
     expect(messages[1].content).toContain('schema');
   });

@@ -173,7 +173,7 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
         expect(first.body.hasMore).toBe(true);
         return send({ query: `?limit=1&after=${first.body.lastId}` });
       },
-      'behind the last': (send) => send({ query: '?after=thread_zzzzzzzzzz' }),
+      'behind the last': (send) => send({ query: `?after=thread_${'z'.repeat(9)}${'f'.repeat(24)}` }),
     },
   },
   getThread: {

@@ -211,6 +211,7 @@ describe('a create whose thread is not confirmed by the store', () => {
   ])('leaves no ghost when the row comes %s', async (_name, lateMs) => {
     // More often than the store's client tries.
     service.store.inject(threadRow, { lateMs, response: 'fail' }, 3);
+    service.store.inject({ kind: 'delete', row: 'index' }, 'fail', 3);
     const answer = await create();
     expect([answer.status, answer.body.code]).toEqual([503, 'unavailable']);
     expect(await service.engine.calls()).toContainEqual(
