@@ -60,7 +60,8 @@ export async function startRun(
       if (await services.liveRuns.pending.flush(thread.value.activeRunId)) continue;
       const earlier = await findRepeated(services, thread.value, key);
       if (earlier) return { run: earlier, replayed: true };
-      await settleActiveRun(services, thread.value, thread.value.activeRunId);
+      // A thread and its active run go together: the thread was closed between the two reads, as the next one shows.
+      if (!(await settleActiveRun(services, thread.value, thread.value.activeRunId))) claims++;
       continue;
     }
     claims++;
@@ -115,16 +116,18 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
   }
 }
 
-/** @throws {AppError} thread_busy while the run is unfinished. */
+/**
+ * Brings a thread's active run up to date, so that the thread is free when the run has ended.
+ * @returns whether there is such a run.
+ * @throws {AppError} thread_busy while the run is unfinished.
+ */
 async function settleActiveRun(services: RunServices, { projectId, threadId }: Thread, runId: string) {
   const active = await services.runs.find(projectId, threadId, runId);
-  // One transaction writes both, so this is a fault of ours, and looking again would not mend it.
-  if (!active)
-    throw new AppError('internal_error', { cause: new Error('a thread names a run that is not there') });
-  const run = (await settle(services, active)).value;
-  if (!isFinished(run)) {
+  const run = active && (await settle(services, active).catch(ignoreGone))?.value;
+  if (run && !isFinished(run)) {
     throw new AppError('thread_busy', { activeRun: { runId, location: runLocation(run) } });
   }
+  return run !== undefined;
 }
 
 /** Claims a thread. A claim whose outcome is unknown is undone, since nothing of its run will reach the engine. */

@@ -1,6 +1,7 @@
 import type { MessagePage } from '../assistants/engine.ts';
 import { AppError, fieldError } from '../http/errors.ts';
 import { newId } from '../ids.ts';
+import { scheduleFollowUp } from '../runs/followUps.ts';
 import type { Run } from '../runs/run.ts';
 import { type RunServices, settle } from '../runs/settle.ts';
 import { isFinished } from '../runs/state.ts';
@@ -52,9 +53,12 @@ async function undoCreate(services: RunServices, thread: Thread): Promise<void> 
     // The thread may be there, and then needs its conversation.
     return;
   }
+  const { projectId, threadId } = thread;
   await Promise.all([
     removeConversation(services, thread),
     threads.removeFromIndex(thread).catch(() => undefined),
+    // The closed row is removed when the store can no longer be late.
+    scheduleFollowUp(services, { kind: 'deletion', projectId, threadId, attempt: 1 }),
   ]);
 }
 
