@@ -264,7 +264,7 @@ describe('npm start and its data folder', () => {
     const [issuer, engine, azurite] = await Promise.all([
       startTestIssuer(),
       startTestEngine(),
-      startAzurite({ port: await freePort() }),
+      startAzurite({ ports: { table: await freePort(), queue: await freePort() } }),
     ]);
     cleanups.push(issuer.close, engine.close, azurite.close);
     const parts = {
@@ -274,7 +274,11 @@ describe('npm start and its data folder', () => {
       OPENAI_API_KEY: 'key',
     };
     expect((await fail(parts)).output).toContain('runs here already');
-    const second = await start({ ...parts, TABLES_CONNECTION_STRING: azurite.connectionString });
+    const storage = {
+      TABLES_CONNECTION_STRING: azurite.connectionString,
+      QUEUES_CONNECTION_STRING: azurite.connectionString,
+    };
+    const second = await start({ ...parts, ...storage });
     expect(await second.end('SIGTERM')).toBe(0);
     expect(await first.end('SIGTERM')).toBe(0);
   });
