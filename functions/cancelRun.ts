@@ -3,9 +3,9 @@ import { openProject } from '../shared/auth/access.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { parseRunId, parseThreadId } from '../shared/http/requests.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
-import { cancel } from '../shared/runs/cancel.ts';
+import { toRunBody } from '../shared/model/run.ts';
+import { cancel } from '../shared/runs/cancelRun.ts';
 import { findRun } from '../shared/runs/findRun.ts';
-import { toRunBody } from '../shared/runs/run.ts';
 
 /** Cancels an unfinished run and frees its thread. */
 export const cancelRun = endpoint('An error occurred while cancelling the run', async (request, context) => {

@@ -1,6 +1,6 @@
 import { app, type InvocationContext } from '@azure/functions';
+import { AppError } from '../shared/errors.ts';
 import { describeFailure } from '../shared/failures.ts';
-import { AppError } from '../shared/http/errors.ts';
 import { openContext, type ServiceContext } from '../shared/invocation.ts';
 import {
   type DeletionFollowUp,
@@ -8,10 +8,10 @@ import {
   parseFollowUp,
   type RunFollowUp,
 } from '../shared/model/followUp.ts';
+import type { Run } from '../shared/model/run.ts';
+import { deadline, isFinished } from '../shared/model/runState.ts';
 import { scheduleFollowUp } from '../shared/runs/followUps.ts';
-import type { Run } from '../shared/runs/run.ts';
-import { settle } from '../shared/runs/settle.ts';
-import { deadline, isFinished } from '../shared/runs/state.ts';
+import { settle } from '../shared/runs/refreshRun.ts';
 import { followUpQueueName } from '../shared/storage/followUpQueue.ts';
 import { resumeDeletion } from '../shared/threads/deleteThread.ts';
 

@@ -3,9 +3,9 @@ import { openProject } from '../shared/auth/access.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { parseWaitSeconds } from '../shared/http/query.ts';
 import { parseRunId, parseThreadId } from '../shared/http/requests.ts';
+import { runResponse } from '../shared/http/runResponse.ts';
 import { findRun } from '../shared/runs/findRun.ts';
-import { runResponse } from '../shared/runs/runResponse.ts';
-import { settle } from '../shared/runs/settle.ts';
+import { settle } from '../shared/runs/refreshRun.ts';
 import { waitForChange } from '../shared/runs/waitForChange.ts';
 
 /** Tells how a run stands, at once or as soon as that changes. */

@@ -4,9 +4,9 @@ import { endpoint } from '../shared/http/endpoint.ts';
 import { parseAfter, parseLimit, parseStatus } from '../shared/http/query.ts';
 import { parseThreadId } from '../shared/http/requests.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
-import { isRunId } from '../shared/ids.ts';
+import { isRunId } from '../shared/model/ids.ts';
+import { toRunBody } from '../shared/model/run.ts';
 import { listRuns as findRuns } from '../shared/runs/listRuns.ts';
-import { toRunBody } from '../shared/runs/run.ts';
 
 /** Lists a thread's runs, newest first. */
 export const listRuns = endpoint('An error occurred while listing the runs', async (request, context) => {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { ConfigError, parseConfig } from '../shared/config.ts';
 import { parseProjects } from '../shared/projects/project.ts';
-import { createProjectStore } from '../shared/projects/projectStore.ts';
+import { createProjectStore } from '../shared/storage/projectStore.ts';
 import { openTable } from '../shared/storage/tables.ts';
 
 /*

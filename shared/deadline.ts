@@ -1,4 +1,4 @@
-import { AppError } from './http/errors.ts';
+import { AppError } from './errors.ts';
 
 /** Longest time a caller waits for anything, with a second to spare for the answer's way back. */
 const requestMs = 29_000;

@@ -1,5 +1,5 @@
 import { ConfigError } from './config.ts';
-import { AppError } from './http/errors.ts';
+import { AppError } from './errors.ts';
 
 /** What goes into a line of the log: ids, codes, names and counts only; nothing of what people wrote. */
 export type LogFacts = Readonly<Record<string, string | number | readonly string[]>>;

@@ -1,13 +1,13 @@
-import { createEngine, type Engine } from './assistants/engine.ts';
 import { type Authenticate, createAuthenticate } from './auth/token.ts';
 import { type Config, parseConfig } from './config.ts';
 import { type Deadline, startDeadline } from './deadline.ts';
-import { cachedFind, createProjectStore, type ProjectStore } from './projects/projectStore.ts';
+import { createEngine, type Engine } from './engine/engine.ts';
 import { createLiveRuns, type LiveRuns } from './runs/liveRuns.ts';
-import { createRunStore, type RunStore } from './runs/runStore.ts';
 import { createFollowUpQueue, type FollowUpQueue } from './storage/followUpQueue.ts';
+import { cachedFind, createProjectStore, type ProjectStore } from './storage/projectStore.ts';
+import { createRunStore, type RunStore } from './storage/runStore.ts';
 import { lazyTable } from './storage/tables.ts';
-import { createThreadStore, type ThreadStore } from './threads/threadStore.ts';
+import { createThreadStore, type ThreadStore } from './storage/threadStore.ts';
 
 /** Everything with an effect that a handler may use. */
 export interface Services {

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { createEngine } from '../../shared/assistants/engine.ts';
 import type { Config } from '../../shared/config.ts';
+import { createEngine } from '../../shared/engine/engine.ts';
 import { parseProjects } from '../../shared/projects/project.ts';
-import { createProjectStore } from '../../shared/projects/projectStore.ts';
 import { openFollowUpQueue } from '../../shared/storage/followUpQueue.ts';
+import { createProjectStore } from '../../shared/storage/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
-import { createThreadStore } from '../../shared/threads/threadStore.ts';
+import { createThreadStore } from '../../shared/storage/threadStore.ts';
 
 import { type Signer, signToken } from '../issuer.ts';
 

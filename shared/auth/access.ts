@@ -1,5 +1,5 @@
+import { AppError } from '../errors.ts';
 import type { ApiRequest } from '../http/endpoint.ts';
-import { AppError } from '../http/errors.ts';
 import { isProjectId, normalProjectId, type Project } from '../projects/project.ts';
 import type { Services } from '../services.ts';
 import { type Caller, mayUse } from './caller.ts';

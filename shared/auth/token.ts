@@ -1,7 +1,7 @@
 import { type CryptoKey, createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { createCache } from '../cache.ts';
 import type { Config } from '../config.ts';
-import { AppError } from '../http/errors.ts';
+import { AppError } from '../errors.ts';
 import { lazy } from '../lazy.ts';
 import { type Caller, toCaller } from './caller.ts';
 

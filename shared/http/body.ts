@@ -1,5 +1,5 @@
 import { IncomingMessage } from 'node:http';
-import { AppError, fieldError } from './errors.ts';
+import { AppError, fieldError } from '../errors.ts';
 
 /** Largest request body, in bytes. `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` has to be larger, or the host answers first. */
 export const maxBodyBytes = 2 * 1024 * 1024;

@@ -3,7 +3,7 @@ import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } fr
 import { describeFailure } from '../failures.ts';
 import { openContext, type ServiceContext } from '../invocation.ts';
 import { readBody } from './body.ts';
-import { findRequest } from './proxied.ts';
+import { findRequest } from './proxyRequest.ts';
 import { errorResponse, withCommonHeaders } from './responses.ts';
 
 /** What a handler is given besides the request. */

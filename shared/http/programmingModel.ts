@@ -1,5 +1,5 @@
 import * as core from '@azure/functions-core';
-import { AppError, fieldError } from './errors.ts';
+import { AppError, fieldError } from '../errors.ts';
 import {
   claimRequest,
   closeSoon,
@@ -7,7 +7,7 @@ import {
   type ProxiedRequest,
   type Rejection,
   releaseRequest,
-} from './proxied.ts';
+} from './proxyRequest.ts';
 import { errorResponse, withCommonHeaders } from './responses.ts';
 
 /*

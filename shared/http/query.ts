@@ -1,6 +1,6 @@
-import type { RunStatus } from '../runs/run.ts';
+import { fieldError } from '../errors.ts';
+import type { RunStatus } from '../model/run.ts';
 import type { ApiRequest } from './endpoint.ts';
-import { fieldError } from './errors.ts';
 import { lastEventId } from './runEvents.ts';
 
 const maxWaitSeconds = 60;

@@ -1,9 +1,9 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import openApi from '../../openapi.json' with { type: 'json' };
-import { isRunId, isThreadId } from '../ids.ts';
-import type { RunInput } from '../runs/run.ts';
+import { AppError, type FieldErrors, fieldError } from '../errors.ts';
+import { isRunId, isThreadId } from '../model/ids.ts';
+import type { RunInput } from '../model/run.ts';
 import type { ApiRequest } from './endpoint.ts';
-import { AppError, type FieldErrors, fieldError } from './errors.ts';
 
 /** Parsers of what a client sends; each returns the value or throws the contract's error for it. */
 

@@ -1,5 +1,5 @@
 import type { HttpResponseInit } from '@azure/functions';
-import { AppError, type ErrorCode, type FieldErrors } from './errors.ts';
+import { AppError, type ErrorCode, type FieldErrors } from '../errors.ts';
 
 const statuses: Readonly<Record<ErrorCode, number>> = {
   invalid_request: 400,

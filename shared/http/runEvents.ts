@@ -1,7 +1,7 @@
-import { type Run, toRunBody } from '../runs/run.ts';
+import { type Run, toRunBody } from '../model/run.ts';
+import { isFinished } from '../model/runState.ts';
+import type { RunServices } from '../runs/refreshRun.ts';
 import type { FeedEntry } from '../runs/runFeed.ts';
-import type { RunServices } from '../runs/settle.ts';
-import { isFinished } from '../runs/state.ts';
 import type { Stored } from '../storage/rows.ts';
 import type { ServerSentEvent } from './eventStream.ts';
 

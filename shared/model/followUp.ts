@@ -1,4 +1,4 @@
-import { isRunId, isThreadId } from '../ids.ts';
+import { isRunId, isThreadId } from './ids.ts';
 
 /**
  * A message that outlives the request and the worker that sent it: a run is looked after until it has ended, a deletion

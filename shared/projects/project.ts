@@ -1,5 +1,5 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import schema from './project.schema.json' with { type: 'json' };
+import schema from '../model/project.schema.json' with { type: 'json' };
 
 /** What a project's record says; `project.schema.json` describes it. */
 export interface Project {

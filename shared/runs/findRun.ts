@@ -1,7 +1,7 @@
-import { AppError } from '../http/errors.ts';
+import { AppError } from '../errors.ts';
+import type { Run } from '../model/run.ts';
 import type { Stored } from '../storage/rows.ts';
-import type { Run } from './run.ts';
-import type { RunServices } from './settle.ts';
+import type { RunServices } from './refreshRun.ts';
 
 /**
  * A run as it is recorded.

@@ -1,8 +1,8 @@
+import type { Run } from '../model/run.ts';
 import type { Page } from '../storage/pages.ts';
+import type { RunPageRequest } from '../storage/runStore.ts';
 import { findCurrentThread } from '../threads/threads.ts';
-import type { Run } from './run.ts';
-import type { RunPageRequest } from './runStore.ts';
-import type { RunServices } from './settle.ts';
+import type { RunServices } from './refreshRun.ts';
 
 /**
  * Returns a page of a thread's runs, newest first. The thread's active run is brought up to date first; it is the only

@@ -1,9 +1,9 @@
+import type { Run } from '../model/run.ts';
 import { createSingleFlight, type SingleFlight } from '../singleFlight.ts';
 import type { Stored } from '../storage/rows.ts';
 import { createPendingWork, type PendingWork } from './pendingWork.ts';
-import type { Run } from './run.ts';
+import type { RunServices } from './refreshRun.ts';
 import { createRunFeeds, type RunFeeds } from './runFeed.ts';
-import type { RunServices } from './settle.ts';
 
 /** What this worker is doing about runs, shared by its requests. */
 export interface LiveRuns {

@@ -1,11 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EngineEvent, EngineStream } from '../assistants/engine.ts';
-import { AppError } from '../http/errors.ts';
+import type { EngineEvent, EngineStream } from '../engine/engine.ts';
+import { AppError } from '../errors.ts';
+import { sealMessageId } from '../model/messageId.ts';
+import type { Run } from '../model/run.ts';
+import {
+  deadline as deadlineOf,
+  isFinished,
+  type Observation,
+  observe,
+  type ReplyMessage,
+} from '../model/runState.ts';
 import type { Stored } from '../storage/rows.ts';
-import { sealMessageId } from '../threads/messageId.ts';
-import type { Run } from './run.ts';
-import { type RunServices, record, settle } from './settle.ts';
-import { deadline as deadlineOf, isFinished, type Observation, observe, type ReplyMessage } from './state.ts';
+import { type RunServices, record, settle } from './refreshRun.ts';
 
 /*
  * One feed per run and worker serves everyone who waits for the run or reads its events. It reads the engine's stream

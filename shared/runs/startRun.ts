@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Assistant } from '../assistants/assistants.ts';
-import type { Submission } from '../assistants/engine.ts';
 import { settleWithin, waitWithin } from '../deadline.ts';
-import { AppError } from '../http/errors.ts';
-import { newId } from '../ids.ts';
+import type { Submission } from '../engine/engine.ts';
+import { AppError } from '../errors.ts';
+import { type IdempotencyKey, toIdempotencyKey } from '../model/idempotencyKey.ts';
+import { newId } from '../model/ids.ts';
+import { type Run, type RunErrorCode, type RunInput, runLocation } from '../model/run.ts';
+import { failOutcomeUnknown, failRejected, isFinished, observe } from '../model/runState.ts';
+import type { Thread } from '../model/thread.ts';
 import type { Project } from '../projects/project.ts';
 import type { Stored } from '../storage/rows.ts';
-import type { Thread } from '../threads/thread.ts';
+import type { Claim } from '../storage/runStore.ts';
 import { followUpWaitMs, scheduleFollowUp, toFollowUp } from './followUps.ts';
-import { type IdempotencyKey, toIdempotencyKey } from './idempotency.ts';
-import { type Run, type RunErrorCode, type RunInput, runLocation } from './run.ts';
-import type { Claim } from './runStore.ts';
-import { type RunServices, record, settle } from './settle.ts';
-import { failOutcomeUnknown, failRejected, isFinished, observe } from './state.ts';
+import { type RunServices, record, settle } from './refreshRun.ts';
 
 export interface StartRequest {
   readonly project: Project;

@@ -1,7 +1,7 @@
+import type { Run } from '../model/run.ts';
+import { deadline as deadlineOf, isFinished } from '../model/runState.ts';
 import type { Stored } from '../storage/rows.ts';
-import type { Run } from './run.ts';
-import { type RunServices, settle } from './settle.ts';
-import { deadline as deadlineOf, isFinished } from './state.ts';
+import { type RunServices, settle } from './refreshRun.ts';
 
 /**
  * Waits until a run's status is another one than given, or the time is up. While it waits it asks the store for nothing

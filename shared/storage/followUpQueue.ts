@@ -1,7 +1,7 @@
 import type { QueueClient, StoragePipelineOptions } from '@azure/storage-queue';
 import type { StorageConfig } from '../config.ts';
 import { within } from '../deadline.ts';
-import { AppError } from '../http/errors.ts';
+import { AppError } from '../errors.ts';
 import { lazy } from '../lazy.ts';
 import type { FollowUp } from '../model/followUp.ts';
 

@@ -1,7 +1,7 @@
 import type { TableEntityResult } from '@azure/data-tables';
-import { countDown, timePart } from '../ids.ts';
-import type { Run, RunErrorCode, RunStatus } from '../runs/run.ts';
-import type { NewThread, Thread } from '../threads/thread.ts';
+import { countDown, timePart } from '../model/ids.ts';
+import type { Run, RunErrorCode, RunStatus } from '../model/run.ts';
+import type { NewThread, Thread } from '../model/thread.ts';
 
 /*
  * The table `threads`. A thread and all its runs are one partition: the row `thread`, a row for each run by its id,

@@ -1,7 +1,7 @@
 import type { RestError, TableClient, TableServiceClientOptions } from '@azure/data-tables';
 import type { StorageConfig } from '../config.ts';
 import { type Deadline, within } from '../deadline.ts';
-import { AppError } from '../http/errors.ts';
+import { AppError } from '../errors.ts';
 import { lazy } from '../lazy.ts';
 
 export type TableName = 'projects' | 'threads';

@@ -1,6 +1,6 @@
-import { AppError } from '../http/errors.ts';
-import type { RunServices } from '../runs/settle.ts';
-import type { ClosedThread } from './threadStore.ts';
+import { AppError } from '../errors.ts';
+import type { RunServices } from '../runs/refreshRun.ts';
+import type { ClosedThread } from '../storage/threadStore.ts';
 
 const cancelMs = 5_000;
 const removeMs = 10_000;

@@ -1,12 +1,12 @@
-import type { MessagePage } from '../assistants/engine.ts';
-import { AppError, fieldError } from '../http/errors.ts';
-import { newId } from '../ids.ts';
+import type { MessagePage } from '../engine/engine.ts';
+import { AppError, fieldError } from '../errors.ts';
+import { newId } from '../model/ids.ts';
+import { openMessageId, sealMessageId } from '../model/messageId.ts';
+import type { Run } from '../model/run.ts';
+import { isFinished } from '../model/runState.ts';
+import type { Thread } from '../model/thread.ts';
 import { scheduleFollowUp } from '../runs/followUps.ts';
-import type { Run } from '../runs/run.ts';
-import { type RunServices, settle } from '../runs/settle.ts';
-import { isFinished } from '../runs/state.ts';
-import { openMessageId, sealMessageId } from './messageId.ts';
-import type { Thread } from './thread.ts';
+import { type RunServices, settle } from '../runs/refreshRun.ts';
 
 /** Each for a call to the engine. */
 const openMs = 20_000;

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import OpenAI from 'openai';
-import { type RunRequest, toResponseParams } from '../../shared/assistants/runRequest.ts';
+import { type RunRequest, toResponseParams } from '../../shared/engine/responseParams.ts';
 
 /*
  * What a create cannot do without: HTTP, and the one call to the engine, left after its first event. No token, no

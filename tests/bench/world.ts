@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Project } from '../../shared/projects/project.ts';
-import { createProjectStore } from '../../shared/projects/projectStore.ts';
 import { openFollowUpQueue } from '../../shared/storage/followUpQueue.ts';
+import { createProjectStore } from '../../shared/storage/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
 import { type EngineRun, startTestEngine, type TestEngine } from '../support/engine.ts';
 import type { TestIssuer } from '../support/issuer.ts';

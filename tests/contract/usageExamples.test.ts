@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { createEngine } from '../../shared/assistants/engine.ts';
 import { parseConfig } from '../../shared/config.ts';
+import { createEngine } from '../../shared/engine/engine.ts';
 import { lazyTable } from '../../shared/storage/tables.ts';
-import { createThreadStore } from '../../shared/threads/threadStore.ts';
+import { createThreadStore } from '../../shared/storage/threadStore.ts';
 import { type Answer, type Call, startService, type TestService } from '../support/service.ts';
 import { readBlocks } from './document.ts';
 import { type Page, runPage } from './page.ts';

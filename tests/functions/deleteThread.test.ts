@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { newId } from '../../shared/ids.ts';
+import { newId } from '../../shared/model/ids.ts';
 import { startService, type TestService } from '../support/service.ts';
 import type { FaultTarget } from '../support/storeProxy.ts';
 import { insertRows, rowsOf, threadsTable } from '../support/table.ts';

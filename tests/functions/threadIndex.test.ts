@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { newId } from '../../shared/ids.ts';
-import { createThreadStore, type ThreadStore } from '../../shared/threads/threadStore.ts';
+import { newId } from '../../shared/model/ids.ts';
+import { createThreadStore, type ThreadStore } from '../../shared/storage/threadStore.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { proxiedThreadsTable, rowsOf } from '../support/table.ts';
 

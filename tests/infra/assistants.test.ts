@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { assistantFiles, folderFaults, listing } from '../../infra/assistants.ts';
-import schema from '../../shared/projects/project.schema.json' with { type: 'json' };
+import schema from '../../shared/model/project.schema.json' with { type: 'json' };
 import { describeCompiled, snapshot } from './compiled.ts';
 
 const infra = join(import.meta.dirname, '../../infra');

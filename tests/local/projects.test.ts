@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { freePort } from '../../local/azurite.ts';
 import { parseConfig } from '../../shared/config.ts';
-import { createProjectStore, type ProjectStore } from '../../shared/projects/projectStore.ts';
+import { createProjectStore, type ProjectStore } from '../../shared/storage/projectStore.ts';
 import { lazyTable } from '../../shared/storage/tables.ts';
 import { projectFolder } from '../support/process.ts';
 import { startService, type TestService } from '../support/service.ts';

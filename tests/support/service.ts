@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { HostStatus } from '../../local/host/host.ts';
 import type { Project } from '../../shared/projects/project.ts';
-import { createProjectStore } from '../../shared/projects/projectStore.ts';
+import { createProjectStore } from '../../shared/storage/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
 import { startTestEngine, type TestEngine } from './engine.ts';
 import { startTestIssuer, type TestIssuer } from './issuer.ts';

@@ -1,7 +1,7 @@
 import { HttpRequest } from '@azure/functions';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { AppError } from '../../../shared/http/errors.ts';
+import { AppError } from '../../../shared/errors.ts';
 import { parseLimit } from '../../../shared/http/query.ts';
 import {
   parseIdempotencyKey,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { AppError, type AppErrorOptions, type ErrorCode } from '../../../shared/http/errors.ts';
+import { AppError, type AppErrorOptions, type ErrorCode } from '../../../shared/errors.ts';
 import { errorResponse, jsonResponse } from '../../../shared/http/responses.ts';
 
 const failure = 'An error occurred while creating the thread run';

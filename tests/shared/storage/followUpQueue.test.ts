@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { AppError } from '../../../shared/http/errors.ts';
+import { AppError } from '../../../shared/errors.ts';
 import type { FollowUp } from '../../../shared/model/followUp.ts';
 import { createFollowUpQueue, type FollowUpQueue } from '../../../shared/storage/followUpQueue.ts';
 import { type QueueProxy, startQueueProxy } from '../../support/queueProxy.ts';

@@ -8,7 +8,7 @@ import {
   isRefusal,
   toAppError,
   toStartError,
-} from '../../../shared/assistants/engineErrors.ts';
+} from '../../../shared/engine/engineErrors.ts';
 
 /** The very error that the engine's client throws for an answer. */
 const answered = (status: number, code: string | null = null, headers: Record<string, string> = {}) =>

@@ -1,7 +1,7 @@
-import { conditionalResponse } from '../http/conditional.ts';
-import type { ApiRequest } from '../http/endpoint.ts';
-import { type Run, toRunBody } from './run.ts';
-import { isFinished } from './state.ts';
+import { type Run, toRunBody } from '../model/run.ts';
+import { isFinished } from '../model/runState.ts';
+import { conditionalResponse } from './conditional.ts';
+import type { ApiRequest } from './endpoint.ts';
 
 /** Seconds between two looks of a polling client, as the contract recommends. */
 const pollSeconds = 2;

@@ -1,7 +1,8 @@
 import type { TableEntityResult, TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
-import { AppError, fieldError } from '../http/errors.ts';
-import { type Page, type PageRequest, queryRows } from '../storage/pages.ts';
+import { AppError, fieldError } from '../errors.ts';
+import type { NewThread, Thread, ThreadKey } from '../model/thread.ts';
+import { type Page, type PageRequest, queryRows } from './pages.ts';
 import {
   type IndexRow,
   indexRowKeyOf,
@@ -15,9 +16,8 @@ import {
   toPartitionKey,
   toThread,
   toThreadRow,
-} from '../storage/rows.ts';
-import { filter, roundTrip, type Table } from '../storage/tables.ts';
-import type { NewThread, Thread, ThreadKey } from './thread.ts';
+} from './rows.ts';
+import { filter, roundTrip, type Table } from './tables.ts';
 
 /** A thread's entry in its project's index, as it was written. */
 export interface IndexEntry {

@@ -1,5 +1,5 @@
-import { AppError, type ErrorCode } from '../http/errors.ts';
-import type { RunErrorCode } from '../runs/run.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
+import type { RunErrorCode } from '../model/run.ts';
 
 /** What an error of the engine's client tells, whatever its class. */
 interface EngineFault {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Run } from '../../../shared/runs/run.ts';
+import type { Run } from '../../../shared/model/run.ts';
 import {
   deadline,
   expire,
@@ -9,7 +9,7 @@ import {
   isFinished,
   type Observation,
   observe,
-} from '../../../shared/runs/state.ts';
+} from '../../../shared/model/runState.ts';
 
 const createdAt = new Date('2026-01-01T00:00:00.000Z');
 const at = (seconds: number) => new Date(createdAt.getTime() + seconds * 1000);

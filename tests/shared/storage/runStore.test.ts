@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from '@jest/globals';
-import { newId } from '../../../shared/ids.ts';
-import { toIdempotencyKey } from '../../../shared/runs/idempotency.ts';
-import type { Run } from '../../../shared/runs/run.ts';
-import { createRunStore, type RunStore } from '../../../shared/runs/runStore.ts';
-import { failRejected, observe } from '../../../shared/runs/state.ts';
+import { toIdempotencyKey } from '../../../shared/model/idempotencyKey.ts';
+import { newId } from '../../../shared/model/ids.ts';
+import type { Run } from '../../../shared/model/run.ts';
+import { failRejected, observe } from '../../../shared/model/runState.ts';
+import type { Thread } from '../../../shared/model/thread.ts';
 import type { Stored } from '../../../shared/storage/rows.ts';
+import { createRunStore, type RunStore } from '../../../shared/storage/runStore.ts';
 import { openTable } from '../../../shared/storage/tables.ts';
-import type { Thread } from '../../../shared/threads/thread.ts';
-import { createThreadStore, type ThreadStore } from '../../../shared/threads/threadStore.ts';
+import { createThreadStore, type ThreadStore } from '../../../shared/storage/threadStore.ts';
 
 let runs: RunStore;
 let threads: ThreadStore;

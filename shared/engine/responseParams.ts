@@ -1,7 +1,7 @@
 import type OpenAI from 'openai';
+import type { Assistant, AssistantTool } from '../assistants/assistants.ts';
+import type { Run, RunInput } from '../model/run.ts';
 import type { Project } from '../projects/project.ts';
-import type { Run, RunInput } from '../runs/run.ts';
-import type { Assistant, AssistantTool } from './assistants.ts';
 
 export interface RunRequest {
   readonly run: Run;

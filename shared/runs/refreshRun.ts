@@ -1,9 +1,9 @@
 import { waitWithin } from '../deadline.ts';
-import { AppError } from '../http/errors.ts';
+import { AppError } from '../errors.ts';
 import type { ServiceContext } from '../invocation.ts';
+import type { Run } from '../model/run.ts';
+import { deadline as deadlineOf, expire, isFinished, observe } from '../model/runState.ts';
 import type { Stored } from '../storage/rows.ts';
-import type { Run } from './run.ts';
-import { deadline as deadlineOf, expire, isFinished, observe } from './state.ts';
 
 export type RunServices = Pick<
   ServiceContext,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { isRunId, isThreadId, newId } from '../../shared/ids.ts';
+import { isRunId, isThreadId, newId } from '../../../shared/model/ids.ts';
 
 /** As far as nine digits of base 36 reach, in the year 5188. */
 const milliseconds = fc.integer({ min: 0, max: 36 ** 9 - 1 });

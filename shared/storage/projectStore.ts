@@ -1,7 +1,7 @@
 import type { TableEntityResult } from '@azure/data-tables';
 import { createCache } from '../cache.ts';
-import { roundTrip, type Table } from '../storage/tables.ts';
-import { normalProjectId, type Project } from './project.ts';
+import { normalProjectId, type Project } from '../projects/project.ts';
+import { roundTrip, type Table } from './tables.ts';
 
 /** A project's row; lists are JSON because a table cell holds none. */
 interface ProjectRow {

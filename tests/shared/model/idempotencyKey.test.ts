@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { toIdempotencyKey } from '../../../shared/runs/idempotency.ts';
+import { toIdempotencyKey } from '../../../shared/model/idempotencyKey.ts';
 
 const key = fc.string({
   unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),

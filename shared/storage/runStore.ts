@@ -1,6 +1,10 @@
 import type { TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
-import { type Page, type PageRequest, queryRows } from '../storage/pages.ts';
+import type { IdempotencyKey } from '../model/idempotencyKey.ts';
+import type { Run, RunStatus } from '../model/run.ts';
+import { isFinished } from '../model/runState.ts';
+import type { Thread } from '../model/thread.ts';
+import { type Page, type PageRequest, queryRows } from './pages.ts';
 import {
   type KeyRow,
   type RunRow,
@@ -9,12 +13,8 @@ import {
   toPartitionKey,
   toRun,
   toRunRow,
-} from '../storage/rows.ts';
-import { filter, roundTrip, type StoreRefusal, type Table } from '../storage/tables.ts';
-import type { Thread } from '../threads/thread.ts';
-import type { IdempotencyKey } from './idempotency.ts';
-import type { Run, RunStatus } from './run.ts';
-import { isFinished } from './state.ts';
+} from './rows.ts';
+import { filter, roundTrip, type StoreRefusal, type Table } from './tables.ts';
 
 /*
  * One transaction changes a run together with its thread. What that keeps true:

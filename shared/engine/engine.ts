@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type OpenAI from 'openai';
 import type { Config } from '../config.ts';
 import { within } from '../deadline.ts';
-import { AppError, type ErrorCode } from '../http/errors.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
 import { lazy } from '../lazy.ts';
-import type { RunErrorCode } from '../runs/run.ts';
-import type { Observation, ReplyMessage } from '../runs/state.ts';
-import type { Message } from '../threads/thread.ts';
+import type { RunErrorCode } from '../model/run.ts';
+import type { Observation, ReplyMessage } from '../model/runState.ts';
+import type { Message } from '../model/thread.ts';
 import {
   CredentialUnavailable,
   engineFetch,
@@ -16,7 +16,7 @@ import {
   toRunErrorCode,
   toStartError,
 } from './engineErrors.ts';
-import { type RunRequest, toResponseParams } from './runRequest.ts';
+import { type RunRequest, toResponseParams } from './responseParams.ts';
 
 /**
  * What became of handing a run to the engine. `rejected`: it certainly did not accept the run; `refused`: it did not

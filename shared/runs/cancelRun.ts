@@ -1,8 +1,8 @@
-import { AppError } from '../http/errors.ts';
+import { AppError } from '../errors.ts';
+import type { Run } from '../model/run.ts';
+import { isFinished, type Observation, observe } from '../model/runState.ts';
 import type { Stored } from '../storage/rows.ts';
-import type { Run } from './run.ts';
-import { type RunServices, record } from './settle.ts';
-import { isFinished, type Observation, observe } from './state.ts';
+import { type RunServices, record } from './refreshRun.ts';
 
 const cancelMs = 10_000;
 
