@@ -3,7 +3,7 @@ import { openProject } from '../shared/auth/access.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { parseRunId, parseThreadId } from '../shared/http/requests.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
-import { toRunBody } from '../shared/model/run.ts';
+import { toRunBody } from '../shared/http/runBody.ts';
 import { cancel } from '../shared/runs/cancelRun.ts';
 import { findRun } from '../shared/runs/findRun.ts';
 

@@ -3,7 +3,7 @@ import { openProject } from '../shared/auth/access.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { parseIdempotencyKey, parseRunInput, parseThreadId } from '../shared/http/requests.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
-import { runLocation, toCreatedBody } from '../shared/model/run.ts';
+import { runLocation, toCreatedBody } from '../shared/http/runBody.ts';
 import { startRun } from '../shared/runs/startRun.ts';
 
 /** Posts a message to a thread and starts the run that answers it. */

@@ -2,7 +2,7 @@ import { app } from '@azure/functions';
 import { openProject } from '../shared/auth/access.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
-import { threadLocation, toThreadBody } from '../shared/model/thread.ts';
+import { threadLocation, toThreadBody } from '../shared/http/threadBody.ts';
 import { createThread as openThread } from '../shared/threads/threads.ts';
 
 /** Opens an empty thread in a project; a body is not read. */

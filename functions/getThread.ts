@@ -4,7 +4,7 @@ import { endpoint } from '../shared/http/endpoint.ts';
 import { parseLimit } from '../shared/http/query.ts';
 import { parseThreadId } from '../shared/http/requests.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
-import { toThreadBody } from '../shared/model/thread.ts';
+import { toThreadBody } from '../shared/http/threadBody.ts';
 import { findCurrentThread, listMessages } from '../shared/threads/threads.ts';
 
 /** Shows a thread with a page of its messages. */

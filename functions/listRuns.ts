@@ -4,8 +4,8 @@ import { endpoint } from '../shared/http/endpoint.ts';
 import { parseAfter, parseLimit, parseStatus } from '../shared/http/query.ts';
 import { parseThreadId } from '../shared/http/requests.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
+import { toRunBody } from '../shared/http/runBody.ts';
 import { isRunId } from '../shared/model/ids.ts';
-import { toRunBody } from '../shared/model/run.ts';
 import { listRuns as findRuns } from '../shared/runs/listRuns.ts';
 
 /** Lists a thread's runs, newest first. */

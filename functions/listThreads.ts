@@ -3,8 +3,8 @@ import { openProject } from '../shared/auth/access.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { parseAfter, parseLimit } from '../shared/http/query.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
+import { toThreadBody } from '../shared/http/threadBody.ts';
 import { isThreadId } from '../shared/model/ids.ts';
-import { toThreadBody } from '../shared/model/thread.ts';
 
 /** Lists a project's threads, newest first. */
 export const listThreads = endpoint(

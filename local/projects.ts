@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { ConfigError, parseConfig } from '../shared/config.ts';
-import { parseProjects } from '../shared/projects/project.ts';
+import { parseProjects } from '../shared/projects/projects.ts';
 import { createProjectStore } from '../shared/storage/projectStore.ts';
 import { openTable } from '../shared/storage/tables.ts';
 

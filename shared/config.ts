@@ -1,5 +1,6 @@
-import { type Assistant, parseAssistants } from './assistants/assistants.ts';
+import { parseAssistants } from './assistants/assistants.ts';
 import { deepFreeze } from './freeze.ts';
+import type { Assistant } from './model/assistant.ts';
 
 /** Names of all settings, as `local.settings.sample.json` and `infra/` spell them. */
 export const settingNames = [

@@ -1,3 +1,5 @@
+import type { RunKey } from './model/run.ts';
+
 /** Stable codes of the API's errors, for clients to compare instead of sentences. */
 export type ErrorCode =
   | 'invalid_request'
@@ -25,7 +27,7 @@ export interface AppErrorOptions {
   readonly challenge?: string;
   readonly retryAfterSeconds?: number | undefined;
   /** thread_busy: the run that the caller has to wait for, when it is known. */
-  readonly activeRun?: { readonly runId: string; readonly location: string };
+  readonly activeRun?: RunKey;
   /** invalid_request: at least one. */
   readonly fieldErrors?: FieldErrors;
 }

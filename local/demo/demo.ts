@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../../shared/config.ts';
 import { createEngine } from '../../shared/engine/engine.ts';
-import { parseProjects } from '../../shared/projects/project.ts';
+import { parseProjects } from '../../shared/projects/projects.ts';
 import { openFollowUpQueue } from '../../shared/storage/followUpQueue.ts';
 import { createProjectStore } from '../../shared/storage/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';

@@ -1,30 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { deepFreeze } from '../freeze.ts';
+import type { Assistant } from '../model/assistant.ts';
 import schema from './assistant.schema.json' with { type: 'json' };
-
-export type AssistantTool =
-  | {
-      readonly type: 'file_search';
-      readonly vectorStoreIds?: readonly string[];
-      readonly maxResults?: number;
-    }
-  | { readonly type: 'code_interpreter' }
-  | { readonly type: 'web_search' };
-
-/** An assistant as `assistant.schema.json` describes it. */
-export interface Assistant {
-  readonly id: string;
-  readonly name: string;
-  readonly model: string;
-  readonly instructions: string;
-  readonly tools?: readonly AssistantTool[];
-  /** 0 to 2. */
-  readonly temperature?: number;
-  /** Above 0, up to 1. */
-  readonly topP?: number;
-  readonly maxOutputTokens?: number;
-  readonly reasoningEffort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
-}
 
 // The tests check the schema; loading the meta-schemas for that here would slow every start.
 const ajv = new Ajv2020({ allErrors: true, discriminator: true, meta: false, validateSchema: false });

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import type { ApiRequest } from '../http/endpoint.ts';
-import { isProjectId, normalProjectId, type Project } from '../projects/project.ts';
+import { isProjectId, normalProjectId, type Project } from '../model/project.ts';
 import type { Services } from '../services.ts';
 import { type Caller, mayUse } from './caller.ts';
 

@@ -1,5 +1,5 @@
 import type { JWTPayload } from 'jose';
-import { normalProjectId, type Project } from '../projects/project.ts';
+import { normalProjectId, type Project } from '../model/project.ts';
 
 /** Who sent the request, as far as a verified token says. */
 export interface Caller {

@@ -1,7 +1,7 @@
 import type OpenAI from 'openai';
-import type { Assistant, AssistantTool } from '../assistants/assistants.ts';
+import type { Assistant, AssistantTool } from '../model/assistant.ts';
+import type { Project } from '../model/project.ts';
 import type { Run, RunInput } from '../model/run.ts';
-import type { Project } from '../projects/project.ts';
 
 export interface RunRequest {
   readonly run: Run;

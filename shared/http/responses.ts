@@ -1,5 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { AppError, type ErrorCode, type FieldErrors } from '../errors.ts';
+import { runLocation } from './runBody.ts';
 
 const statuses: Readonly<Record<ErrorCode, number>> = {
   invalid_request: 400,
@@ -96,7 +97,7 @@ export function errorResponse(error: unknown, failure: string, requestId: string
     {
       ...(retryAfterSeconds !== undefined && { 'Retry-After': String(Math.ceil(retryAfterSeconds)) }),
       ...(options.challenge && { 'WWW-Authenticate': options.challenge }),
-      ...(options.activeRun && { Location: options.activeRun.location }),
+      ...(options.activeRun && { Location: runLocation(options.activeRun) }),
     },
   );
 }

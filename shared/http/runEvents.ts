@@ -1,9 +1,10 @@
-import { type Run, toRunBody } from '../model/run.ts';
+import type { Run } from '../model/run.ts';
 import { isFinished } from '../model/runState.ts';
+import type { Stored } from '../model/stored.ts';
 import type { RunServices } from '../runs/refreshRun.ts';
 import type { FeedEntry } from '../runs/runFeed.ts';
-import type { Stored } from '../storage/rows.ts';
 import type { ServerSentEvent } from './eventStream.ts';
+import { toRunBody } from './runBody.ts';
 
 /** The id of a run's last event; whoever has seen it has seen everything. */
 export const lastEventId = 'end';

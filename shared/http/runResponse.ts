@@ -1,7 +1,8 @@
-import { type Run, toRunBody } from '../model/run.ts';
+import type { Run } from '../model/run.ts';
 import { isFinished } from '../model/runState.ts';
 import { conditionalResponse } from './conditional.ts';
 import type { ApiRequest } from './endpoint.ts';
+import { toRunBody } from './runBody.ts';
 
 /** Seconds between two looks of a polling client, as the contract recommends. */
 const pollSeconds = 2;

@@ -24,14 +24,3 @@ export interface Message {
   /** Plain text; parts that are no text are left out. */
   readonly content: string;
 }
-
-/** The part of a thread that the contract shows in every answer. */
-export const toThreadBody = ({ threadId, projectId, createdAt }: NewThread) => ({
-  threadId,
-  projectId,
-  createdAt: createdAt.toISOString(),
-});
-
-/** Below `/api`; ids are letters, digits, `_` and `-`, so nothing needs escaping. */
-export const threadLocation = ({ projectId, threadId }: ThreadKey) =>
-  `/api/projects/${projectId}/threads/${threadId}`;

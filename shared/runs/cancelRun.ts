@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
 import { isFinished, type Observation, observe } from '../model/runState.ts';
-import type { Stored } from '../storage/rows.ts';
+import type { Stored } from '../model/stored.ts';
 import { type RunServices, record } from './refreshRun.ts';
 
 const cancelMs = 10_000;

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
-import type { Stored } from '../storage/rows.ts';
+import type { Stored } from '../model/stored.ts';
 import type { RunServices } from './refreshRun.ts';
 
 /**

@@ -1,5 +1,5 @@
+import type { Page } from '../model/page.ts';
 import type { Run } from '../model/run.ts';
-import type { Page } from '../storage/pages.ts';
 import type { RunPageRequest } from '../storage/runStore.ts';
 import { findCurrentThread } from '../threads/threads.ts';
 import type { RunServices } from './refreshRun.ts';

@@ -1,6 +1,6 @@
 import type { Run } from '../model/run.ts';
+import type { Stored } from '../model/stored.ts';
 import { createSingleFlight, type SingleFlight } from '../singleFlight.ts';
-import type { Stored } from '../storage/rows.ts';
 import { createPendingWork, type PendingWork } from './pendingWork.ts';
 import type { RunServices } from './refreshRun.ts';
 import { createRunFeeds, type RunFeeds } from './runFeed.ts';

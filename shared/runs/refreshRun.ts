@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import type { ServiceContext } from '../invocation.ts';
 import type { Run } from '../model/run.ts';
 import { deadline as deadlineOf, expire, isFinished, observe } from '../model/runState.ts';
-import type { Stored } from '../storage/rows.ts';
+import type { Stored } from '../model/stored.ts';
 
 export type RunServices = Pick<
   ServiceContext,

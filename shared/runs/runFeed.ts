@@ -10,7 +10,7 @@ import {
   observe,
   type ReplyMessage,
 } from '../model/runState.ts';
-import type { Stored } from '../storage/rows.ts';
+import type { Stored } from '../model/stored.ts';
 import { type RunServices, record, settle } from './refreshRun.ts';
 
 /*

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Assistant } from '../assistants/assistants.ts';
 import { settleWithin, waitWithin } from '../deadline.ts';
 import type { Submission } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
+import type { Assistant } from '../model/assistant.ts';
 import { type IdempotencyKey, toIdempotencyKey } from '../model/idempotencyKey.ts';
 import { newId } from '../model/ids.ts';
-import { type Run, type RunErrorCode, type RunInput, runLocation } from '../model/run.ts';
+import type { Project } from '../model/project.ts';
+import type { Run, RunErrorCode, RunInput } from '../model/run.ts';
 import { failOutcomeUnknown, failRejected, isFinished, observe } from '../model/runState.ts';
+import type { Stored } from '../model/stored.ts';
 import type { Thread } from '../model/thread.ts';
-import type { Project } from '../projects/project.ts';
-import type { Stored } from '../storage/rows.ts';
 import type { Claim } from '../storage/runStore.ts';
 import { followUpWaitMs, scheduleFollowUp, toFollowUp } from './followUps.ts';
 import { type RunServices, record, settle } from './refreshRun.ts';
@@ -125,7 +125,7 @@ async function settleActiveRun(services: RunServices, { projectId, threadId }: T
   const active = await services.runs.find(projectId, threadId, runId);
   const run = active && (await settle(services, active).catch(ignoreGone))?.value;
   if (run && !isFinished(run)) {
-    throw new AppError('thread_busy', { activeRun: { runId, location: runLocation(run) } });
+    throw new AppError('thread_busy', { activeRun: run });
   }
   return run !== undefined;
 }

@@ -1,6 +1,6 @@
 import type { Run } from '../model/run.ts';
 import { deadline as deadlineOf, isFinished } from '../model/runState.ts';
-import type { Stored } from '../storage/rows.ts';
+import type { Stored } from '../model/stored.ts';
 import { type RunServices, settle } from './refreshRun.ts';
 
 /**

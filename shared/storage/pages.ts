@@ -2,20 +2,6 @@ import type { TableEntityResult } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
 import { queryMs, roundTrip, type Table } from './tables.ts';
 
-export interface PageRequest {
-  readonly limit: number;
-  /** The id that the page starts behind. */
-  readonly after: string | undefined;
-}
-
-export interface Page<T> {
-  /** As many as asked for, or fewer when the search stopped at its bound; `hasMore` is true then. */
-  readonly items: readonly T[];
-  readonly hasMore: boolean;
-  /** What the next page starts behind; that need not be one of the items. */
-  readonly lastId: string | undefined;
-}
-
 export interface Rows<Row extends object> {
   readonly rows: readonly TableEntityResult<Row>[];
   readonly hasMore: boolean;

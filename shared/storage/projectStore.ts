@@ -1,6 +1,5 @@
 import type { TableEntityResult } from '@azure/data-tables';
-import { createCache } from '../cache.ts';
-import { normalProjectId, type Project } from '../projects/project.ts';
+import { normalProjectId, type Project } from '../model/project.ts';
 import { roundTrip, type Table } from './tables.ts';
 
 /** A project's row; lists are JSON because a table cell holds none. */
@@ -14,12 +13,6 @@ interface ProjectRow {
 }
 
 const rowKey = 'project';
-
-/** How long a worker may act on a project's former record, an absent one included. */
-const cacheMs = 30_000;
-
-/** Bounds the memory that callers with invented project ids can take. */
-const cacheLimit = 1_000;
 
 /** The records of projects, whose ids are kept in normal form and found in any. */
 export interface ProjectStore {
@@ -54,19 +47,6 @@ export function createProjectStore(table: Table): ProjectStore {
         )) !== 'absent'
       );
     },
-  };
-}
-
-/** `find` with a memory of 30 s; callers that ask at the same time share one look-up, and a failed one is forgotten. */
-export function cachedFind(find: ProjectStore['find']): ProjectStore['find'] {
-  const cache = createCache<Promise<Project | undefined>>(cacheLimit);
-  return (projectId) => {
-    const cached = cache.get(projectId);
-    if (cached) return cached;
-    const project = find(projectId);
-    cache.set(projectId, project, Date.now() + cacheMs);
-    project.catch(() => cache.delete(projectId));
-    return project;
   };
 }
 

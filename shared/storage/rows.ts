@@ -88,12 +88,6 @@ export function toNewThread({
   };
 }
 
-/** Something read from or written to the store, with the version it had then. */
-export interface Stored<T> {
-  readonly value: T;
-  readonly etag: string;
-}
-
 export const toThreadRow = (thread: Thread): ThreadRow => ({
   createdAt: thread.createdAt,
   conversationId: thread.conversationId,

@@ -1,19 +1,13 @@
 import type { TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
 import type { IdempotencyKey } from '../model/idempotencyKey.ts';
+import type { Page, PageRequest } from '../model/page.ts';
 import type { Run, RunStatus } from '../model/run.ts';
 import { isFinished } from '../model/runState.ts';
+import type { Stored } from '../model/stored.ts';
 import type { Thread } from '../model/thread.ts';
-import { type Page, type PageRequest, queryRows } from './pages.ts';
-import {
-  type KeyRow,
-  type RunRow,
-  type Stored,
-  threadRowKey,
-  toPartitionKey,
-  toRun,
-  toRunRow,
-} from './rows.ts';
+import { queryRows } from './pages.ts';
+import { type KeyRow, type RunRow, threadRowKey, toPartitionKey, toRun, toRunRow } from './rows.ts';
 import { filter, roundTrip, type StoreRefusal, type Table } from './tables.ts';
 
 /*

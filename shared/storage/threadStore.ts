@@ -1,13 +1,14 @@
 import type { TableEntityResult, TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
 import { AppError, fieldError } from '../errors.ts';
+import type { Page, PageRequest } from '../model/page.ts';
+import type { Stored } from '../model/stored.ts';
 import type { NewThread, Thread, ThreadKey } from '../model/thread.ts';
-import { type Page, type PageRequest, queryRows } from './pages.ts';
+import { queryRows } from './pages.ts';
 import {
   type IndexRow,
   indexRowKeyOf,
   type RunRow,
-  type Stored,
   type ThreadRow,
   threadRowKey,
   toIndexPartitionKey,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Project } from '../../shared/projects/project.ts';
+import type { Project } from '../../shared/model/project.ts';
 import { openFollowUpQueue } from '../../shared/storage/followUpQueue.ts';
 import { createProjectStore } from '../../shared/storage/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';

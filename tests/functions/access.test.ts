@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { toIdempotencyKey } from '../../shared/model/idempotencyKey.ts';
-import type { Project } from '../../shared/projects/project.ts';
+import type { Project } from '../../shared/model/project.ts';
 import { type Answer, type Call, startService, type TestService } from '../support/service.ts';
 import { rowsOf } from '../support/table.ts';
 

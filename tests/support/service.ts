@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { HostStatus } from '../../local/host/host.ts';
-import type { Project } from '../../shared/projects/project.ts';
+import type { Project } from '../../shared/model/project.ts';
 import { createProjectStore } from '../../shared/storage/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
 import { startTestEngine, type TestEngine } from './engine.ts';

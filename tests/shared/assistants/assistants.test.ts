@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { type Assistant, assistantFaults, parseAssistants } from '../../../shared/assistants/assistants.ts';
+import { assistantFaults, parseAssistants } from '../../../shared/assistants/assistants.ts';
+import type { Assistant } from '../../../shared/model/assistant.ts';
 
 const smallest = { id: 'asst_1', name: 'One', model: 'gpt-5-mini', instructions: 'Help.' };
 

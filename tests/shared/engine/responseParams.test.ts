@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Assistant } from '../../../shared/assistants/assistants.ts';
 import { toResponseParams } from '../../../shared/engine/responseParams.ts';
+import type { Assistant } from '../../../shared/model/assistant.ts';
+import type { Project } from '../../../shared/model/project.ts';
 import type { RunInput } from '../../../shared/model/run.ts';
-import type { Project } from '../../../shared/projects/project.ts';
 
 const assistant: Assistant = { id: 'asst_1', name: 'One', model: 'gpt-5-mini', instructions: 'Help.' };
 const project: Project = { projectId: 'p', name: 'P', assistantId: 'asst_1', members: [], groups: [] };

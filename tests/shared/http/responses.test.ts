@@ -58,10 +58,10 @@ describe('an error', () => {
   });
 
   test('thread_busy leads to the run that the caller has to wait for', () => {
-    const activeRun = { runId: 'run_1', location: '/api/projects/p/threads/t/runs/run_1' };
+    const activeRun = { projectId: 'p', threadId: 't', runId: 'run_1' };
     const { body, headers } = respondTo('thread_busy', { activeRun });
     expect(body.activeRunId).toBe('run_1');
-    expect(headers['Location']).toBe(activeRun.location);
+    expect(headers['Location']).toBe('/api/projects/p/threads/t/runs/run_1');
   });
 
   test('unauthorized carries its challenge', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { isProjectId, normalProjectId, parseProjects } from '../../../shared/projects/project.ts';
+import { isProjectId, normalProjectId } from '../../../shared/model/project.ts';
+import { parseProjects } from '../../../shared/projects/projects.ts';
 
 const assistants = new Map([['asst_1', {}]]);
 const codeUnit = fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code));

@@ -1,0 +1,59 @@
+import type { Run, RunErrorCode, RunInput, RunKey, RunStatus, Usage } from '../model/run.ts';
+
+/** A run as the contract shows it. */
+export interface RunBody {
+  runId: string;
+  threadId: string;
+  status: RunStatus;
+  createdAt: string;
+  startedAt: string | null;
+  completedAt: string | null;
+  assistantId: string;
+  projectId: string;
+  instructions: string | null;
+  userMessage: string | null;
+  errorMessage?: string;
+  errorCode?: RunErrorCode;
+  usage?: Usage;
+  expiresAt?: string;
+}
+
+/** The answer to a create: the run as it was created, whatever has become of it since. */
+export function toCreatedBody(run: Run, input: RunInput): RunBody {
+  return {
+    runId: run.runId,
+    threadId: run.threadId,
+    status: 'queued',
+    createdAt: run.createdAt.toISOString(),
+    startedAt: null,
+    completedAt: null,
+    assistantId: run.assistantId,
+    projectId: run.projectId,
+    instructions: input.instructions,
+    userMessage: input.message,
+  };
+}
+
+/** The answer to a get. */
+export function toRunBody(run: Run): RunBody {
+  return {
+    runId: run.runId,
+    threadId: run.threadId,
+    status: run.status,
+    createdAt: run.createdAt.toISOString(),
+    startedAt: run.startedAt?.toISOString() ?? null,
+    completedAt: run.completedAt?.toISOString() ?? null,
+    assistantId: run.assistantId,
+    projectId: run.projectId,
+    instructions: null,
+    userMessage: null,
+    ...(run.errorMessage !== undefined && { errorMessage: run.errorMessage }),
+    ...(run.errorCode !== undefined && { errorCode: run.errorCode }),
+    ...(run.usage && { usage: run.usage }),
+    expiresAt: run.expiresAt.toISOString(),
+  };
+}
+
+/** Below `/api`; ids are letters, digits, `_` and `-`, so nothing needs escaping. */
+export const runLocation = ({ projectId, threadId, runId }: RunKey): string =>
+  `/api/projects/${projectId}/threads/${threadId}/runs/${runId}`;

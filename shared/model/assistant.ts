@@ -1,0 +1,23 @@
+export type AssistantTool =
+  | {
+      readonly type: 'file_search';
+      readonly vectorStoreIds?: readonly string[];
+      readonly maxResults?: number;
+    }
+  | { readonly type: 'code_interpreter' }
+  | { readonly type: 'web_search' };
+
+/** An assistant as `assistant.schema.json` describes it. */
+export interface Assistant {
+  readonly id: string;
+  readonly name: string;
+  readonly model: string;
+  readonly instructions: string;
+  readonly tools?: readonly AssistantTool[];
+  /** 0 to 2. */
+  readonly temperature?: number;
+  /** Above 0, up to 1. */
+  readonly topP?: number;
+  readonly maxOutputTokens?: number;
+  readonly reasoningEffort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
+}
