@@ -1,7 +1,8 @@
 import type { InvocationContext } from '@azure/functions';
 import { type Deadline, startDeadline } from './deadline.ts';
 import type { LogFacts } from './failures.ts';
-import { type Services, type Stores, services } from './services.ts';
+import type { Stores } from './runs/runServices.ts';
+import { type Services, services } from './services.ts';
 
 /** What the handler of any trigger is given besides its input. */
 export interface ServiceContext extends Services, Stores {

@@ -4,11 +4,12 @@ import { type Deadline, startDeadline } from './deadline.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { cachedFind } from './projects/cachedFind.ts';
 import { createLiveRuns, type LiveRuns } from './runs/liveRuns.ts';
+import type { Stores } from './runs/runServices.ts';
 import { createFollowUpQueue, type FollowUpQueue } from './storage/followUpQueue.ts';
 import { createProjectStore, type ProjectStore } from './storage/projectStore.ts';
-import { createRunStore, type RunStore } from './storage/runStore.ts';
+import { createRunStore } from './storage/runStore.ts';
 import { lazyTable } from './storage/tables.ts';
-import { createThreadStore, type ThreadStore } from './storage/threadStore.ts';
+import { createThreadStore } from './storage/threadStore.ts';
 
 /** Everything with an effect that a handler may use. */
 export interface Services {
@@ -22,11 +23,6 @@ export interface Services {
   readonly engine: Engine;
   readonly liveRuns: LiveRuns;
   readonly followUps: FollowUpQueue;
-}
-
-export interface Stores {
-  readonly threads: ThreadStore;
-  readonly runs: RunStore;
 }
 
 let built: Services | undefined;

@@ -1,8 +1,8 @@
 import type { Run } from '../model/run.ts';
 import { isFinished } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-import type { RunServices } from '../runs/refreshRun.ts';
 import type { FeedEntry } from '../runs/runFeed.ts';
+import type { RunServices } from '../runs/runServices.ts';
 import type { ServerSentEvent } from './eventStream.ts';
 import { toRunBody } from './runBody.ts';
 

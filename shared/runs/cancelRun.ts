@@ -2,7 +2,8 @@ import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
 import { isFinished, type Observation, observe } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-import { type RunServices, record } from './refreshRun.ts';
+import { record } from './refreshRun.ts';
+import type { RunServices } from './runServices.ts';
 
 const cancelMs = 10_000;
 

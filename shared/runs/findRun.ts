@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
 import type { Stored } from '../model/stored.ts';
-import type { RunServices } from './refreshRun.ts';
+import type { RunServices } from './runServices.ts';
 
 /**
  * A run as it is recorded.

@@ -1,7 +1,7 @@
 import { describeFailure } from '../failures.ts';
 import type { FollowUp } from '../model/followUp.ts';
 import type { Run } from '../model/run.ts';
-import type { RunServices } from './refreshRun.ts';
+import type { RunServices } from './runServices.ts';
 
 /** Delay of the first follow-up; each further one waits twice as long as the one before. */
 const firstDelaySeconds = 30;

@@ -2,7 +2,7 @@ import type { Page } from '../model/page.ts';
 import type { Run } from '../model/run.ts';
 import type { RunPageRequest } from '../storage/runStore.ts';
 import { findCurrentThread } from '../threads/threads.ts';
-import type { RunServices } from './refreshRun.ts';
+import type { RunServices } from './runServices.ts';
 
 /**
  * Returns a page of a thread's runs, newest first. The thread's active run is brought up to date first; it is the only

@@ -2,8 +2,8 @@ import type { Run } from '../model/run.ts';
 import type { Stored } from '../model/stored.ts';
 import { createSingleFlight, type SingleFlight } from '../singleFlight.ts';
 import { createPendingWork, type PendingWork } from './pendingWork.ts';
-import type { RunServices } from './refreshRun.ts';
 import { createRunFeeds, type RunFeeds } from './runFeed.ts';
+import type { RunServices } from './runServices.ts';
 
 /** What this worker is doing about runs, shared by its requests. */
 export interface LiveRuns {

@@ -1,14 +1,9 @@
 import { waitWithin } from '../deadline.ts';
 import { AppError } from '../errors.ts';
-import type { ServiceContext } from '../invocation.ts';
 import type { Run } from '../model/run.ts';
 import { deadline as deadlineOf, expire, isFinished, observe } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-
-export type RunServices = Pick<
-  ServiceContext,
-  'config' | 'threads' | 'runs' | 'engine' | 'workerStores' | 'liveRuns' | 'followUps' | 'deadline' | 'log'
->;
+import type { RunServices } from './runServices.ts';
 
 const lookUpMs = 10_000;
 

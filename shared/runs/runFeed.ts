@@ -11,7 +11,8 @@ import {
   type ReplyMessage,
 } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-import { type RunServices, record, settle } from './refreshRun.ts';
+import { record, settle } from './refreshRun.ts';
+import type { RunServices } from './runServices.ts';
 
 /*
  * One feed per run and worker serves everyone who waits for the run or reads its events. It reads the engine's stream

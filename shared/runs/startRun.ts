@@ -12,7 +12,8 @@ import type { Stored } from '../model/stored.ts';
 import type { Thread } from '../model/thread.ts';
 import type { Claim } from '../storage/runStore.ts';
 import { followUpWaitMs, scheduleFollowUp, toFollowUp } from './followUps.ts';
-import { type RunServices, record, settle } from './refreshRun.ts';
+import { record, settle } from './refreshRun.ts';
+import type { RunServices } from './runServices.ts';
 
 export interface StartRequest {
   readonly project: Project;

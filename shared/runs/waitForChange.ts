@@ -1,7 +1,8 @@
 import type { Run } from '../model/run.ts';
 import { deadline as deadlineOf, isFinished } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-import { type RunServices, settle } from './refreshRun.ts';
+import { settle } from './refreshRun.ts';
+import type { RunServices } from './runServices.ts';
 
 /**
  * Waits until a run's status is another one than given, or the time is up. While it waits it asks the store for nothing

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import type { RunServices } from '../runs/refreshRun.ts';
+import type { RunServices } from '../runs/runServices.ts';
 import type { ClosedThread } from '../storage/threadStore.ts';
 
 const cancelMs = 5_000;

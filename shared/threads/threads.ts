@@ -6,7 +6,8 @@ import type { Run } from '../model/run.ts';
 import { isFinished } from '../model/runState.ts';
 import type { Thread } from '../model/thread.ts';
 import { scheduleFollowUp } from '../runs/followUps.ts';
-import { type RunServices, settle } from '../runs/refreshRun.ts';
+import { settle } from '../runs/refreshRun.ts';
+import type { RunServices } from '../runs/runServices.ts';
 
 /** Each for a call to the engine. */
 const openMs = 20_000;
