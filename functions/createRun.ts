@@ -1,30 +1,25 @@
 import { app } from '@azure/functions';
-import { openProject } from '../shared/auth/access.ts';
+import { parseRunInput } from '../shared/http/body.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
-import { parseIdempotencyKey, parseRunInput, parseThreadId } from '../shared/http/requests.ts';
+import { parseIdempotencyKey } from '../shared/http/headers.ts';
+import { authorizeThread } from '../shared/http/params.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
 import { runLocation, toCreatedBody } from '../shared/http/runBody.ts';
 import { startRun } from '../shared/runs/startRun.ts';
 
-/** Posts a message to a thread and starts the run that answers it. */
-export const createRun = endpoint(
-  'An error occurred while creating the thread run',
-  async (request, context) => {
-    const project = await openProject(request, context);
-    const threadId = parseThreadId(request.params.threadId);
-    const idempotencyKey = parseIdempotencyKey(request);
-    const input = await parseRunInput(request);
-    const { run, replayed } = await startRun(context, { project, threadId, input, idempotencyKey });
-    return jsonResponse(201, toCreatedBody(run, input), {
-      Location: runLocation(run),
-      ...(replayed && { 'Idempotency-Replayed': 'true' }),
-    });
-  },
-);
-
+/** Posts a message to a thread and starts the run that replies to it. */
 app.http('createRun', {
   methods: ['POST'],
   authLevel: 'anonymous',
   route: 'projects/{projectId}/threads/{threadId}/runs',
-  handler: createRun,
+  handler: endpoint('An error occurred while creating the thread run', async (request, context) => {
+    const { project, threadKey } = await authorizeThread(request, context);
+    const idempotencyKey = parseIdempotencyKey(request);
+    const input = await parseRunInput(request);
+    const { run, replayed } = await startRun(context, { project, threadKey, input, idempotencyKey });
+    return jsonResponse(201, toCreatedBody(run, input), {
+      Location: runLocation(run),
+      ...(replayed && { 'Idempotency-Replayed': 'true' }),
+    });
+  }),
 });

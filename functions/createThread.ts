@@ -1,23 +1,18 @@
 import { app } from '@azure/functions';
-import { openProject } from '../shared/auth/access.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
+import { authorize } from '../shared/http/params.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
 import { threadLocation, toThreadBody } from '../shared/http/threadBody.ts';
-import { createThread as openThread } from '../shared/threads/threads.ts';
+import { createThread } from '../shared/threads/threads.ts';
 
-/** Opens an empty thread in a project; a body is not read. */
-export const createThread = endpoint(
-  'An error occurred while creating the thread',
-  async (request, context) => {
-    const { projectId } = await openProject(request, context);
-    const thread = await openThread(context, projectId);
-    return jsonResponse(201, toThreadBody(thread), { Location: threadLocation(thread) });
-  },
-);
-
+/** Creates an empty thread in a project. Ignores the request body. */
 app.http('createThread', {
   methods: ['POST'],
   authLevel: 'anonymous',
   route: 'projects/{projectId}/threads',
-  handler: createThread,
+  handler: endpoint('An error occurred while creating the thread', async (request, context) => {
+    const { project } = await authorize(request, context);
+    const thread = await createThread(context, project.projectId);
+    return jsonResponse(201, toThreadBody(thread), { Location: threadLocation(thread) });
+  }),
 });

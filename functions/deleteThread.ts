@@ -1,26 +1,19 @@
 import { app } from '@azure/functions';
-import { openProject } from '../shared/auth/access.ts';
 import { settleWithin } from '../shared/deadline.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
-import { parseThreadId } from '../shared/http/requests.ts';
+import { authorizeThread } from '../shared/http/params.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../shared/runs/followUps.ts';
-import { deleteThread as removeThread } from '../shared/threads/deleteThread.ts';
+import { deleteThread } from '../shared/threads/deleteThread.ts';
 
-/** Deletes a thread with its runs and messages; answers the same when it is gone already. */
-export const deleteThread = endpoint(
-  'An error occurred while deleting the thread',
-  async (request, context) => {
-    const { projectId } = await openProject(request, context);
-    const threadId = parseThreadId(request.params.threadId);
-    const followUp = scheduleFollowUp(context, { kind: 'deletion', projectId, threadId, attempt: 0 });
-    await removeThread(context, projectId, threadId).finally(() => settleWithin(followUpWaitMs, followUp));
-    return { status: 204, headers: {} };
-  },
-);
-
+/** Deletes a thread with its runs and messages. Responds the same when the thread is gone already. */
 app.http('deleteThread', {
   methods: ['DELETE'],
   authLevel: 'anonymous',
   route: 'projects/{projectId}/threads/{threadId}',
-  handler: deleteThread,
+  handler: endpoint('An error occurred while deleting the thread', async (request, context) => {
+    const { threadKey } = await authorizeThread(request, context);
+    const followUp = scheduleFollowUp(context, { kind: 'deletion', ...threadKey, attempt: 0 });
+    await deleteThread(context, threadKey).finally(() => settleWithin(followUpWaitMs, followUp));
+    return { status: 204, headers: {} };
+  }),
 });

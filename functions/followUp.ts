@@ -41,7 +41,7 @@ export async function followUp(message: unknown, invocation: InvocationContext):
 async function followUpRun(context: ServiceContext, followUp: RunFollowUp): Promise<void> {
   let run: Run | undefined;
   try {
-    const stored = await context.runs.find(followUp.projectId, followUp.threadId, followUp.runId);
+    const stored = await context.runs.find(followUp);
     if (!stored) return;
     run = stored.value;
     run = (await settle(context, stored)).value;
@@ -57,7 +57,7 @@ async function followUpRun(context: ServiceContext, followUp: RunFollowUp): Prom
 
 async function followUpDeletion(context: ServiceContext, followUp: DeletionFollowUp): Promise<void> {
   try {
-    await resumeDeletion(context, followUp.projectId, followUp.threadId);
+    await resumeDeletion(context, followUp);
     return;
   } catch (error) {
     // A fault of ours does not pass by itself: somebody has to see it.

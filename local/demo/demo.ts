@@ -36,7 +36,7 @@ export async function applyDemo(config: Config): Promise<void> {
     await store.put(known ? project : { ...project, assistantId });
   }
   const threadStore = createThreadStore(async () => threads);
-  const present = await threadStore.find(demoProjectId, demoThreadId);
+  const present = await threadStore.find({ projectId: demoProjectId, threadId: demoThreadId });
   // A store from before there was an index has no entry of it.
   if (present) return void (await threadStore.addToIndex(present.value));
   const labels = { projectId: demoProjectId, threadId: demoThreadId };

@@ -1,8 +1,7 @@
 import { AppError } from '../errors.ts';
-import type { ApiRequest } from '../http/endpoint.ts';
 import { isProjectId, normalProjectId, type Project } from '../model/project.ts';
-import type { Services } from '../services.ts';
 import { type Caller, mayUse } from './caller.ts';
+import type { Authenticate } from './token.ts';
 
 /** A caller with the project that the request is about. */
 export interface Access {
@@ -10,19 +9,26 @@ export interface Access {
   readonly project: Project;
 }
 
+/** What access is decided with. */
+export interface AccessServices {
+  readonly authenticate: Authenticate;
+  readonly findProject: (projectId: string) => Promise<Project | undefined>;
+}
+
 /**
- * Authenticates the caller and finds the project of the request: the first step of every route.
+ * Authenticates the caller, then finds the project.
+ * @param credentials value of the `Authorization` header.
+ * @param projectId as the request names it.
  * @throws {AppError} `unauthorized` or `token_expired`; then `access_denied`, the same for a project that
  * is not the caller's, does not exist, or cannot exist.
  */
-export async function authorizeProject(request: ApiRequest, services: Services): Promise<Access> {
-  const caller = await services.authenticate(request.headers.get('Authorization'));
-  const { projectId } = request.params;
-  const project = isProjectId(projectId) ? await services.findProject(normalProjectId(projectId)) : undefined;
+export async function authorizeProject(
+  { authenticate, findProject }: AccessServices,
+  credentials: string | null,
+  projectId: string | undefined,
+): Promise<Access> {
+  const caller = await authenticate(credentials);
+  const project = isProjectId(projectId) ? await findProject(normalProjectId(projectId)) : undefined;
   if (!project || !mayUse(caller, project)) throw new AppError('access_denied');
   return { caller, project };
 }
-
-/** The project of the request, for routes to whom the caller does not matter further. @throws as {@link authorizeProject}. */
-export const openProject = async (request: ApiRequest, services: Services): Promise<Project> =>
-  (await authorizeProject(request, services)).project;

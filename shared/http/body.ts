@@ -1,66 +1,57 @@
-import { IncomingMessage } from 'node:http';
-import { AppError, fieldError } from '../errors.ts';
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import openApi from '../../openapi.json' with { type: 'json' };
+import { AppError, type FieldErrors, fieldError } from '../errors.ts';
+import type { RunInput } from '../model/run.ts';
+import type { ApiRequest } from './endpoint.ts';
 
-/** Largest request body, in bytes. `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` has to be larger, or the host answers first. */
-export const maxBodyBytes = 2 * 1024 * 1024;
+// `npm run openapi:lint` checks the schema; loading the meta-schemas for that here would slow every start by 0.1 s.
+const ajv = new Ajv2020({ allErrors: true, verbose: true, meta: false, validateSchema: false });
+// Half a surrogate pair is no character, and no engine would take it.
+ajv.addFormat('well-formed', (text: string) => text.isWellFormed());
 
-/** How long a body may take to arrive, in milliseconds. */
-const bodyTimeoutMs = 15_000;
+const isRunInput = (body: unknown): body is { message: string; instructions?: string | null } =>
+  // Compiled by the first create and kept.
+  ajv.validate(openApi.components.schemas.CreateRunRequest, body);
 
-/**
- * Reads a request body as UTF-8 text, counting its bytes as they arrive.
- * @param body the request itself where HTTP streams: cancelling it as a web stream would close the connection, and the
- * response with it.
- * @param contentLength value of the `Content-Length` header.
- * @throws {AppError} payload_too_large beyond 2 MiB, request_timeout after 15 s, invalid_request when the body breaks off.
- */
-export async function readBody(
-  body: IncomingMessage | AsyncIterable<unknown> | null | undefined,
-  contentLength: string | null,
-): Promise<string> {
-  if (Number(contentLength ?? 0) > maxBodyBytes) throw new AppError('payload_too_large');
-  if (!body) return '';
-  const bytes = body instanceof IncomingMessage ? await readIncoming(body) : await readWhole(body);
-  return new TextDecoder().decode(bytes);
-}
-
-function readIncoming(incoming: IncomingMessage): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const settle = (settleWith: () => void) => {
-      clearTimeout(timer);
-      incoming.off('data', add).off('end', end).off('error', breakOff).off('close', breakOff);
-      settleWith();
-    };
-    const fail = (error: AppError) =>
-      settle(() => {
-        chunks.length = 0;
-        // Lets the rest pass unread; without a listener it would wait in the connection.
-        incoming.resume();
-        reject(error);
-      });
-    const add = (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > maxBodyBytes) fail(new AppError('payload_too_large'));
-      else chunks.push(chunk);
-    };
-    const end = () => settle(() => resolve(Buffer.concat(chunks)));
-    const breakOff = () => fail(fieldError('$', 'The request body ended before it was complete.'));
-    const timer = setTimeout(() => fail(new AppError('request_timeout')), bodyTimeoutMs);
-    if (incoming.destroyed) breakOff();
-    else incoming.on('data', add).on('end', end).on('error', breakOff).on('close', breakOff);
-  });
-}
-
-/** Without HTTP streaming the host has read the body already. */
-async function readWhole(body: AsyncIterable<unknown>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength;
-    if (size > maxBodyBytes) throw new AppError('payload_too_large');
-    chunks.push(chunk);
+/** @throws {AppError} invalid_request naming every faulty field; and as {@link ApiRequest.text} does. */
+export async function parseRunInput(request: ApiRequest): Promise<RunInput> {
+  const text = await request.text();
+  let body: unknown;
+  try {
+    // Without a body nothing is malformed; what it lacks are its fields.
+    body = text === '' ? {} : JSON.parse(text);
+  } catch {
+    // The parser's own message quotes the body, so it is dropped.
+    throw fieldError('$', 'The request body must be valid JSON.');
   }
-  return Buffer.concat(chunks);
+  if (!isRunInput(body)) {
+    throw new AppError('invalid_request', { fieldErrors: toFieldErrors(ajv.errors ?? []) });
+  }
+  return { message: body.message, instructions: body.instructions ?? null };
+}
+
+function toFieldErrors(errors: readonly ErrorObject[]): FieldErrors {
+  const fields: Record<string, string[]> = {};
+  for (const error of errors) {
+    const name = error.params['missingProperty'] ?? error.instancePath.slice(1);
+    const field = name === '' ? '$' : name[0].toUpperCase() + name.slice(1);
+    const text = toFieldError(field, error);
+    fields[field] = [...new Set([...(fields[field] ?? []), text])];
+  }
+  return fields;
+}
+
+/** The sentences of the contract's origin, ASP.NET's model validation; clients show them to people. */
+function toFieldError(field: string, { keyword, params, data }: ErrorObject & { data?: unknown }): string {
+  if (field === '$') return 'The request body must be a JSON object.';
+  switch (keyword) {
+    case 'maxLength':
+      return `The field ${field} must be a string with a maximum length of ${params['limit']}.`;
+    case 'type':
+      return data === null ? `The ${field} field is required.` : `The field ${field} must be a string.`;
+    case 'format':
+      return `The field ${field} must be well-formed Unicode text.`;
+    default:
+      return `The ${field} field is required.`;
+  }
 }

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { describeFailure } from '../failures.ts';
 import { openContext, type ServiceContext } from '../invocation.ts';
-import { readBody } from './body.ts';
 import { findRequest } from './proxyRequest.ts';
+import { readBody } from './readBody.ts';
 import { errorResponse, withCommonHeaders } from './responses.ts';
 
 /** What a handler is given besides the request. */

@@ -1,24 +1,30 @@
 import { fieldError } from '../errors.ts';
 import type { RunStatus } from '../model/run.ts';
 import type { ApiRequest } from './endpoint.ts';
-import { lastEventId } from './runEvents.ts';
 
 const maxWaitSeconds = 60;
 
+/** How long a client wants to wait for a change. */
+export interface Wait {
+  /** 0 to 60; 0 for a response right away. */
+  readonly seconds: number;
+  /** Whether it was asked for with `Prefer`, whose response says that the preference was applied. */
+  readonly preferred: boolean;
+}
+
 /**
- * How long the client wants to wait for news: `?wait=` or the header `Prefer: wait=` (RFC 7240, section 4.3).
- * @returns undefined when it asks for none.
+ * Reads `?wait=` or the header `Prefer: wait=` (RFC 7240, section 4.3); without either the client does not wait.
  * @throws {AppError} invalid_request for anything but whole seconds from 0 to 60.
  */
-export function parseWaitSeconds(request: ApiRequest): number | undefined {
-  const preferred = /(?:^|,)\s*wait\s*=\s*"?([^\s",;]*)/i.exec(request.headers.get('Prefer') ?? '')?.[1];
-  const value = request.query.get('wait') ?? preferred;
-  if (value === undefined) return undefined;
+export function parseWaitSeconds(request: ApiRequest): Wait {
+  const requested = request.query.get('wait');
+  const preference = /(?:^|,)\s*wait\s*=\s*"?([^\s",;]*)/i.exec(request.headers.get('Prefer') ?? '')?.[1];
+  const value = requested ?? preference ?? '0';
   const seconds = Number(value);
   if (!/^\d{1,2}$/.test(value) || seconds > maxWaitSeconds) {
     throw fieldError('Wait', 'The field Wait must be a whole number of seconds from 0 to 60.');
   }
-  return seconds;
+  return { seconds, preferred: requested === null && seconds > 0 };
 }
 
 /** @throws {AppError} invalid_request for a `limit` that is not a whole number from 1 to 100. */
@@ -61,18 +67,4 @@ export function parseAfter(
   if (after !== undefined && !isId(after))
     throw fieldError('After', 'The field After must be an id of the list.');
   return after;
-}
-
-/**
- * Where a stream of events is to go on (HTML, section 9.2.4).
- * @returns undefined for a stream from the start.
- * @throws {AppError} invalid_request for an id that no event has.
- */
-export function parseLastEventId(request: ApiRequest): number | typeof lastEventId | undefined {
-  const id = request.headers.get('Last-Event-ID');
-  if (id === null || id === '') return undefined;
-  if (id === lastEventId) return id;
-  if (!/^\d{1,9}$/.test(id))
-    throw fieldError('Last-Event-ID', 'The Last-Event-ID header must be the id of an event.');
-  return Number(id);
 }

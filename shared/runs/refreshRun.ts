@@ -65,7 +65,7 @@ async function saveOnce(services: RunServices, before: Stored<Run>, next: Run): 
     // Alerts count these lines: an expired run is one whose outcome a client may never learn.
     if (status === 'expired') services.log({ event: 'run_expired', projectId, threadId, runId });
   }
-  const current = saved ?? (await runs.find(next.projectId, next.threadId, next.runId));
+  const current = saved ?? (await runs.find(next));
   if (!current) throw new AppError('run_not_found');
   services.liveRuns.feeds.recorded(current);
   return current;

@@ -254,8 +254,7 @@ class RunFeed {
     await this.#pause(submissionPollMs);
     if (this.#stream !== undefined || this.#stop.signal.aborted) return;
     if (Date.now() >= deadlineOf(this.stored.value).getTime()) return this.#refresh();
-    const { projectId, threadId, runId } = this.stored.value;
-    const current = await this.#attempt(() => this.#services.runs.find(projectId, threadId, runId));
+    const current = await this.#attempt(() => this.#services.runs.find(this.stored.value));
     if (current.failed) return;
     if (!current.value) throw new AppError('run_not_found');
     this.adopt(current.value);
@@ -345,8 +344,7 @@ class RunFeed {
   }
 
   async #messageIdOf(itemId: string): Promise<string> {
-    const { projectId, threadId } = this.stored.value;
-    this.#conversationId ??= (await this.#services.threads.find(projectId, threadId))?.value.conversationId;
+    this.#conversationId ??= (await this.#services.threads.find(this.stored.value))?.value.conversationId;
     if (this.#conversationId === undefined) throw new AppError('run_not_found');
     return sealMessageId(this.#conversationId, itemId);
   }

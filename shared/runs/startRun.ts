@@ -6,10 +6,10 @@ import type { Assistant } from '../model/assistant.ts';
 import { type IdempotencyKey, toIdempotencyKey } from '../model/idempotencyKey.ts';
 import { newId } from '../model/ids.ts';
 import type { Project } from '../model/project.ts';
-import type { Run, RunErrorCode, RunInput } from '../model/run.ts';
+import type { Run, RunErrorCode, RunInput, RunKey } from '../model/run.ts';
 import { failOutcomeUnknown, failRejected, isFinished, observe } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-import type { Thread } from '../model/thread.ts';
+import type { Thread, ThreadKey } from '../model/thread.ts';
 import type { Claim } from '../storage/runStore.ts';
 import { followUpWaitMs, scheduleFollowUp, toFollowUp } from './followUps.ts';
 import { record, settle } from './refreshRun.ts';
@@ -17,7 +17,7 @@ import type { RunServices } from './runServices.ts';
 
 export interface StartRequest {
   readonly project: Project;
-  readonly threadId: string;
+  readonly threadKey: ThreadKey;
   readonly input: RunInput;
   readonly idempotencyKey: string | undefined;
 }
@@ -49,24 +49,24 @@ const maxClaims = 3;
  */
 export async function startRun(
   services: RunServices,
-  { project, threadId, input, idempotencyKey }: StartRequest,
+  { project, threadKey, input, idempotencyKey }: StartRequest,
 ): Promise<{ run: Run; replayed: boolean }> {
   const assistant = findAssistant(services, project);
   const key = idempotencyKey === undefined ? undefined : toIdempotencyKey(idempotencyKey, input);
   for (let claims = 0; claims < maxClaims; ) {
     if (services.deadline.within(startMs, recordMs) < leastStartMs) throw new AppError('unavailable');
-    const thread = await services.threads.find(project.projectId, threadId);
+    const thread = await services.threads.find(threadKey);
     if (!thread) throw new AppError('thread_not_found');
     if (thread.value.activeRunId !== undefined) {
       if (await services.liveRuns.pending.flush(thread.value.activeRunId)) continue;
       const earlier = await findRepeated(services, thread.value, key);
       if (earlier) return { run: earlier, replayed: true };
       // A thread and its active run go together: the thread was closed between the two reads, as the next one shows.
-      if (!(await settleActiveRun(services, thread.value, thread.value.activeRunId))) claims++;
+      if (!(await settleActiveRun(services, { ...threadKey, runId: thread.value.activeRunId }))) claims++;
       continue;
     }
     claims++;
-    const claim = await claimThread(services, thread, newRun(services, project, threadId), key);
+    const claim = await claimThread(services, thread, newRun(services, project, threadKey), key);
     if (claim === 'conflict') continue;
     if (claim === 'duplicateKey') {
       const earlier = await findRepeated(services, thread.value, key);
@@ -87,12 +87,11 @@ function findAssistant(services: RunServices, project: Project): Assistant {
   return assistant;
 }
 
-function newRun({ config }: RunServices, { projectId, assistantId }: Project, threadId: string): Run {
+function newRun({ config }: RunServices, { assistantId }: Project, threadKey: ThreadKey): Run {
   const createdAt = new Date();
   return {
+    ...threadKey,
     runId: newId('run', createdAt),
-    threadId,
-    projectId,
     assistantId,
     status: 'queued',
     createdAt,
@@ -111,7 +110,7 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
     const known = await runs.findKey(thread, key);
     if (!known) return undefined;
     if (known.fingerprint !== key.fingerprint) throw new AppError('idempotency_mismatch');
-    const run = (await runs.find(thread.projectId, thread.threadId, known.runId))?.value;
+    const run = (await runs.find({ ...thread, runId: known.runId }))?.value;
     const decided = !run || isFinished(run) || run.responseId !== undefined;
     if (decided || Date.now() >= until) return run;
   }
@@ -122,8 +121,8 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
  * @returns whether there is such a run.
  * @throws {AppError} thread_busy while the run is unfinished.
  */
-async function settleActiveRun(services: RunServices, { projectId, threadId }: Thread, runId: string) {
-  const active = await services.runs.find(projectId, threadId, runId);
+async function settleActiveRun(services: RunServices, runKey: RunKey) {
+  const active = await services.runs.find(runKey);
   const run = active && (await settle(services, active).catch(ignoreGone))?.value;
   if (run && !isFinished(run)) {
     throw new AppError('thread_busy', { activeRun: run });
@@ -144,7 +143,7 @@ async function claimThread(
     const { workerStores, liveRuns } = services;
     const settledAt = Date.now() + lateClaimMs;
     liveRuns.pending.retry(run.runId, async () => {
-      const late = await workerStores.runs.find(run.projectId, run.threadId, run.runId);
+      const late = await workerStores.runs.find(run);
       if (late) await workerStores.runs.save(late, failRejected(late.value, new Date()), key);
       else if (Date.now() < settledAt) throw new AppError('unavailable');
     });

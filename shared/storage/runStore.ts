@@ -2,10 +2,10 @@ import type { TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
 import type { IdempotencyKey } from '../model/idempotencyKey.ts';
 import type { Page, PageRequest } from '../model/page.ts';
-import type { Run, RunStatus } from '../model/run.ts';
+import type { Run, RunKey, RunStatus } from '../model/run.ts';
 import { isFinished } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-import type { Thread } from '../model/thread.ts';
+import type { Thread, ThreadKey } from '../model/thread.ts';
 import { queryRows } from './pages.ts';
 import { type KeyRow, type RunRow, threadRowKey, toPartitionKey, toRun, toRunRow } from './rows.ts';
 import { filter, roundTrip, type StoreRefusal, type Table } from './tables.ts';
@@ -27,11 +27,11 @@ export interface RunPageRequest extends PageRequest {
 const maxRunsSearched = 500;
 
 export interface RunStore {
-  find(projectId: string, threadId: string, runId: string): Promise<Stored<Run> | undefined>;
+  find(run: RunKey): Promise<Stored<Run> | undefined>;
   /** A page of a thread's runs, newest first; short of its limit when few of the newest 500 behind `after` match. */
-  list(projectId: string, threadId: string, page: RunPageRequest): Promise<Page<Run>>;
+  list(thread: ThreadKey, page: RunPageRequest): Promise<Page<Run>>;
   /** The run that a key started, with the fingerprint of what was asked then. */
-  findKey(thread: Thread, key: IdempotencyKey): Promise<KeyRow | undefined>;
+  findKey(thread: ThreadKey, key: IdempotencyKey): Promise<KeyRow | undefined>;
   /** Gives a free thread to a new run, with the key it came with, in one transaction. */
   claim(thread: Stored<Thread>, run: Run, key?: IdempotencyKey): Promise<Claim>;
   /**
@@ -50,14 +50,15 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
     once((client, options) => client.submitTransaction(actions, options));
 
   const store: RunStore = {
-    async find(projectId, threadId, runId) {
-      const key = toPartitionKey({ projectId, threadId });
-      const row = await once((client, options) => client.getEntity<RunRow>(key, runId, options));
+    async find(run) {
+      const row = await once((client, options) =>
+        client.getEntity<RunRow>(toPartitionKey(run), run.runId, options),
+      );
       return typeof row === 'object' && !row.removed ? { value: toRun(row), etag: row.etag } : undefined;
     },
 
-    async list(projectId, threadId, { limit, after, status }) {
-      const partitionKey = toPartitionKey({ projectId, threadId });
+    async list(threadKey, { limit, after, status }) {
+      const partitionKey = toPartitionKey(threadKey);
       const items: Run[] = [];
       let lastId = after;
       for (let searched = 0; searched < maxRunsSearched; ) {
@@ -108,7 +109,7 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
       }
       // The client repeats a transaction whose answer was lost, and then meets its own first try. Somebody may have
       // cancelled that run meanwhile: what has ended must not be handed to the engine.
-      const own = await store.find(run.projectId, run.threadId, run.runId);
+      const own = await store.find(run);
       return own && !isFinished(own.value) ? own : toClaimRefusal(answer);
     },
 

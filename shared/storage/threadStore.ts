@@ -38,7 +38,7 @@ export interface ThreadStore {
   removeFromIndex(thread: NewThread): Promise<void>;
   /** @param entry of the index, when the thread has one already. */
   add(thread: Thread, entry?: IndexEntry): Promise<'added' | 'exists'>;
-  find(projectId: string, threadId: string): Promise<Stored<Thread> | undefined>;
+  find(thread: ThreadKey): Promise<Stored<Thread> | undefined>;
   /**
    * A page of a project's threads, newest first.
    * @throws {AppError} invalid_request for an `after` from elsewhere that is no thread of the project.
@@ -162,8 +162,8 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
       return 'added';
     },
 
-    async find(projectId, threadId) {
-      const row = await readThread({ projectId, threadId });
+    async find(threadKey) {
+      const row = await readThread(threadKey);
       return row && !row.closed ? { value: toThread(row), etag: row.etag } : undefined;
     },
 

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import type { ThreadKey } from '../model/thread.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import type { ClosedThread } from '../storage/threadStore.ts';
 
@@ -11,12 +12,8 @@ const removeMs = 10_000;
  * on; one read is all it takes when nothing is left.
  * @throws {AppError} rate_limited, unavailable or internal_error when it has to be called again.
  */
-export async function deleteThread(
-  services: RunServices,
-  projectId: string,
-  threadId: string,
-): Promise<void> {
-  const thread = await services.threads.close({ projectId, threadId });
+export async function deleteThread(services: RunServices, threadKey: ThreadKey): Promise<void> {
+  const thread = await services.threads.close(threadKey);
   if (thread) await removeClosed(services, thread);
 }
 
@@ -25,12 +22,8 @@ export async function deleteThread(
  * another one, brought in with the same id since.
  * @throws {AppError} as {@link deleteThread} does.
  */
-export async function resumeDeletion(
-  services: RunServices,
-  projectId: string,
-  threadId: string,
-): Promise<void> {
-  const thread = await services.threads.findClosed({ projectId, threadId });
+export async function resumeDeletion(services: RunServices, threadKey: ThreadKey): Promise<void> {
+  const thread = await services.threads.findClosed(threadKey);
   if (thread) await removeClosed(services, thread);
 }
 

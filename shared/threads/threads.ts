@@ -4,7 +4,7 @@ import { newId } from '../model/ids.ts';
 import { openMessageId, sealMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
 import { isFinished } from '../model/runState.ts';
-import type { Thread } from '../model/thread.ts';
+import type { Thread, ThreadKey } from '../model/thread.ts';
 import { scheduleFollowUp } from '../runs/followUps.ts';
 import { settle } from '../runs/refreshRun.ts';
 import type { RunServices } from '../runs/runServices.ts';
@@ -77,16 +77,12 @@ export interface CurrentThread {
  * hold the answer of a run that is no longer active.
  * @throws {AppError} thread_not_found, rate_limited, unavailable, internal_error.
  */
-export async function findCurrentThread(
-  services: RunServices,
-  projectId: string,
-  threadId: string,
-): Promise<CurrentThread> {
-  const stored = await services.threads.find(projectId, threadId);
+export async function findCurrentThread(services: RunServices, threadKey: ThreadKey): Promise<CurrentThread> {
+  const stored = await services.threads.find(threadKey);
   if (!stored) throw new AppError('thread_not_found');
   const { activeRunId, ...idle } = stored.value;
   if (activeRunId === undefined) return { thread: idle, activeRun: undefined };
-  const active = await services.runs.find(projectId, threadId, activeRunId);
+  const active = await services.runs.find({ ...threadKey, runId: activeRunId });
   const run = active && (await settle(services, active).catch(threadClosed)).value;
   // A thread and its active run go together: it was closed in between.
   if (!run) throw new AppError('thread_not_found');

@@ -12,7 +12,7 @@ afterAll(() => apps.close());
 const functions = `
   const { eventStreamResponse } = shared('http/eventStream.ts');
   const { findRequest } = shared('http/proxied.ts');
-  const { readBody } = shared('http/body.ts');
+  const { readBody } = shared('http/readBody.ts');
   const { setTimeout: sleep } = require('node:timers/promises');
   const v8 = require('node:v8');
   v8.setFlagsFromString('--expose-gc');

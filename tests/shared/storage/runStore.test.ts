@@ -30,7 +30,7 @@ async function addThread(): Promise<Stored<Thread>> {
     conversationId: 'conv_1',
   };
   await threads.add(thread);
-  const stored = await threads.find(thread.projectId, thread.threadId);
+  const stored = await threads.find(thread);
   if (!stored) throw new Error('the thread was not added');
   return stored;
 }
@@ -50,8 +50,7 @@ async function claim(thread: Stored<Thread>, run = newRun(thread)): Promise<Stor
 }
 
 const cancelled = (run: Run) => observe(run, { status: 'cancelled' }, new Date());
-const activeRunOf = async ({ value }: Stored<Thread>) =>
-  (await threads.find(value.projectId, value.threadId))?.value.activeRunId;
+const activeRunOf = async ({ value }: Stored<Thread>) => (await threads.find(value))?.value.activeRunId;
 
 test('a claim that is repeated, because its response was lost, gives the run of its first try', async () => {
   const thread = await addThread();
@@ -75,7 +74,7 @@ test('a save on a finished run writes nothing, and leaves its thread to the run 
   const first = await claim(thread);
   const ended = await runs.save(first, cancelled(first.value));
   if (!ended) throw new Error('the first save was refused');
-  const freed = await threads.find(thread.value.projectId, thread.value.threadId);
+  const freed = await threads.find(thread.value);
   if (!freed) throw new Error('the thread is gone');
   const second = await claim(freed);
 

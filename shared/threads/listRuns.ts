@@ -1,8 +1,9 @@
 import type { Page } from '../model/page.ts';
 import type { Run } from '../model/run.ts';
+import type { ThreadKey } from '../model/thread.ts';
+import type { RunServices } from '../runs/runServices.ts';
 import type { RunPageRequest } from '../storage/runStore.ts';
-import { findCurrentThread } from '../threads/threads.ts';
-import type { RunServices } from './runServices.ts';
+import { findCurrentThread } from './threads.ts';
 
 /**
  * Returns a page of a thread's runs, newest first. The thread's active run is brought up to date first; it is the only
@@ -11,13 +12,12 @@ import type { RunServices } from './runServices.ts';
  */
 export async function listRuns(
   services: RunServices,
-  projectId: string,
-  threadId: string,
+  threadKey: ThreadKey,
   page: RunPageRequest,
 ): Promise<Page<Run>> {
-  const { activeRun } = await findCurrentThread(services, projectId, threadId);
+  const { activeRun } = await findCurrentThread(services, threadKey);
   const { after, status } = page;
-  if (status !== 'queued' && status !== 'in_progress') return services.runs.list(projectId, threadId, page);
+  if (status !== 'queued' && status !== 'in_progress') return services.runs.list(threadKey, page);
   const listed = activeRun?.status === status && (after === undefined || activeRun.runId > after);
   return { items: listed ? [activeRun] : [], hasMore: false, lastId: listed ? activeRun.runId : undefined };
 }

@@ -2,13 +2,10 @@ import { HttpRequest } from '@azure/functions';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { AppError } from '../../../shared/errors.ts';
+import { parseRunInput } from '../../../shared/http/body.ts';
+import { parseIdempotencyKey } from '../../../shared/http/headers.ts';
+import { parseRunId, parseThreadId } from '../../../shared/http/params.ts';
 import { parseLimit } from '../../../shared/http/query.ts';
-import {
-  parseIdempotencyKey,
-  parseRunId,
-  parseRunInput,
-  parseThreadId,
-} from '../../../shared/http/requests.ts';
 
 const request = (
   init: { body?: string | Uint8Array; headers?: Record<string, string>; query?: string } = {},
