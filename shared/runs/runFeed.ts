@@ -146,6 +146,7 @@ class RunFeed {
   /** Of the event that is being taken in. */
   #current = 0;
   #subscribers = 0;
+  #hadSubscribers = false;
   /** A create's own stream, until it is read. */
   #stream: EngineStream | undefined;
   /** Keeps the feed without subscribers. */
@@ -166,6 +167,7 @@ class RunFeed {
 
   subscribe(): Subscription {
     this.#subscribers++;
+    this.#hadSubscribers = true;
     clearTimeout(this.#linger);
     const feed = this;
     let isOpen = true;
@@ -316,8 +318,8 @@ class RunFeed {
   async #apply(state: Observation, sequence: number | undefined): Promise<void> {
     const ends = isEnd(state);
     if (ends && 'reply' in state) await this.#appendRest(state.reply ?? [], sequence);
-    // Without a subscriber only an end is worth a round trip to the store.
-    if (ends || state.status === 'absent' || this.#subscribers > 0) {
+    // As long as nobody has asked for the run, only its end is worth a round trip to the store.
+    if (ends || state.status === 'absent' || this.#hadSubscribers) {
       this.adopt(await record(this.#services, this.stored, (run) => observe(run, state, new Date())));
     }
     if (ends) this.#complete();

@@ -168,7 +168,6 @@ const forgeries: Forgery[] = [
   { name: 'a word', token: () => 'token' },
   { name: 'two dots', token: () => '..' },
   { name: 'three words', token: () => 'never.a.token' },
-  { name: 'letters beyond ASCII', token: () => 'é.ü.ß' },
   { name: 'a header that is no object', token: () => forge('null', claims()) },
   { name: 'a header without an algorithm', token: () => forge({ kid: 'test-key' }, claims()) },
   { name: 'an algorithm that is no text', token: () => forge({ ...good, alg: ['RS256'] }, claims()) },

@@ -247,7 +247,6 @@ describe('Idempotency-Key', () => {
     ['empty', ''],
     ['with a space', 'a b'],
     ['too long', 'k'.repeat(256)],
-    ['beyond ASCII', 'clé'],
   ])('answers 400 for a key that is %s', async (_name, key) => {
     const thread = await service.openThread(projectId);
     const answer = await post(thread, question, { 'Idempotency-Key': key });

@@ -225,7 +225,7 @@ describe('what is not there', () => {
     ]) {
       expect((await service.call(`${thread}/runs/${runId}`)).body.code).toBe('run_not_found');
     }
-    for (const threadId of ['x', 'thread_', 'thread_a.b', 'thread_%00']) {
+    for (const threadId of ['x', 'thread_', 'thread_a.b', 'thread_%01']) {
       const { body } = await service.call(`projects/${projectId}/threads/${threadId}/runs/run_a`);
       expect(body.code).toBe('thread_not_found');
     }

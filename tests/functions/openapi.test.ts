@@ -139,6 +139,32 @@ const waysOfAll: Readonly<Record<number, Ways>> = {
   },
 };
 
+/** Creates a run whose body takes longer than the service waits for it. */
+async function sendSlowly({ threadId }: Ids): Promise<Answer> {
+  const path = `projects/${projectId}/threads/${threadId}/runs`;
+  const body = new ReadableStream({
+    async start(controller) {
+      // Faster than what the host itself would not wait for.
+      for (let second = 0; second < 16; second++) {
+        controller.enqueue(Buffer.alloc(1_000, ' '));
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+      }
+      controller.close();
+    },
+  });
+  const response = await fetch(`${service.url}/api/${path}`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${await service.issuer.sign({ projects: [projectId] })}` },
+    body,
+    duplex: 'half',
+    signal: AbortSignal.timeout(28_000),
+  } as object);
+  const text = await response.text();
+  const answer = { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
+  expect(deviations('POST', path, answer)).toEqual([]);
+  return answer;
+}
+
 /** A 400 for each query parameter. */
 const waysOfQueries = (parameters: Operation['parameters']): Ways =>
   Object.fromEntries(
@@ -213,6 +239,11 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
         send({ ids: await openThread(), headers: { 'Idempotency-Key': 'a b' } }),
     },
     404: { 'for an unknown thread': (send) => send() },
+    408: { 'for a body that is slow': async () => sendSlowly(await openThread()) },
+    413: {
+      'for a body that is too large': async (send) =>
+        send({ ids: await openThread(), body: { message: 'x', other: 'x'.repeat(2 * 1024 * 1024) } }),
+    },
     409: {
       'on a busy thread': async (send) => send({ ids: await startEndlessRun() }),
       'on a thread that only the engine holds': async (send) => {
