@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 /*
@@ -81,7 +81,7 @@ async function main(): Promise<void> {
       if (status === 'completed') return;
       if (!['queued', 'in_progress'].includes(status)) throw new Error(`the run ${status}: ${errorMessage}`);
       if (performance.now() > until) throw new Error(`the run is still ${status}`);
-      await sleep(100);
+      await scheduler.wait(100);
     }
   });
   await step('read the answer', async () => {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import { ApiError, badRequest } from './errors.ts';
 import { errorBody } from './events.ts';
 import { eventStreamHeaders, sendJson } from './http.ts';
@@ -108,7 +108,7 @@ export async function actBefore(fault: Fault, response: ServerResponse): Promise
     case 'hang':
       return true;
     case 'delay':
-      await sleep(fault.ms);
+      await scheduler.wait(fault.ms);
       return false;
     default:
       return false;

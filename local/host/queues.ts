@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import type { DequeuedMessageItem, QueueClient, QueueServiceClient } from '@azure/storage-queue';
 import { log } from './functionsCore.ts';
 import type { WorkerChannel } from './workerChannel.ts';
@@ -117,7 +117,7 @@ export function listenToQueue(
         pauseMs = minPollingIntervalMs;
         while (inWork.size > options.newBatchThreshold) await Promise.race(inWork);
       } else {
-        await sleep(pauseMs, undefined, { signal: stop.signal }).catch(() => undefined);
+        await scheduler.wait(pauseMs, { signal: stop.signal }).catch(() => undefined);
         // Randomized, so that instances do not poll in step.
         pauseMs = Math.min(options.maxPollingIntervalMs, pauseMs * 2 * (0.8 + 0.4 * Math.random()));
       }

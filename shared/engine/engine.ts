@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import type OpenAI from 'openai';
 import type { Config } from '../config.ts';
 import { within } from '../deadline.ts';
@@ -291,7 +291,7 @@ async function entraTokens(scope: string): Promise<() => Promise<string>> {
     try {
       return await Promise.race([
         tokens(),
-        sleep(tokenMs, undefined, { signal: late.signal }).then(() => {
+        scheduler.wait(tokenMs, { signal: late.signal }).then(() => {
           throw new Error('the token took too long');
         }),
       ]);

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 
 /** How long failed work is tried again in the background, in milliseconds. */
 const longestMs = 60_000;
@@ -34,7 +34,7 @@ export function createPendingWork(): PendingWork {
   const retry = async (runId: string, work: () => Promise<void>) => {
     const until = Date.now() + longestMs;
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(2 * delayMs, longestDelayMs)) {
-      await sleep(delayMs);
+      await scheduler.wait(delayMs);
       if (pending.get(runId) !== work) return;
       try {
         await flush(runId);

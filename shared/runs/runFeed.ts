@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import type { EngineEvent, EngineStream } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import { sealMessageId } from '../model/messageId.ts';
@@ -434,7 +434,7 @@ class RunFeed {
   }
 
   async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#interrupt.signal }).catch(() => undefined);
+    await scheduler.wait(ms, { signal: this.#interrupt.signal }).catch(() => undefined);
   }
 
   /** Does work that may fail for now; only a run that is gone ends the feed. */

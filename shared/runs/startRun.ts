@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import { settleWithin, waitWithin } from '../deadline.ts';
 import type { Submission } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
@@ -106,7 +106,7 @@ function newRun({ config }: RunServices, { assistantId }: Project, threadKey: Th
  */
 async function findRepeated({ runs }: RunServices, thread: Thread, key: IdempotencyKey | undefined) {
   if (!key) return undefined;
-  for (const until = Date.now() + submissionWaitMs; ; await sleep(submissionPollMs)) {
+  for (const until = Date.now() + submissionWaitMs; ; await scheduler.wait(submissionPollMs)) {
     const known = await runs.findKey(thread, key);
     if (!known) return undefined;
     if (known.fingerprint !== key.fingerprint) throw new AppError('idempotency_mismatch');

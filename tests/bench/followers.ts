@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import type { Client } from './client.ts';
 
 /** How a client learnt of a run's end. */
@@ -22,7 +22,7 @@ async function look(client: Client, path: string, pauseMs: number): Promise<Foll
   for (let calls = 1; ; calls++) {
     const { text } = await client.call('GET', path, 200);
     if (isCompleted(JSON.parse(text))) return { knownAtMs: Date.now(), calls };
-    if (pauseMs > 0) await sleep(pauseMs);
+    if (pauseMs > 0) await scheduler.wait(pauseMs);
   }
 }
 

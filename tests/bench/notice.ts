@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import { createClient } from './client.ts';
 import { type Follow, listen, poll, wait } from './followers.ts';
 import { pool } from './load.ts';
@@ -59,7 +59,7 @@ async function measure(world: World, follow: Follow, count: number): Promise<Tim
   };
   const known = await pool(count, lanes, async (index) => {
     // Lanes that began together would go on together.
-    if (index < lanes) await sleep(Math.random() * 500);
+    if (index < lanes) await scheduler.wait(Math.random() * 500);
     const run = await start(threads[index] ?? '');
     const { knownAtMs } = await follow(world.client, run);
     return { runId: runIdOf(run), knownAtMs };

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
@@ -108,7 +108,7 @@ describe('background responses', () => {
     while (last.status !== 'completed') {
       last = await client.responses.retrieve(response.id);
       seen.add(last.status);
-      await sleep(10);
+      await scheduler.wait(10);
     }
     // A slow machine may miss a status, but none comes out of its order.
     const order = ['queued', 'in_progress', 'completed'] as const;
@@ -316,7 +316,7 @@ describe('streams', () => {
     await client.responses.cancel(id);
     const replay = async () => collect(await client.responses.retrieve(id, { stream: true }));
     const events = await replay();
-    await sleep(500);
+    await scheduler.wait(500);
     expect(await replay()).toEqual(events);
     expect(events.length).toBeGreaterThanOrEqual(6);
   });
@@ -602,7 +602,7 @@ describe('outcomes', () => {
     const { client, control } = await start();
     await control('POST', 'outcomes', { outcome: { status: 'never' } });
     const { response } = await startRun(client);
-    await sleep(30);
+    await scheduler.wait(30);
     expect((await client.responses.retrieve(response.id)).status).toBe('in_progress');
     expect((await client.responses.cancel(response.id)).status).toBe('cancelled');
   });

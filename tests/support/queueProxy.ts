@@ -8,7 +8,7 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import {
   AccountSASPermissions,
   AnonymousCredential,
@@ -107,7 +107,7 @@ export async function startQueueProxy(): Promise<QueueProxy> {
     const fault = index < 0 ? undefined : faults.splice(index, 1)[0]?.fault;
     if (fault === 'hang') return;
     if (fault === 'fail') return void response.writeHead(500).end();
-    if (fault === 'late') await sleep(lateMs);
+    if (fault === 'late') await scheduler.wait(lateMs);
 
     const delay = url.searchParams.get('visibilitytimeout');
     if ((call === 'send' || call === 'update') && delay !== null && longestDelay !== undefined) {

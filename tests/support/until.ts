@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 
 /** Waits until a condition holds. @throws {Error} when it does not within 25 seconds. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + 25_000;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`not in time: ${what}`);
-    await sleep(25);
+    await scheduler.wait(25);
   }
 }

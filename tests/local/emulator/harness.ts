@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduler } from 'node:timers/promises';
 import { afterEach } from '@jest/globals';
 import OpenAI from 'openai';
 import type { Response, ResponseStreamEvent } from 'openai/resources/responses/responses';
@@ -51,7 +51,7 @@ export async function untilEnded(client: OpenAI, id: string): Promise<Response> 
   for (;;) {
     const response = await client.responses.retrieve(id);
     if (response.status !== 'queued' && response.status !== 'in_progress') return response;
-    await sleep(10);
+    await scheduler.wait(10);
   }
 }
 
@@ -82,7 +82,7 @@ export async function startStream(client: OpenAI) {
 }
 
 export async function until(condition: () => Promise<boolean>) {
-  while (!(await condition())) await sleep(10);
+  while (!(await condition())) await scheduler.wait(10);
 }
 
 /** Starts a background response with a stream, on a conversation of its own unless told. */

@@ -24,7 +24,7 @@ const functions = `
     working++;
     try {
       for (;;) {
-        if (pauseMs > 0) await sleep(pauseMs, undefined, { signal });
+        if (pauseMs > 0) await scheduler.wait(pauseMs, { signal });
         produced++;
         yield { id: String(produced), event: 'tick', data: 'x'.repeat(size) };
       }
