@@ -9,7 +9,7 @@ export interface Deadline {
    * Milliseconds a step may take: at most `maxMs`, at most what is left, and at least 1.
    * @param reserveMs left for the steps after it.
    */
-  within(maxMs: number, reserveMs?: number): number;
+  remaining(maxMs: number, reserveMs?: number): number;
   /** Adds time that the caller asked to be made to wait. */
   extend(ms: number): void;
 }
@@ -18,7 +18,7 @@ export interface Deadline {
  * Runs work with a signal that aborts after so many milliseconds. Unlike `AbortSignal.timeout`, nothing of it is left
  * when the work is done: thousands of timers that still wait to fire would cost a busy worker more than the work.
  */
-export async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), ms);
   try {
@@ -35,7 +35,7 @@ export async function within<T>(ms: number, work: (signal: AbortSignal) => Promi
 export async function waitWithin<T>(deadline: Deadline, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new AppError('unavailable')), deadline.within(requestMs));
+    timer = setTimeout(() => reject(new AppError('unavailable')), deadline.remaining(requestMs));
   });
   try {
     return await Promise.race([work, late]);
@@ -58,7 +58,7 @@ export async function settleWithin(ms: number, work: Promise<unknown>): Promise<
 export function startDeadline(): Deadline {
   let end = performance.now() + requestMs;
   return {
-    within: (maxMs, reserveMs = 0) =>
+    remaining: (maxMs, reserveMs = 0) =>
       Math.floor(Math.max(1, Math.min(maxMs, end - reserveMs - performance.now()))),
     extend: (ms) => {
       end += ms;

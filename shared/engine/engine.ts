@@ -1,7 +1,7 @@
 import { scheduler } from 'node:timers/promises';
 import type OpenAI from 'openai';
 import type { Config } from '../config.ts';
-import { within } from '../deadline.ts';
+import { withTimeout } from '../deadline.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import { lazy } from '../lazy.ts';
 import type { RunErrorCode } from '../model/run.ts';
@@ -90,7 +90,7 @@ export function createEngine(config: Config['engine']): Engine {
   const call = async <T>(timeoutMs: number, send: Send<T>, missing?: ErrorCode): Promise<T> => {
     try {
       const openai = await client();
-      return await within(timeoutMs, (signal) => send(openai, { timeout: timeoutMs, signal }));
+      return await withTimeout(timeoutMs, (signal) => send(openai, { timeout: timeoutMs, signal }));
     } catch (error) {
       throw toAppError(error, missing);
     }
@@ -124,7 +124,7 @@ export function createEngine(config: Config['engine']): Engine {
       const leave = new AbortController();
       try {
         const openai = await client();
-        return await within(timeoutMs, async (late) => {
+        return await withTimeout(timeoutMs, async (late) => {
           late.addEventListener('abort', () => leave.abort());
           const options = { timeout: timeoutMs, signal: leave.signal };
           const stream = await openai.responses.create(toResponseParams(request), options);

@@ -35,6 +35,6 @@ export async function cancel(services: RunServices, stored: Stored<Run>): Promis
 /** The state in the engine after it was told to stop. It may take a moment; that it has agreed is recorded as the end. */
 async function stop({ engine, deadline }: RunServices, responseId: string | undefined): Promise<Observation> {
   if (responseId === undefined) return { status: 'cancelled' };
-  const state = await engine.cancel(responseId, deadline.within(cancelMs));
+  const state = await engine.cancel(responseId, deadline.remaining(cancelMs));
   return state.status === 'queued' || state.status === 'in_progress' ? { status: 'cancelled' } : state;
 }

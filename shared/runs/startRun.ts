@@ -54,7 +54,7 @@ export async function startRun(
   const assistant = findAssistant(services, project);
   const key = idempotencyKey === undefined ? undefined : toIdempotencyKey(idempotencyKey, input);
   for (let claims = 0; claims < maxClaims; ) {
-    if (services.deadline.within(startMs, recordMs) < leastStartMs) throw new AppError('unavailable');
+    if (services.deadline.remaining(startMs, recordMs) < leastStartMs) throw new AppError('unavailable');
     const thread = await services.threads.find(threadKey);
     if (!thread) throw new AppError('thread_not_found');
     if (thread.value.activeRunId !== undefined) {
@@ -173,7 +173,7 @@ async function submitRun(
   const followUp = scheduleFollowUp(services, toFollowUp(run), run.expiresAt);
   const submission = await services.engine.submit(
     { ...request, run, conversationId: thread.conversationId },
-    services.deadline.within(startMs, recordMs),
+    services.deadline.remaining(startMs, recordMs),
   );
   // As a rule it has been sent by now. A queue that is slow or unavailable holds no create up.
   await settleWithin(followUpWaitMs, followUp);
@@ -245,7 +245,7 @@ async function stopInEngine(
     stopped ||= (await engine.cancel(responseId, timeoutMs)).status !== 'absent';
     if (!stopped) throw new AppError('unavailable');
   };
-  await stop(deadline.within(recordMs)).catch(() => undefined);
+  await stop(deadline.remaining(recordMs)).catch(() => undefined);
   if (stopped && !afterwards) return;
   liveRuns.pending.retry(runId, async () => {
     if (!stopped) await stop(recordMs);

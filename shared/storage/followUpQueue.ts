@@ -1,6 +1,6 @@
 import type { QueueClient, StoragePipelineOptions } from '@azure/storage-queue';
 import type { StorageConfig } from '../config.ts';
-import { within } from '../deadline.ts';
+import { withTimeout } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import { lazy } from '../lazy.ts';
 import type { FollowUp } from '../model/followUp.ts';
@@ -32,7 +32,7 @@ export function createFollowUpQueue(config: StorageConfig): FollowUpQueue {
       const message = Buffer.from(JSON.stringify(followUp)).toString('base64');
       try {
         const queue = await open();
-        await within(sendMs, (abortSignal) =>
+        await withTimeout(sendMs, (abortSignal) =>
           queue.sendMessage(message, {
             visibilityTimeout: delaySeconds,
             // Never expires; the default is seven days.

@@ -1,6 +1,6 @@
 import type { RestError, TableClient, TableServiceClientOptions } from '@azure/data-tables';
 import type { StorageConfig } from '../config.ts';
-import { type Deadline, within } from '../deadline.ts';
+import { type Deadline, withTimeout } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import { lazy } from '../lazy.ts';
 
@@ -55,8 +55,8 @@ export async function roundTrip<T extends object>(
 ): Promise<T | StoreRefusal> {
   const table = await open();
   try {
-    const timeoutMs = deadline?.within(maxMs) ?? maxMs;
-    return await within(timeoutMs, (abortSignal) => call(table, { abortSignal }));
+    const timeoutMs = deadline?.remaining(maxMs) ?? maxMs;
+    return await withTimeout(timeoutMs, (abortSignal) => call(table, { abortSignal }));
   } catch (error) {
     const refusal = toRefusal(error);
     if (refusal === undefined) throw new AppError('unavailable', { cause: error });

@@ -34,10 +34,10 @@ async function removeClosed(services: RunServices, thread: ClosedThread): Promis
   if (thread.responseId !== undefined) {
     // Without its conversation a response has nothing to write to, so one that cannot be cancelled holds nothing up.
     await engine
-      .cancel(thread.responseId, deadline.within(cancelMs))
+      .cancel(thread.responseId, deadline.remaining(cancelMs))
       .catch(() => services.log({ event: 'cancel_failed', projectId, threadId }));
   }
-  await engine.removeConversation(thread.conversationId, deadline.within(removeMs)).catch((error) => {
+  await engine.removeConversation(thread.conversationId, deadline.remaining(removeMs)).catch((error) => {
     if (!(error instanceof AppError && error.code === 'thread_not_found')) throw error;
   });
   await threads.remove(thread);

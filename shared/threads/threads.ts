@@ -24,7 +24,7 @@ export async function createThread(services: RunServices, projectId: string): Pr
   const createdAt = new Date();
   const threadId = newId('thread', createdAt);
   const [conversation, entry] = await Promise.allSettled([
-    engine.openConversation({ projectId, threadId }, deadline.within(openMs, 3 * undoMs)),
+    engine.openConversation({ projectId, threadId }, deadline.remaining(openMs, 3 * undoMs)),
     threads.addToIndex({ projectId, threadId, createdAt }),
   ]);
   if (conversation.status === 'rejected') {
@@ -64,7 +64,7 @@ async function undoCreate(services: RunServices, thread: Thread): Promise<void> 
 }
 
 const removeConversation = ({ engine, deadline }: RunServices, { conversationId }: Thread) =>
-  engine.removeConversation(conversationId, deadline.within(undoMs)).catch(() => undefined);
+  engine.removeConversation(conversationId, deadline.remaining(undoMs)).catch(() => undefined);
 
 export interface CurrentThread {
   readonly thread: Thread;
@@ -112,7 +112,7 @@ export async function listMessages(
   const page = await engine.listMessages(
     conversationId,
     { limit, ...(itemId !== undefined && { after: itemId }) },
-    deadline.within(listMs),
+    deadline.remaining(listMs),
   );
   const seal = (id: string) => sealMessageId(conversationId, id);
   return {
