@@ -9,7 +9,7 @@ import {
   type RunFollowUp,
 } from '../shared/model/followUp.ts';
 import type { Run } from '../shared/model/run.ts';
-import { deadline, isFinished } from '../shared/model/runState.ts';
+import { isFinished, runDeadline } from '../shared/model/runState.ts';
 import { scheduleFollowUp } from '../shared/runs/followUps.ts';
 import { settle } from '../shared/runs/refreshRun.ts';
 import { followUpQueueName } from '../shared/storage/followUpQueue.ts';
@@ -52,7 +52,7 @@ async function followUpRun(context: ServiceContext, followUp: RunFollowUp): Prom
     if (error.code === 'run_not_found') return;
     logPostponed(context, followUp, error);
   }
-  await sendNext(context, followUp, run && deadline(run));
+  await sendNext(context, followUp, run && runDeadline(run));
 }
 
 async function followUpDeletion(context: ServiceContext, followUp: DeletionFollowUp): Promise<void> {

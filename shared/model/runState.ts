@@ -48,7 +48,7 @@ export const isFinished = (run: Run): boolean => ends.has(run.status);
  * When an unfinished run is given up. One that the engine never accepted (its request died half-way)
  * need not hold the thread for the whole of its time.
  */
-export function deadline(run: Run): Date {
+export function runDeadline(run: Run): Date {
   const handOver = run.createdAt.getTime() + handOverMs;
   return run.responseId === undefined && handOver < run.expiresAt.getTime()
     ? new Date(handOver)

@@ -1,7 +1,7 @@
 import { waitWithin } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
-import { deadline as deadlineOf, expire, isFinished, observe } from '../model/runState.ts';
+import { expire, isFinished, observe, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { RunServices } from './runServices.ts';
 
@@ -72,7 +72,7 @@ async function saveOnce(services: RunServices, before: Stored<Run>, next: Run): 
 }
 
 async function findChange(services: RunServices, run: Run): Promise<Change> {
-  const overdue = new Date() >= deadlineOf(run);
+  const overdue = new Date() >= runDeadline(run);
   if (run.responseId === undefined) {
     // Should the engine accept it at this very moment, it is no longer overdue.
     return (current) =>

@@ -3,13 +3,7 @@ import type { EngineEvent, EngineStream } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import { sealMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
-import {
-  deadline as deadlineOf,
-  isFinished,
-  type Observation,
-  observe,
-  type ReplyMessage,
-} from '../model/runState.ts';
+import { isFinished, type Observation, observe, type ReplyMessage, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import { record, settle } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
@@ -233,7 +227,7 @@ class RunFeed {
     const run = this.stored.value;
     this.#interrupt = new AbortController();
     if (this.#stream === undefined && run.responseId === undefined) return this.#awaitSubmission();
-    if (!isFinished(run) && Date.now() >= deadlineOf(run).getTime()) return this.#refresh();
+    if (!isFinished(run) && Date.now() >= runDeadline(run).getTime()) return this.#refresh();
     if (isFinished(run)) this.#limitDrain();
 
     const before = this.#sequence;
@@ -255,7 +249,7 @@ class RunFeed {
     if (isFinished(this.stored.value)) return this.#complete();
     await this.#pause(submissionPollMs);
     if (this.#stream !== undefined || this.#stop.signal.aborted) return;
-    if (Date.now() >= deadlineOf(this.stored.value).getTime()) return this.#refresh();
+    if (Date.now() >= runDeadline(this.stored.value).getTime()) return this.#refresh();
     const current = await this.#attempt(() => this.#services.runs.find(this.stored.value));
     if (current.failed) return;
     if (!current.value) throw new AppError('run_not_found');
@@ -280,7 +274,7 @@ class RunFeed {
     signal.addEventListener('abort', leave);
     this.#stop.signal.addEventListener('abort', leave);
     const silence = setTimeout(() => this.#interrupt.abort(), silentMs);
-    const overdueMs = deadlineOf(this.stored.value).getTime() - Date.now();
+    const overdueMs = runDeadline(this.stored.value).getTime() - Date.now();
     const overdue = isFinished(this.stored.value)
       ? undefined
       : setTimeout(() => this.#interrupt.abort(), Math.max(0, overdueMs));

@@ -1,5 +1,5 @@
 import type { Run } from '../model/run.ts';
-import { deadline as deadlineOf, isFinished } from '../model/runState.ts';
+import { isFinished, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import { settle } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
@@ -16,7 +16,7 @@ export async function waitForChange(
   waitMs: number,
   signal: AbortSignal,
 ): Promise<Stored<Run>> {
-  const leftMs = Math.min(waitMs, deadlineOf(stored.value).getTime() - Date.now());
+  const leftMs = Math.min(waitMs, runDeadline(stored.value).getTime() - Date.now());
   if (signal.aborted) return stored;
   if (isFinished(stored.value) || leftMs <= 0) return settle(services, stored);
 

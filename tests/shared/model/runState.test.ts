@@ -2,13 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Run } from '../../../shared/model/run.ts';
 import {
-  deadline,
   expire,
   failOutcomeUnknown,
   failRejected,
   isFinished,
   type Observation,
   observe,
+  runDeadline,
 } from '../../../shared/model/runState.ts';
 
 const createdAt = new Date('2026-01-01T00:00:00.000Z');
@@ -275,6 +275,6 @@ describe('the deadline of a run', () => {
     ['is a minute while the engine does not have it', untaken, at(60)],
     ['is never later than its expiry', { ...untaken, expiresAt: at(30) }, at(30)],
   ])('%s', (_name, run, expected) => {
-    expect(deadline(run)).toEqual(expected);
+    expect(runDeadline(run)).toEqual(expected);
   });
 });
