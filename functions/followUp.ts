@@ -9,7 +9,7 @@ import {
   type RunFollowUp,
 } from '../shared/model/followUp.ts';
 import type { Run } from '../shared/model/run.ts';
-import { isFinished, runDeadline } from '../shared/model/runState.ts';
+import { isTerminal, runDeadline } from '../shared/model/runState.ts';
 import { scheduleFollowUp } from '../shared/runs/followUps.ts';
 import { settle } from '../shared/runs/refreshRun.ts';
 import { followUpQueueName } from '../shared/storage/followUpQueue.ts';
@@ -45,7 +45,7 @@ async function followUpRun(context: ServiceContext, followUp: RunFollowUp): Prom
     if (!stored) return;
     run = stored.value;
     run = (await settle(context, stored)).value;
-    if (isFinished(run)) return;
+    if (isTerminal(run)) return;
   } catch (error) {
     // An overdue run ends whatever the engine says, so every known failure passes.
     if (!(error instanceof AppError)) throw error;

@@ -1,5 +1,5 @@
 import type { Run } from '../model/run.ts';
-import { isFinished } from '../model/runState.ts';
+import { isTerminal } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { FeedEntry } from '../runs/runFeed.ts';
 import type { RunServices } from '../runs/runServices.ts';
@@ -27,12 +27,12 @@ export async function* runEvents(
   let sequence = after ?? 0;
   const toRunEvent = (run: Run): ServerSentEvent => {
     lastSentStatus = run.status;
-    return { id: isFinished(run) ? lastEventId : String(sequence), event: 'run', data: toRunBody(run) };
+    return { id: isTerminal(run) ? lastEventId : String(sequence), event: 'run', data: toRunBody(run) };
   };
 
   if (after === undefined) {
     yield toRunEvent(stored.value);
-    if (isFinished(stored.value)) return;
+    if (isTerminal(stored.value)) return;
   }
   const subscription = services.liveRuns.feeds.subscribe(stored);
   try {

@@ -1,5 +1,5 @@
 import type { Run } from '../model/run.ts';
-import { isFinished } from '../model/runState.ts';
+import { isTerminal } from '../model/runState.ts';
 import { conditionalResponse } from './conditional.ts';
 import type { ApiRequest } from './endpoint.ts';
 import { toRunBody } from './runBody.ts';
@@ -15,7 +15,7 @@ export function runResponse(request: ApiRequest, run: Run, headers: Record<strin
   return conditionalResponse(request, toRunBody(run), {
     ...headers,
     Vary: 'Authorization',
-    ...(isFinished(run)
+    ...(isTerminal(run)
       ? { 'Cache-Control': `private, max-age=${finishedMaxAgeSeconds}` }
       : { 'Cache-Control': 'no-store', 'Retry-After': String(pollSeconds) }),
   });

@@ -40,9 +40,9 @@ const handOverMs = 60_000;
  */
 const invisibleMs = 60_000;
 
-const ends: ReadonlySet<RunStatus> = new Set(['completed', 'failed', 'expired', 'cancelled']);
+const terminalStatuses: ReadonlySet<RunStatus> = new Set(['completed', 'failed', 'expired', 'cancelled']);
 
-export const isFinished = (run: Run): boolean => ends.has(run.status);
+export const isTerminal = (run: Run): boolean => terminalStatuses.has(run.status);
 
 /**
  * When an unfinished run is given up. One that the engine never accepted (its request died half-way)
@@ -57,7 +57,7 @@ export function runDeadline(run: Run): Date {
 
 /** The run after an observation; the same object when nothing changed. A recorded end is final. */
 export function observe(run: Run, seen: Observation, now: Date): Run {
-  if (isFinished(run)) return run;
+  if (isTerminal(run)) return run;
   switch (seen.status) {
     case 'queued':
       return run;
@@ -126,7 +126,7 @@ export const failOutcomeUnknown = (run: Run, now: Date): Run =>
   end(run, 'failed', now, 'outcome_unknown', `The assistant did not answer in time: ${outcomeUnknown}.`);
 
 function end(run: Run, status: RunStatus, now: Date, errorCode: RunErrorCode, errorMessage: string): Run {
-  if (isFinished(run)) return run;
+  if (isTerminal(run)) return run;
   return { ...run, status, completedAt: latest(now, run.createdAt, run.startedAt), errorCode, errorMessage };
 }
 

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
-import { isFinished, type Observation, observe } from '../model/runState.ts';
+import { isTerminal, type Observation, observe } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import { record } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
@@ -20,14 +20,14 @@ export async function cancel(services: RunServices, stored: Stored<Run>): Promis
   let current = stored;
   for (let tries = 0; tries < maxTries; tries++) {
     const { responseId } = current.value;
-    if (isFinished(current.value)) throw new AppError('run_finished');
+    if (isTerminal(current.value)) throw new AppError('run_finished');
     const state = await stop(services, responseId);
     // A run that was accepted in the meantime has to be stopped in the engine first.
     const change = (run: Run) => (run.responseId === responseId ? observe(run, state, new Date()) : run);
     current = await record(services, current, change);
     if (current.value.status === 'cancelled') return current.value;
     // The engine does not show the run yet, so it cannot be told to stop.
-    if (state.status === 'absent' && !isFinished(current.value)) throw new AppError('unavailable');
+    if (state.status === 'absent' && !isTerminal(current.value)) throw new AppError('unavailable');
   }
   throw new AppError('unavailable');
 }

@@ -1,7 +1,7 @@
 import { waitWithin } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
-import { expire, isFinished, observe, runDeadline } from '../model/runState.ts';
+import { expire, isTerminal, observe, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { RunServices } from './runServices.ts';
 
@@ -24,7 +24,7 @@ const maxSaves = 5;
  * the run is untouched then. An overdue run ends all the same.
  */
 export async function settle(services: RunServices, stored: Stored<Run>): Promise<Stored<Run>> {
-  if (isFinished(stored.value)) return stored;
+  if (isTerminal(stored.value)) return stored;
   const look = services.liveRuns.looks(flightKey(stored), async () =>
     record(services, stored, await findChange(services, stored.value)),
   );
@@ -45,7 +45,7 @@ export async function record(
   let current = stored;
   for (let saves = 0; saves < maxSaves; saves++) {
     const { value: run } = current;
-    const next = isFinished(run) ? run : change(run);
+    const next = isTerminal(run) ? run : change(run);
     if (next === run) return current;
     current = await services.liveRuns.saves(flightKey(current), () => saveOnce(services, current, next));
   }
@@ -92,7 +92,7 @@ async function giveUp({ engine }: RunServices, responseId: string): Promise<Chan
   return (current) => {
     const now = new Date();
     const seen = found ? observe(current, found, now) : current;
-    if (isFinished(seen)) return seen;
+    if (isTerminal(seen)) return seen;
     return stopped?.status === 'completed'
       ? observe(seen, stopped, now)
       : expire(seen, now, stopped?.status === 'cancelled');

@@ -3,7 +3,7 @@ import type { EngineEvent, EngineStream } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import { sealMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
-import { isFinished, type Observation, observe, type ReplyMessage, runDeadline } from '../model/runState.ts';
+import { isTerminal, type Observation, observe, type ReplyMessage, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import { record, settle } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
@@ -195,12 +195,12 @@ class RunFeed {
   /** Takes over a record that is newer than the one known. */
   adopt(stored: Stored<Run>): void {
     const [known, run] = [this.stored.value, stored.value];
-    if (isFinished(known) || stored.etag === this.stored.etag) return;
+    if (isTerminal(known) || stored.etag === this.stored.etag) return;
     // Of two unfinished ones the one that knows more is the newer.
-    const isNewer = isFinished(run) || knowledge(run) >= knowledge(known);
+    const isNewer = isTerminal(run) || knowledge(run) >= knowledge(known);
     if (!isNewer) return;
     this.stored = stored;
-    if (isFinished(run)) this.#limitDrain();
+    if (isTerminal(run)) this.#limitDrain();
     else if (run.status !== known.status) this.entries.push({ type: 'run', sequence: this.#current, run });
     this.#wake();
   }
@@ -227,8 +227,8 @@ class RunFeed {
     const run = this.stored.value;
     this.#interrupt = new AbortController();
     if (this.#stream === undefined && run.responseId === undefined) return this.#awaitSubmission();
-    if (!isFinished(run) && Date.now() >= runDeadline(run).getTime()) return this.#refresh();
-    if (isFinished(run)) this.#limitDrain();
+    if (!isTerminal(run) && Date.now() >= runDeadline(run).getTime()) return this.#refresh();
+    if (isTerminal(run)) this.#limitDrain();
 
     const before = this.#sequence;
     if (this.#stream !== undefined || Date.now() >= this.#retryAt) await this.#read();
@@ -246,7 +246,7 @@ class RunFeed {
 
   /** Waits for the request that submits the run, in this worker or in another. */
   async #awaitSubmission(): Promise<void> {
-    if (isFinished(this.stored.value)) return this.#complete();
+    if (isTerminal(this.stored.value)) return this.#complete();
     await this.#pause(submissionPollMs);
     if (this.#stream !== undefined || this.#stop.signal.aborted) return;
     if (Date.now() >= runDeadline(this.stored.value).getTime()) return this.#refresh();
@@ -275,7 +275,7 @@ class RunFeed {
     this.#stop.signal.addEventListener('abort', leave);
     const silence = setTimeout(() => this.#interrupt.abort(), silentMs);
     const overdueMs = runDeadline(this.stored.value).getTime() - Date.now();
-    const overdue = isFinished(this.stored.value)
+    const overdue = isTerminal(this.stored.value)
       ? undefined
       : setTimeout(() => this.#interrupt.abort(), Math.max(0, overdueMs));
     await this.#attempt(async () => {
@@ -322,14 +322,14 @@ class RunFeed {
 
   async #poll(): Promise<void> {
     const { value: run } = this.stored;
-    if (!isFinished(run)) await this.#pause(pollMs);
+    if (!isTerminal(run)) await this.#pause(pollMs);
     if (this.#stop.signal.aborted) return;
     const { responseId = '' } = this.stored.value;
     const polled = await this.#attempt(async () =>
       this.#apply(await this.#services.engine.find(responseId, pollTimeoutMs), undefined),
     );
     // The end is recorded; what the engine cannot or does not tell of it any more is not waited for.
-    if (isFinished(run) && !this.isComplete && (polled.failed || isFinished(this.stored.value)))
+    if (isTerminal(run) && !this.isComplete && (polled.failed || isTerminal(this.stored.value)))
       this.#complete();
   }
 

@@ -7,7 +7,7 @@ import { type IdempotencyKey, toIdempotencyKey } from '../model/idempotencyKey.t
 import { newId } from '../model/ids.ts';
 import type { Project } from '../model/project.ts';
 import type { Run, RunErrorCode, RunInput, RunKey } from '../model/run.ts';
-import { failOutcomeUnknown, failRejected, isFinished, observe } from '../model/runState.ts';
+import { failOutcomeUnknown, failRejected, isTerminal, observe } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import type { Claim } from '../storage/runStore.ts';
@@ -111,7 +111,7 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
     if (!known) return undefined;
     if (known.fingerprint !== key.fingerprint) throw new AppError('idempotency_mismatch');
     const run = (await runs.find({ ...thread, runId: known.runId }))?.value;
-    const decided = !run || isFinished(run) || run.responseId !== undefined;
+    const decided = !run || isTerminal(run) || run.responseId !== undefined;
     if (decided || Date.now() >= until) return run;
   }
 }
@@ -124,7 +124,7 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
 async function settleActiveRun(services: RunServices, runKey: RunKey) {
   const active = await services.runs.find(runKey);
   const run = active && (await settle(services, active).catch(ignoreGone))?.value;
-  if (run && !isFinished(run)) {
+  if (run && !isTerminal(run)) {
     throw new AppError('thread_busy', { activeRun: run });
   }
   return run !== undefined;

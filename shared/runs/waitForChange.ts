@@ -1,5 +1,5 @@
 import type { Run } from '../model/run.ts';
-import { isFinished, runDeadline } from '../model/runState.ts';
+import { isTerminal, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import { settle } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
@@ -18,7 +18,7 @@ export async function waitForChange(
 ): Promise<Stored<Run>> {
   const leftMs = Math.min(waitMs, runDeadline(stored.value).getTime() - Date.now());
   if (signal.aborted) return stored;
-  if (isFinished(stored.value) || leftMs <= 0) return settle(services, stored);
+  if (isTerminal(stored.value) || leftMs <= 0) return settle(services, stored);
 
   const stop = new AbortController();
   const end = () => stop.abort();

@@ -3,7 +3,7 @@ import type { Deadline } from '../deadline.ts';
 import type { IdempotencyKey } from '../model/idempotencyKey.ts';
 import type { Page, PageRequest } from '../model/page.ts';
 import type { Run, RunKey, RunStatus } from '../model/run.ts';
-import { isFinished } from '../model/runState.ts';
+import { isTerminal } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { queryRows } from './pages.ts';
@@ -110,15 +110,15 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
       // The client repeats a transaction whose answer was lost, and then meets its own first try. Somebody may have
       // cancelled that run meanwhile: what has ended must not be handed to the engine.
       const own = await store.find(run);
-      return own && !isFinished(own.value) ? own : toClaimRefusal(answer);
+      return own && !isTerminal(own.value) ? own : toClaimRefusal(answer);
     },
 
     async save(before, run, forget) {
       // A recorded end is final, and its thread may be another run's by now.
-      if (isFinished(before.value)) return undefined;
+      if (isTerminal(before.value)) return undefined;
       const partitionKey = toPartitionKey(run);
       const row = { partitionKey, rowKey: run.runId, ...toRunRow(run) };
-      if (!isFinished(run)) {
+      if (!isTerminal(run)) {
         const answer = await once((client, options) =>
           client.updateEntity(row, 'Merge', { etag: before.etag, ...options }),
         );

@@ -3,7 +3,7 @@ import { AppError, fieldError } from '../errors.ts';
 import { newId } from '../model/ids.ts';
 import { openMessageId, sealMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
-import { isFinished } from '../model/runState.ts';
+import { isTerminal } from '../model/runState.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { scheduleFollowUp } from '../runs/followUps.ts';
 import { settle } from '../runs/refreshRun.ts';
@@ -86,7 +86,7 @@ export async function findCurrentThread(services: RunServices, threadKey: Thread
   const run = active && (await settle(services, active).catch(threadClosed)).value;
   // A thread and its active run go together: it was closed in between.
   if (!run) throw new AppError('thread_not_found');
-  return isFinished(run) ? { thread: idle, activeRun: undefined } : { thread: stored.value, activeRun: run };
+  return isTerminal(run) ? { thread: idle, activeRun: undefined } : { thread: stored.value, activeRun: run };
 }
 
 function threadClosed(error: unknown): never {

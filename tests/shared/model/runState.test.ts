@@ -5,7 +5,7 @@ import {
   expire,
   failOutcomeUnknown,
   failRejected,
-  isFinished,
+  isTerminal,
   type Observation,
   observe,
   runDeadline,
@@ -74,7 +74,7 @@ describe('a run, whatever befalls it in whatever order', () => {
 
   test('is never changed once it is finished', () => {
     always((before, next) => {
-      if (isFinished(before)) expect(next).toBe(before);
+      if (isTerminal(before)) expect(next).toBe(before);
     });
   });
 
@@ -97,7 +97,7 @@ describe('a run, whatever befalls it in whatever order', () => {
   test('has an end if and only if it is finished, and a reason if and only if it did not complete', () => {
     always((_before, run) => {
       const finished = ['completed', 'failed', 'expired', 'cancelled'].includes(run.status);
-      expect(isFinished(run)).toBe(finished);
+      expect(isTerminal(run)).toBe(finished);
       expect(run.completedAt !== undefined).toBe(finished);
       expect(run.errorMessage !== undefined).toBe(finished && run.status !== 'completed');
       expect(run.errorCode !== undefined).toBe(run.errorMessage !== undefined);
