@@ -5,7 +5,7 @@ import { withTimeout } from '../deadline.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import { lazy } from '../lazy.ts';
 import type { RunErrorCode } from '../model/run.ts';
-import type { Observation, ReplyMessage } from '../model/runState.ts';
+import type { EngineRunState, ReplyMessage } from '../model/runState.ts';
 import type { Message } from '../model/thread.ts';
 import {
   CredentialUnavailable,
@@ -26,7 +26,7 @@ export type Submission =
   | {
       readonly outcome: 'accepted';
       readonly responseId: string;
-      readonly state: Observation;
+      readonly state: EngineRunState;
       readonly stream: EngineStream;
     }
   | { readonly outcome: 'refused'; readonly errorCode: RunErrorCode }
@@ -43,7 +43,7 @@ export interface EngineEvent {
   /** Counts up within a run; the number to take it up again after. */
   readonly sequence: number;
   /** Present when it tells the state of the run. */
-  readonly state?: Observation;
+  readonly state?: EngineRunState;
   /** Present when a message of the reply begins. */
   readonly message?: { readonly itemId: string; readonly commentary: boolean };
   /** Present when it brings a further piece of a message; `part` counts the parts of the message. */
@@ -68,14 +68,14 @@ export interface Engine {
   removeConversation(conversationId: string, timeoutMs: number): Promise<void>;
   /** Starts a run. The run goes on when its stream is closed after `in_progress`; before that it may get stuck. */
   submit(request: RunRequest, timeoutMs: number): Promise<Submission>;
-  find(responseId: string, timeoutMs: number): Promise<Observation>;
+  find(responseId: string, timeoutMs: number): Promise<EngineRunState>;
   /**
    * The events of a run after one of them: the past ones at once, the others as they happen.
    * Ends when the engine ends it, whether or not the run has; throws when it cannot be taken up or breaks off.
    */
   follow(responseId: string, after: number, signal: AbortSignal): AsyncIterable<EngineEvent>;
   /** @returns the state after the request; `queued` or `in_progress` when the engine agreed but is not done yet. */
-  cancel(responseId: string, timeoutMs: number): Promise<Observation>;
+  cancel(responseId: string, timeoutMs: number): Promise<EngineRunState>;
   /** @param after an engine's item id; messages keep the engine's ids here. */
   listMessages(
     conversationId: string,
@@ -95,11 +95,11 @@ export function createEngine(config: Config['engine']): Engine {
       throw toAppError(error, missing);
     }
   };
-  /** A run that the engine does not know is an observation too. */
-  const observe = (timeoutMs: number, send: Send<OpenAI.Responses.Response>): Promise<Observation> =>
+  /** A run that the engine does not know has a state too. */
+  const findState = (timeoutMs: number, send: Send<OpenAI.Responses.Response>): Promise<EngineRunState> =>
     call(
       timeoutMs,
-      async (openai, options) => toObservation(await send(openai, options)),
+      async (openai, options) => toEngineRunState(await send(openai, options)),
       'run_not_found',
     ).catch((error) => {
       if (error instanceof AppError && error.code === 'run_not_found') return { status: 'absent' };
@@ -134,7 +134,7 @@ export function createEngine(config: Config['engine']): Engine {
           return {
             outcome: 'accepted',
             responseId: response.id,
-            state: toObservation(response),
+            state: toEngineRunState(response),
             stream: { events: toEngineEvents(events), close },
           };
         });
@@ -147,7 +147,7 @@ export function createEngine(config: Config['engine']): Engine {
     },
 
     find: (id, timeoutMs) =>
-      observe(timeoutMs, (openai, options) => openai.responses.retrieve(id, {}, options)),
+      findState(timeoutMs, (openai, options) => openai.responses.retrieve(id, {}, options)),
 
     async *follow(id, after, signal) {
       const stream = await (await client()).responses.retrieve(
@@ -159,7 +159,7 @@ export function createEngine(config: Config['engine']): Engine {
     },
 
     cancel: (id, timeoutMs) =>
-      observe(timeoutMs, async (openai, options) => {
+      findState(timeoutMs, async (openai, options) => {
         try {
           return await openai.responses.cancel(id, options);
         } catch (error) {
@@ -255,7 +255,7 @@ function toEngineEvent(event: OpenAI.Responses.ResponseStreamEvent): EngineEvent
       return event.item.type === 'message' ? { sequence, message: toMessageStart(event.item) } : { sequence };
     default:
       return 'response' in event && isKnownStatus(event.response.status)
-        ? { sequence, state: toObservation(event.response) }
+        ? { sequence, state: toEngineRunState(event.response) }
         : { sequence };
   }
 }
@@ -307,7 +307,7 @@ const knownStatuses = ['queued', 'in_progress', 'cancelled', 'completed', 'faile
 
 const isKnownStatus = (status: string | undefined) => status !== undefined && knownStatuses.includes(status);
 
-function toObservation(response: OpenAI.Responses.Response): Observation {
+function toEngineRunState(response: OpenAI.Responses.Response): EngineRunState {
   switch (response.status) {
     case 'queued':
     case 'in_progress':

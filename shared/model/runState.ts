@@ -10,7 +10,7 @@ export interface ReplyMessage {
 }
 
 /** The state of a run in the engine. */
-export type Observation =
+export type EngineRunState =
   | { readonly status: 'queued' | 'in_progress' }
   | {
       readonly status: 'completed';
@@ -55,10 +55,10 @@ export function runDeadline(run: Run): Date {
     : run.expiresAt;
 }
 
-/** The run after an observation; the same object when nothing changed. A recorded end is final. */
-export function observe(run: Run, seen: Observation, now: Date): Run {
+/** Returns the run after the engine's state is applied; the same object when nothing changed. A recorded end is final. */
+export function applyEngineState(run: Run, state: EngineRunState, now: Date): Run {
   if (isTerminal(run)) return run;
-  switch (seen.status) {
+  switch (state.status) {
     case 'queued':
       return run;
     case 'in_progress':
@@ -66,14 +66,14 @@ export function observe(run: Run, seen: Observation, now: Date): Run {
         ? run
         : { ...run, status: 'in_progress', startedAt: latest(now, run.createdAt) };
     case 'completed':
-      return complete(run, seen, now);
+      return complete(run, state, now);
     case 'failed':
       return end(
         run,
         'failed',
         now,
-        seen.errorCode,
-        `The assistant could not finish the run: ${seen.reason}.`,
+        state.errorCode,
+        `The assistant could not finish the run: ${state.reason}.`,
       );
     case 'cancelled':
       return end(run, 'cancelled', now, 'cancelled', 'The run was cancelled.');
@@ -130,15 +130,15 @@ function end(run: Run, status: RunStatus, now: Date, errorCode: RunErrorCode, er
   return { ...run, status, completedAt: latest(now, run.createdAt, run.startedAt), errorCode, errorMessage };
 }
 
-function complete(run: Run, seen: Observation & { status: 'completed' }, now: Date): Run {
-  const said = seen.completedAt && seen.completedAt < now ? seen.completedAt : now;
+function complete(run: Run, state: EngineRunState & { status: 'completed' }, now: Date): Run {
+  const said = state.completedAt && state.completedAt < now ? state.completedAt : now;
   const completedAt = latest(said, run.createdAt, run.startedAt);
   return {
     ...run,
     status: 'completed',
     startedAt: run.startedAt ?? completedAt,
     completedAt,
-    ...(seen.usage && { usage: seen.usage }),
+    ...(state.usage && { usage: state.usage }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
-import { isTerminal, type Observation, observe } from '../model/runState.ts';
+import { applyEngineState, type EngineRunState, isTerminal } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import { record } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
@@ -23,7 +23,8 @@ export async function cancel(services: RunServices, stored: Stored<Run>): Promis
     if (isTerminal(current.value)) throw new AppError('run_finished');
     const state = await stop(services, responseId);
     // A run that was accepted in the meantime has to be stopped in the engine first.
-    const change = (run: Run) => (run.responseId === responseId ? observe(run, state, new Date()) : run);
+    const change = (run: Run) =>
+      run.responseId === responseId ? applyEngineState(run, state, new Date()) : run;
     current = await record(services, current, change);
     if (current.value.status === 'cancelled') return current.value;
     // The engine does not show the run yet, so it cannot be told to stop.
@@ -33,7 +34,10 @@ export async function cancel(services: RunServices, stored: Stored<Run>): Promis
 }
 
 /** The state in the engine after it was told to stop. It may take a moment; that it has agreed is recorded as the end. */
-async function stop({ engine, deadline }: RunServices, responseId: string | undefined): Promise<Observation> {
+async function stop(
+  { engine, deadline }: RunServices,
+  responseId: string | undefined,
+): Promise<EngineRunState> {
   if (responseId === undefined) return { status: 'cancelled' };
   const state = await engine.cancel(responseId, deadline.remaining(cancelMs));
   return state.status === 'queued' || state.status === 'in_progress' ? { status: 'cancelled' } : state;

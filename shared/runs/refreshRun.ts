@@ -1,7 +1,7 @@
 import { waitWithin } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
-import { expire, isTerminal, observe, runDeadline } from '../model/runState.ts';
+import { applyEngineState, expire, isTerminal, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { RunServices } from './runServices.ts';
 
@@ -80,7 +80,7 @@ async function findChange(services: RunServices, run: Run): Promise<Change> {
   }
   if (overdue) return giveUp(services, run.responseId);
   const state = await services.engine.find(run.responseId, lookUpMs);
-  return (current) => observe(current, state, new Date());
+  return (current) => applyEngineState(current, state, new Date());
 }
 
 /** An overdue run may have ended well without anyone asking, so the engine is asked before it is told to stop. */
@@ -91,10 +91,10 @@ async function giveUp({ engine }: RunServices, responseId: string): Promise<Chan
   const stopped = ended ? undefined : await engine.cancel(responseId, giveUpMs).catch(() => undefined);
   return (current) => {
     const now = new Date();
-    const seen = found ? observe(current, found, now) : current;
-    if (isTerminal(seen)) return seen;
+    const next = found ? applyEngineState(current, found, now) : current;
+    if (isTerminal(next)) return next;
     return stopped?.status === 'completed'
-      ? observe(seen, stopped, now)
-      : expire(seen, now, stopped?.status === 'cancelled');
+      ? applyEngineState(next, stopped, now)
+      : expire(next, now, stopped?.status === 'cancelled');
   };
 }

@@ -3,7 +3,13 @@ import type { EngineEvent, EngineStream } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import { sealMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
-import { isTerminal, type Observation, observe, type ReplyMessage, runDeadline } from '../model/runState.ts';
+import {
+  applyEngineState,
+  type EngineRunState,
+  isTerminal,
+  type ReplyMessage,
+  runDeadline,
+} from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import { record, settle } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
@@ -91,7 +97,7 @@ interface MessageSoFar {
   part: number;
 }
 
-const isEnd = ({ status }: Observation): boolean =>
+const isEnd = ({ status }: EngineRunState): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled';
 
 const keyOf = ({ projectId, threadId, runId }: Run) => `${projectId}:${threadId}:${runId}`;
@@ -309,12 +315,14 @@ class RunFeed {
   }
 
   /** Takes in the state of the run in the engine: what changed is recorded, then told. */
-  async #apply(state: Observation, sequence: number | undefined): Promise<void> {
+  async #apply(state: EngineRunState, sequence: number | undefined): Promise<void> {
     const ends = isEnd(state);
     if (ends && 'reply' in state) await this.#appendRest(state.reply ?? [], sequence);
     // As long as nobody has asked for the run, only its end is worth a round trip to the store.
     if (ends || state.status === 'absent' || this.#hadSubscribers) {
-      this.adopt(await record(this.#services, this.stored, (run) => observe(run, state, new Date())));
+      this.adopt(
+        await record(this.#services, this.stored, (run) => applyEngineState(run, state, new Date())),
+      );
     }
     if (ends) this.#complete();
     this.#wake();

@@ -7,7 +7,7 @@ import { type IdempotencyKey, toIdempotencyKey } from '../model/idempotencyKey.t
 import { newId } from '../model/ids.ts';
 import type { Project } from '../model/project.ts';
 import type { Run, RunErrorCode, RunInput, RunKey } from '../model/run.ts';
-import { failOutcomeUnknown, failRejected, isTerminal, observe } from '../model/runState.ts';
+import { applyEngineState, failOutcomeUnknown, failRejected, isTerminal } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import type { Claim } from '../storage/runStore.ts';
@@ -208,7 +208,9 @@ async function recordAccepted(services: RunServices, claim: Stored<Run>, accepte
   const { liveRuns, deadline } = services;
   const submittedAt = new Date();
   const accept = (run: Run) =>
-    run.responseId === undefined ? observe({ ...run, responseId, submittedAt }, state, submittedAt) : run;
+    run.responseId === undefined
+      ? applyEngineState({ ...run, responseId, submittedAt }, state, submittedAt)
+      : run;
   const save = () => waitWithin(deadline, record(services, claim, accept));
   try {
     const saved = await save().catch(ignoreGone);

@@ -2,12 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Run } from '../../../shared/model/run.ts';
 import {
+  applyEngineState,
+  type EngineRunState,
   expire,
   failOutcomeUnknown,
   failRejected,
   isTerminal,
-  type Observation,
-  observe,
   runDeadline,
 } from '../../../shared/model/runState.ts';
 
@@ -31,13 +31,13 @@ interface Event {
 }
 
 const event = (name: string, apply: (run: Run) => Run): Event => ({ name, apply });
-const see = (seen: Observation, now: Date) =>
-  event(`sees ${JSON.stringify(seen)}`, (run) => observe(run, seen, now));
+const see = (state: EngineRunState, now: Date) =>
+  event(`sees ${JSON.stringify(state)}`, (run) => applyEngineState(run, state, now));
 
 /** Of the engine, whose clock may say anything. */
 const anyMoment = fc.date({ min: at(-3600), max: at(7200), noInvalidDate: true });
-const observation: fc.Arbitrary<Observation> = fc.oneof(
-  fc.constantFrom<Observation>(
+const engineState: fc.Arbitrary<EngineRunState> = fc.oneof(
+  fc.constantFrom<EngineRunState>(
     { status: 'queued' },
     { status: 'in_progress' },
     { status: 'cancelled' },
@@ -46,10 +46,10 @@ const observation: fc.Arbitrary<Observation> = fc.oneof(
     { status: 'completed' },
     { status: 'completed', usage },
   ),
-  anyMoment.map((completedAt): Observation => ({ status: 'completed', completedAt, usage })),
+  anyMoment.map((completedAt): EngineRunState => ({ status: 'completed', completedAt, usage })),
 );
 const anyEvent: fc.Arbitrary<Event> = fc.oneof(
-  { weight: 6, arbitrary: fc.tuple(observation, anyMoment).map(([seen, now]) => see(seen, now)) },
+  { weight: 6, arbitrary: fc.tuple(engineState, anyMoment).map(([state, now]) => see(state, now)) },
   anyMoment.map((now) => event('is refused', (run) => failRejected(run, now))),
   anyMoment.map((now) => event('is lost', (run) => failOutcomeUnknown(run, now))),
   fc
@@ -248,9 +248,9 @@ describe('a queued run', () => {
     ['a minute after it was accepted', { ...queued, submittedAt: at(20) }, 79.999, 80],
     ['at its expiry', { ...queued, expiresAt: at(5) }, 4.999, 5],
   ])('that the engine does not show is believed to be gone %s', (_name, run, before, after) => {
-    const absent: Observation = { status: 'absent' };
-    expect(observe(run, absent, at(before))).toBe(run);
-    expect(observe(run, absent, at(after)).errorCode).toBe('outcome_unknown');
+    const absent: EngineRunState = { status: 'absent' };
+    expect(applyEngineState(run, absent, at(before))).toBe(run);
+    expect(applyEngineState(run, absent, at(after)).errorCode).toBe('outcome_unknown');
   });
 
   test('expires with another reason when the engine never took it', () => {
@@ -261,8 +261,8 @@ describe('a queued run', () => {
   });
 
   test('that completes keeps the moment it was seen at work', () => {
-    const running = observe(queued, { status: 'in_progress' }, at(10));
-    const completed = observe(running, { status: 'completed', completedAt: at(5) }, at(20));
+    const running = applyEngineState(queued, { status: 'in_progress' }, at(10));
+    const completed = applyEngineState(running, { status: 'completed', completedAt: at(5) }, at(20));
     expect([completed.startedAt, completed.completedAt]).toEqual([at(10), at(10)]);
   });
 });

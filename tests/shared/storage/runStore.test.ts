@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from '@jest/globals';
 import { toIdempotencyKey } from '../../../shared/model/idempotencyKey.ts';
 import { newId } from '../../../shared/model/ids.ts';
 import type { Run } from '../../../shared/model/run.ts';
-import { failRejected, observe } from '../../../shared/model/runState.ts';
+import { applyEngineState, failRejected } from '../../../shared/model/runState.ts';
 import type { Stored } from '../../../shared/model/stored.ts';
 import type { Thread } from '../../../shared/model/thread.ts';
 import { createRunStore, type RunStore } from '../../../shared/storage/runStore.ts';
@@ -49,7 +49,7 @@ async function claim(thread: Stored<Thread>, run = newRun(thread)): Promise<Stor
   return claimed;
 }
 
-const cancelled = (run: Run) => observe(run, { status: 'cancelled' }, new Date());
+const cancelled = (run: Run) => applyEngineState(run, { status: 'cancelled' }, new Date());
 const activeRunOf = async ({ value }: Stored<Thread>) => (await threads.find(value))?.value.activeRunId;
 
 test('a claim that is repeated, because its response was lost, gives the run of its first try', async () => {
