@@ -11,7 +11,7 @@ import {
 import type { Run } from '../shared/model/run.ts';
 import { isTerminal, runDeadline } from '../shared/model/runState.ts';
 import { scheduleFollowUp } from '../shared/runs/followUps.ts';
-import { settle } from '../shared/runs/refreshRun.ts';
+import { refreshRun } from '../shared/runs/refreshRun.ts';
 import { followUpQueueName } from '../shared/storage/followUpQueue.ts';
 import { resumeDeletion } from '../shared/threads/deleteThread.ts';
 
@@ -44,7 +44,7 @@ async function followUpRun(context: ServiceContext, followUp: RunFollowUp): Prom
     const stored = await context.runs.find(followUp);
     if (!stored) return;
     run = stored.value;
-    run = (await settle(context, stored)).value;
+    run = (await refreshRun(context, stored)).value;
     if (isTerminal(run)) return;
   } catch (error) {
     // An overdue run ends whatever the engine says, so every known failure passes.

@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
 import { applyEngineState, type EngineRunState, isTerminal } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-import { record } from './refreshRun.ts';
+import { saveRun } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
 
 const cancelMs = 10_000;
@@ -25,7 +25,7 @@ export async function cancel(services: RunServices, stored: Stored<Run>): Promis
     // A run that was accepted in the meantime has to be stopped in the engine first.
     const change = (run: Run) =>
       run.responseId === responseId ? applyEngineState(run, state, new Date()) : run;
-    current = await record(services, current, change);
+    current = await saveRun(services, current, change);
     if (current.value.status === 'cancelled') return current.value;
     // The engine does not show the run yet, so it cannot be told to stop.
     if (state.status === 'absent' && !isTerminal(current.value)) throw new AppError('unavailable');

@@ -8,7 +8,7 @@ import type { RunServices } from './runServices.ts';
 /** What this worker is doing about runs, shared by its requests. */
 export interface LiveRuns {
   /** Looks at the engine, by version of the run. */
-  readonly looks: SingleFlight<Stored<Run>>;
+  readonly refreshes: SingleFlight<Stored<Run>>;
   /** Saves, by version of the run that they replace. */
   readonly saves: SingleFlight<Stored<Run>>;
   readonly pending: PendingWork;
@@ -18,7 +18,7 @@ export interface LiveRuns {
 /** @param services gives what work that no single request owns is done with. */
 export function createLiveRuns(services: () => RunServices): LiveRuns {
   return {
-    looks: createSingleFlight(),
+    refreshes: createSingleFlight(),
     saves: createSingleFlight(),
     pending: createPendingWork(),
     feeds: createRunFeeds(services),

@@ -5,7 +5,7 @@ import { applyEngineState, expire, isTerminal, runDeadline } from '../model/runS
 import type { Stored } from '../model/stored.ts';
 import type { RunServices } from './runServices.ts';
 
-const lookUpMs = 10_000;
+const refreshMs = 10_000;
 
 /** Each of the two calls that giving up a run may take. */
 const giveUpMs = 5_000;
@@ -23,12 +23,12 @@ const maxSaves = 5;
  * @throws {AppError} rate_limited, unavailable or internal_error when the engine or the store cannot tell;
  * the run is untouched then. An overdue run ends all the same.
  */
-export async function settle(services: RunServices, stored: Stored<Run>): Promise<Stored<Run>> {
+export async function refreshRun(services: RunServices, stored: Stored<Run>): Promise<Stored<Run>> {
   if (isTerminal(stored.value)) return stored;
-  const look = services.liveRuns.looks(flightKey(stored), async () =>
-    record(services, stored, await findChange(services, stored.value)),
+  const refreshed = services.liveRuns.refreshes(flightKey(stored), async () =>
+    saveRun(services, stored, await findChange(services, stored.value)),
   );
-  return waitWithin(services.deadline, look);
+  return waitWithin(services.deadline, refreshed);
 }
 
 /**
@@ -37,7 +37,7 @@ export async function settle(services: RunServices, stored: Stored<Run>): Promis
  * @param change not asked about a finished run: a recorded end is final.
  * @throws {AppError} run_not_found when the run is gone, unavailable when the store cannot tell.
  */
-export async function record(
+export async function saveRun(
   services: RunServices,
   stored: Stored<Run>,
   change: Change,
@@ -79,7 +79,7 @@ async function findChange(services: RunServices, run: Run): Promise<Change> {
       overdue && current.responseId === undefined ? expire(current, new Date(), false) : current;
   }
   if (overdue) return giveUp(services, run.responseId);
-  const state = await services.engine.find(run.responseId, lookUpMs);
+  const state = await services.engine.find(run.responseId, refreshMs);
   return (current) => applyEngineState(current, state, new Date());
 }
 

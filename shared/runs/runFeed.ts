@@ -11,7 +11,7 @@ import {
   runDeadline,
 } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-import { record, settle } from './refreshRun.ts';
+import { refreshRun, saveRun } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
 
 /*
@@ -264,7 +264,7 @@ class RunFeed {
 
   /** Ends an overdue run. */
   async #refresh(): Promise<void> {
-    const refreshed = await this.#attempt(() => settle(this.#services, this.stored));
+    const refreshed = await this.#attempt(() => refreshRun(this.#services, this.stored));
     if (refreshed.failed) await this.#pause(pollMs);
     else this.adopt(refreshed.value);
   }
@@ -321,7 +321,7 @@ class RunFeed {
     // As long as nobody has asked for the run, only its end is worth a round trip to the store.
     if (ends || state.status === 'absent' || this.#hadSubscribers) {
       this.adopt(
-        await record(this.#services, this.stored, (run) => applyEngineState(run, state, new Date())),
+        await saveRun(this.#services, this.stored, (run) => applyEngineState(run, state, new Date())),
       );
     }
     if (ends) this.#complete();

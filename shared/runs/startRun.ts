@@ -12,7 +12,7 @@ import type { Stored } from '../model/stored.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import type { Claim } from '../storage/runStore.ts';
 import { followUpWaitMs, scheduleFollowUp, toFollowUp } from './followUps.ts';
-import { record, settle } from './refreshRun.ts';
+import { refreshRun, saveRun } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
 
 export interface StartRequest {
@@ -62,7 +62,7 @@ export async function startRun(
       const earlier = await findRepeated(services, thread.value, key);
       if (earlier) return { run: earlier, replayed: true };
       // A thread and its active run go together: the thread was closed between the two reads, as the next one shows.
-      if (!(await settleActiveRun(services, { ...threadKey, runId: thread.value.activeRunId }))) claims++;
+      if (!(await refreshActiveRun(services, { ...threadKey, runId: thread.value.activeRunId }))) claims++;
       continue;
     }
     claims++;
@@ -121,9 +121,9 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
  * @returns whether there is such a run.
  * @throws {AppError} thread_busy while the run is unfinished.
  */
-async function settleActiveRun(services: RunServices, runKey: RunKey) {
+async function refreshActiveRun(services: RunServices, runKey: RunKey) {
   const active = await services.runs.find(runKey);
-  const run = active && (await settle(services, active).catch(ignoreGone))?.value;
+  const run = active && (await refreshRun(services, active).catch(ignoreGone))?.value;
   if (run && !isTerminal(run)) {
     throw new AppError('thread_busy', { activeRun: run });
   }
@@ -211,13 +211,13 @@ async function recordAccepted(services: RunServices, claim: Stored<Run>, accepte
     run.responseId === undefined
       ? applyEngineState({ ...run, responseId, submittedAt }, state, submittedAt)
       : run;
-  const save = () => waitWithin(deadline, record(services, claim, accept));
+  const save = () => waitWithin(deadline, saveRun(services, claim, accept));
   try {
     const saved = await save().catch(ignoreGone);
     if (saved?.value.responseId === responseId) return liveRuns.feeds.accept(saved, stream);
   } catch (error) {
     await stopInEngine(services, claim.value.runId, accepted, async () => {
-      await record(services, claim, accept).catch(ignoreGone);
+      await saveRun(services, claim, accept).catch(ignoreGone);
     });
     throw error;
   }

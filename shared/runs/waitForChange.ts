@@ -1,14 +1,14 @@
 import type { Run } from '../model/run.ts';
 import { isTerminal, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-import { settle } from './refreshRun.ts';
+import { refreshRun } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
 
 /**
  * Waits until a run's status is another one than given, or the time is up. While it waits it asks the store for nothing
  * and the engine for one stream, shared with everyone who follows the run in this worker.
  * @param signal aborts when the client disconnects.
- * @throws {AppError} as {@link settle} does, when the time is up and the engine or the store cannot tell.
+ * @throws {AppError} as {@link refreshRun} does, when the time is up and the engine or the store cannot tell.
  */
 export async function waitForChange(
   services: RunServices,
@@ -18,7 +18,7 @@ export async function waitForChange(
 ): Promise<Stored<Run>> {
   const leftMs = Math.min(waitMs, runDeadline(stored.value).getTime() - Date.now());
   if (signal.aborted) return stored;
-  if (isTerminal(stored.value) || leftMs <= 0) return settle(services, stored);
+  if (isTerminal(stored.value) || leftMs <= 0) return refreshRun(services, stored);
 
   const stop = new AbortController();
   const end = () => stop.abort();
@@ -36,5 +36,5 @@ export async function waitForChange(
     subscription.close();
   }
   // The client disconnected; skip the look.
-  return signal.aborted ? stored : settle(services, subscription.stored);
+  return signal.aborted ? stored : refreshRun(services, subscription.stored);
 }

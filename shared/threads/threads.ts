@@ -6,7 +6,7 @@ import type { Run } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { scheduleFollowUp } from '../runs/followUps.ts';
-import { settle } from '../runs/refreshRun.ts';
+import { refreshRun } from '../runs/refreshRun.ts';
 import type { RunServices } from '../runs/runServices.ts';
 
 /** Each for a call to the engine. */
@@ -83,7 +83,7 @@ export async function findCurrentThread(services: RunServices, threadKey: Thread
   const { activeRunId, ...idle } = stored.value;
   if (activeRunId === undefined) return { thread: idle, activeRun: undefined };
   const active = await services.runs.find({ ...threadKey, runId: activeRunId });
-  const run = active && (await settle(services, active).catch(threadClosed)).value;
+  const run = active && (await refreshRun(services, active).catch(threadClosed)).value;
   // A thread and its active run go together: it was closed in between.
   if (!run) throw new AppError('thread_not_found');
   return isTerminal(run) ? { thread: idle, activeRun: undefined } : { thread: stored.value, activeRun: run };
