@@ -1,7 +1,7 @@
 import { ConfigError, parseConfig } from '../shared/config.ts';
 import { applyDemo, demoProjectId, demoThreadId, signDemoToken } from './demo/demo.ts';
+import { localFolder, projectFolder, startDevServices } from './devServices.ts';
 import { type Host, startHost } from './host/host.ts';
-import { localFolder, projectFolder, startSurroundings } from './surroundings.ts';
 
 /* `npm start`: the whole service on this machine. */
 
@@ -12,15 +12,15 @@ if (!Number.isInteger(port) || port < 0 || port > 65_535) {
 }
 
 async function start(): Promise<void> {
-  const surroundings = await startSurroundings(process.env).catch((error) => {
+  const devServices = await startDevServices(process.env).catch((error) => {
     console.error(explain(error));
     process.exit(1);
   });
-  Object.assign(process.env, surroundings.settings);
+  Object.assign(process.env, devServices.settings);
   let host: Host | undefined;
   const stop = async (code: number) => {
     await host?.close();
-    await surroundings.close();
+    await devServices.close();
     process.exit(code);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(0));
@@ -28,7 +28,7 @@ async function start(): Promise<void> {
   try {
     await applyDemo(parseConfig(process.env));
     host = await startHost({ folder: projectFolder, port, everyOrigin: true, maxBodyBytes: 4 * 1024 * 1024 });
-    const token = surroundings.signer ? await signDemoToken(surroundings.signer) : undefined;
+    const token = devServices.signer ? await signDemoToken(devServices.signer) : undefined;
     console.log(welcome(host.url, token));
   } catch (error) {
     console.error(explain(error));

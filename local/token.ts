@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { demoProjectId } from './demo/demo.ts';
+import { findSigner } from './devServices.ts';
 import { signToken } from './issuer.ts';
-import { findSigner } from './surroundings.ts';
 
 /* `npm run token -- --project ID [--project ID …] [--sub S] [--expires-in SECONDS]`: prints a token of the local issuer. */
 

@@ -7,7 +7,7 @@ import { readSigner, type Signer, startIssuer } from './issuer.ts';
 import { lockFolder } from './lock.ts';
 
 /** What the service needs around it and a developer's machine does not have. */
-export interface Surroundings {
+export interface DevServices {
   /** Settings for what was started here; whatever the environment had is not among them. */
   readonly settings: Readonly<Record<string, string>>;
   /** Absent when the environment names an issuer of its own. */
@@ -34,10 +34,10 @@ export const findSigner = () => readSigner(signerFile);
  * @throws {Error} when the service runs in this folder already, and this one would use it too.
  * @param fixedPorts fails when a port of the sample settings is taken; otherwise any free one will do.
  */
-export async function startSurroundings(
+export async function startDevServices(
   env: Readonly<Record<string, string | undefined>>,
   { fixedPorts = false, allServices = false }: { fixedPorts?: boolean; allServices?: boolean } = {},
-): Promise<Surroundings> {
+): Promise<DevServices> {
   const missing = (prefix: string) => !env[`${prefix}_ENDPOINT`] && !env[`${prefix}_CONNECTION_STRING`];
   const startsStorage = missing('TABLES') || missing('QUEUES');
   const usesFolder = !env['JWT_ISSUER'] || !env['OPENAI_BASE_URL'] || startsStorage;
