@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { assistantFaults } from '../shared/assistants/assistants.ts';
+import { assistantIssues } from '../shared/assistants/assistants.ts';
 
 /**
  * Bicep can list a folder (`loadDirectoryFileInfo`) but loads only files that are named in the source
@@ -40,7 +40,7 @@ export function folderFaults(folder: string): string[] {
     if (!/^[a-z0-9-]+\.json$/.test(file)) faults.push(`${file}: name it with a-z, 0-9 and "-" only`);
     try {
       const assistant = JSON.parse(readFileSync(join(folder, 'assistants', file), 'utf8'));
-      faults.push(...assistantFaults(assistant).map((fault) => `${file}: ${fault}`));
+      faults.push(...assistantIssues(assistant).map((fault) => `${file}: ${fault}`));
       if (assistants.some(({ id }) => id === assistant.id)) faults.push(`${file}: its id is taken`);
       assistants.push(assistant);
     } catch (error) {

@@ -43,14 +43,14 @@ export type StorageConfig =
   | { readonly endpoint: string; readonly connectionString?: undefined }
   | { readonly connectionString: string; readonly endpoint?: undefined };
 
-/** All faults of the settings at once; each names its setting and never repeats its value. */
+/** All issues of the settings at once; each names its setting and never repeats its value. */
 export class ConfigError extends Error {
-  readonly faults: readonly string[];
+  readonly issues: readonly string[];
 
-  constructor(faults: readonly string[]) {
-    super(`The settings are not usable:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  constructor(issues: readonly string[]) {
+    super(`The settings are not usable:\n${issues.map((issue) => `  - ${issue}`).join('\n')}`);
     this.name = 'ConfigError';
-    this.faults = faults;
+    this.issues = issues;
   }
 }
 
@@ -59,16 +59,16 @@ export class ConfigError extends Error {
  * @throws {ConfigError} naming every missing or malformed setting.
  */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const faults: string[] = [];
+  const issues: string[] = [];
   const setting = (name: SettingName) => env[name]?.trim() || undefined;
   const required = (name: SettingName) => {
     const value = setting(name);
-    if (value === undefined) faults.push(`${name} is missing`);
+    if (value === undefined) issues.push(`${name} is missing`);
     return value ?? '';
   };
   const checked = (name: SettingName, value: string | undefined) => {
-    const fault = value && urlFault(value);
-    if (fault) faults.push(`${name} ${fault}`);
+    const issue = value && urlIssue(value);
+    if (issue) issues.push(`${name} ${issue}`);
     return value;
   };
   const storage = (prefix: 'TABLES' | 'QUEUES', endpointPart: string) =>
@@ -77,14 +77,14 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       checked(`${prefix}_ENDPOINT`, setting(`${prefix}_ENDPOINT`)),
       setting(`${prefix}_CONNECTION_STRING`),
       endpointPart,
-      faults,
+      issues,
     );
 
   const seconds = (name: SettingName, absent: number, longest: number) => {
     const value = setting(name) ?? String(absent);
     const parsed = Number(value);
     if (!/^\d+$/.test(value) || parsed < 1 || parsed > longest) {
-      faults.push(`${name} must be a whole number from 1 to ${longest}`);
+      issues.push(`${name} must be a whole number from 1 to ${longest}`);
     }
     return parsed;
   };
@@ -102,12 +102,12 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     },
     tables: storage('TABLES', 'TableEndpoint'),
     queues: storage('QUEUES', 'QueueEndpoint'),
-    assistants: parseAssistants(required('ASSISTANTS'), faults),
+    assistants: parseAssistants(required('ASSISTANTS'), issues),
     runTimeoutSeconds: seconds('RUN_TIMEOUT_SECONDS', 600, 86_400),
     // Azure's load balancer ends a request after 230 seconds.
     eventStreamSeconds: seconds('EVENT_STREAM_SECONDS', 220, 220),
   };
-  if (faults.length > 0) throw new ConfigError(faults);
+  if (issues.length > 0) throw new ConfigError(issues);
   return deepFreeze(config);
 }
 
@@ -117,34 +117,34 @@ function parseStorage(
   endpoint: string | undefined,
   connectionString: string | undefined,
   endpointPart: string,
-  faults: string[],
+  issues: string[],
 ): StorageConfig {
   if (endpoint && connectionString) {
-    faults.push(`${prefix}_ENDPOINT and ${prefix}_CONNECTION_STRING are both set; set one of them`);
+    issues.push(`${prefix}_ENDPOINT and ${prefix}_CONNECTION_STRING are both set; set one of them`);
   }
   if (!endpoint && !connectionString) {
-    faults.push(`${prefix}_ENDPOINT (or ${prefix}_CONNECTION_STRING) is missing`);
+    issues.push(`${prefix}_ENDPOINT (or ${prefix}_CONNECTION_STRING) is missing`);
   }
-  const fault = connectionString && connectionStringFault(connectionString, endpointPart);
-  if (fault) faults.push(`${prefix}_CONNECTION_STRING ${fault}`);
+  const issue = connectionString && connectionStringIssue(connectionString, endpointPart);
+  if (issue) issues.push(`${prefix}_CONNECTION_STRING ${issue}`);
   return endpoint ? { endpoint } : { connectionString: connectionString ?? '' };
 }
 
-function connectionStringFault(value: string, endpointPart: string): string | undefined {
+function connectionStringIssue(value: string, endpointPart: string): string | undefined {
   if (value === 'UseDevelopmentStorage=true') return undefined;
   const parts = new Map(value.split(';').map((part) => part.split(/=(.*)/s, 2) as [string, string]));
   const authorized =
     parts.has('SharedAccessSignature') || (parts.has('AccountName') && parts.has('AccountKey'));
   if (!authorized) return 'must name an account and its key, or a shared access signature';
   const endpoint = parts.get(endpointPart);
-  const fault = endpoint !== undefined && urlFault(endpoint);
-  if (fault) return `has a ${endpointPart} that ${fault}`;
+  const issue = endpoint !== undefined && urlIssue(endpoint);
+  if (issue) return `has a ${endpointPart} that ${issue}`;
   const plain = parts.get('DefaultEndpointsProtocol') === 'http' && endpoint === undefined;
   return plain ? 'must use https (http only for localhost)' : undefined;
 }
 
 /** Plain HTTP would hand tokens and keys to anyone on the way; only this very machine is exempt. */
-function urlFault(value: string): string | undefined {
+function urlIssue(value: string): string | undefined {
   const url = URL.parse(value);
   if (!url || !/^https?:$/.test(url.protocol)) return 'must be an absolute http(s) URL';
   const local = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);

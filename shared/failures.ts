@@ -6,7 +6,7 @@ export type LogFacts = Readonly<Record<string, string | number | readonly string
 
 /** What an error may tell a log: no message, any may hold what people wrote. */
 export function describeFailure(failure: unknown): LogFacts {
-  if (failure instanceof ConfigError) return { faults: failure.faults };
+  if (failure instanceof ConfigError) return { issues: failure.issues };
   if (!(failure instanceof AppError)) return { error: causes(failure), stack: frames(failure) };
   return {
     code: failure.code,

@@ -7,8 +7,8 @@ import schema from './assistant.schema.json' with { type: 'json' };
 const ajv = new Ajv2020({ allErrors: true, discriminator: true, meta: false, validateSchema: false });
 const isAssistant = ajv.compile<Assistant>(schema);
 
-/** What is wrong with one assistant, each fault with its place; empty when nothing is. */
-export function assistantFaults(value: unknown): string[] {
+/** What is wrong with one assistant, each issue with its place; empty when nothing is. */
+export function assistantIssues(value: unknown): string[] {
   if (isAssistant(value)) return [];
   return (isAssistant.errors ?? []).map(({ instancePath, message, params }) => {
     const unknown = params['additionalProperty'];
@@ -19,9 +19,9 @@ export function assistantFaults(value: unknown): string[] {
 
 /**
  * Reads the `ASSISTANTS` setting, a JSON array of assistants, into a map by id.
- * Faults are appended to `faults`, each naming the assistant; nothing is thrown.
+ * Issues are appended to `issues`, each naming the assistant; nothing is thrown.
  */
-export function parseAssistants(text: string, faults: string[]): ReadonlyMap<string, Assistant> {
+export function parseAssistants(text: string, issues: string[]): ReadonlyMap<string, Assistant> {
   const assistants = new Map<string, Assistant>();
   if (text === '') return assistants;
   let values: unknown;
@@ -31,14 +31,14 @@ export function parseAssistants(text: string, faults: string[]): ReadonlyMap<str
     // The parser's own message quotes the text, so it is dropped.
   }
   if (!Array.isArray(values) || values.length === 0) {
-    faults.push('ASSISTANTS must be a JSON array of at least one assistant');
+    issues.push('ASSISTANTS must be a JSON array of at least one assistant');
     return assistants;
   }
   for (const [index, value] of values.entries()) {
-    const found = assistantFaults(value);
+    const found = assistantIssues(value);
     const name = typeof value?.id === 'string' ? value.id : `number ${index + 1}`;
     if (found.length === 0 && assistants.has(value.id)) found.push('has an id that is taken');
-    faults.push(...found.map((fault) => `ASSISTANTS, ${name}: ${fault}`));
+    issues.push(...found.map((issue) => `ASSISTANTS, ${name}: ${issue}`));
     assistants.set(value?.id, deepFreeze(value));
   }
   return assistants;

@@ -5,7 +5,7 @@ import { normalProjectId, type Project } from '../model/project.ts';
 /**
  * Checks an array of project records against the schema, and their assistants against those configured.
  * @returns the projects with their ids in normal form.
- * @throws {Error} listing every fault with its place.
+ * @throws {Error} listing every issue with its place.
  */
 export function parseProjects(value: unknown, assistants: ReadonlyMap<string, unknown>): Project[] {
   const check = new Ajv2020({
@@ -18,23 +18,23 @@ export function parseProjects(value: unknown, assistants: ReadonlyMap<string, un
     throw invalid(
       (check.errors ?? []).map(({ instancePath, message, params }) => {
         const unknown = params['additionalProperty'];
-        const fault = unknown === undefined ? message : `has an unknown field "${unknown}"`;
-        return `${instancePath || 'the file'} ${fault}`;
+        const issue = unknown === undefined ? message : `has an unknown field "${unknown}"`;
+        return `${instancePath || 'the file'} ${issue}`;
       }),
     );
   }
-  const faults: string[] = [];
+  const issues: string[] = [];
   const seen = new Set<string>();
   const projects = value.map((project) => ({ ...project, projectId: normalProjectId(project.projectId) }));
   for (const { projectId, assistantId } of projects) {
-    if (seen.has(projectId)) faults.push(`${projectId} is listed twice`);
+    if (seen.has(projectId)) issues.push(`${projectId} is listed twice`);
     if (!assistants.has(assistantId))
-      faults.push(`${projectId}: ASSISTANTS has no assistant "${assistantId}"`);
+      issues.push(`${projectId}: ASSISTANTS has no assistant "${assistantId}"`);
     seen.add(projectId);
   }
-  if (faults.length > 0) throw invalid(faults);
+  if (issues.length > 0) throw invalid(issues);
   return projects;
 }
 
-const invalid = (faults: readonly string[]) =>
-  new Error(`The projects are not valid:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+const invalid = (issues: readonly string[]) =>
+  new Error(`The projects are not valid:\n${issues.map((issue) => `  - ${issue}`).join('\n')}`);

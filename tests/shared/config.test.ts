@@ -14,12 +14,12 @@ const usable = {
 
 type Settings = Record<string, string | undefined>;
 
-/** Every fault of settings that differ from usable ones. */
-function faultsOf(changed: Settings): readonly string[] {
+/** Every issue of settings that differ from usable ones. */
+function issuesOf(changed: Settings): readonly string[] {
   try {
     parseConfig({ ...usable, ...changed });
   } catch (error) {
-    if (error instanceof ConfigError) return error.faults;
+    if (error instanceof ConfigError) return error.issues;
     throw error;
   }
   return [];
@@ -113,11 +113,11 @@ describe.each([
     [`DefaultEndpointsProtocol=http;${account}`, 'must use https'],
     [`DefaultEndpointsProtocol=http;${account};${endpoint}=http://store.example.com/`, 'must use https'],
     [`${account};${endpoint}=nonsense`, 'must be an absolute http(s) URL'],
-  ])('cannot be %j', (value, fault) => {
-    const faults = faultsOf(settings(value));
-    expect(faults).toEqual([expect.stringMatching(new RegExp(`^${name} `))]);
-    expect(faults[0]).toContain(fault);
-    expect(faults[0]).not.toContain('canary');
+  ])('cannot be %j', (value, issue) => {
+    const issues = issuesOf(settings(value));
+    expect(issues).toEqual([expect.stringMatching(new RegExp(`^${name} `))]);
+    expect(issues[0]).toContain(issue);
+    expect(issues[0]).not.toContain('canary');
   });
 });
 
@@ -139,8 +139,8 @@ describe('unusable settings', () => {
       EVENT_STREAM_SECONDS: 'canary-duration',
     };
     expect(Object.keys(values)).toEqual([...settingNames]);
-    const faults = faultsOf(values);
-    expect(faults).toEqual([
+    const issues = issuesOf(values);
+    expect(issues).toEqual([
       'JWT_ISSUER must be an absolute http(s) URL',
       'JWT_AUDIENCE is missing',
       'JWT_JWKS_URI must use https (http only for localhost)',
@@ -156,13 +156,13 @@ describe('unusable settings', () => {
       'RUN_TIMEOUT_SECONDS must be a whole number from 1 to 86400',
       'EVENT_STREAM_SECONDS must be a whole number from 1 to 220',
     ]);
-    const { message } = new ConfigError(faults);
-    for (const fault of faults) expect(message).toContain(fault);
+    const { message } = new ConfigError(issues);
+    for (const issue of issues) expect(message).toContain(issue);
     expect(message).not.toContain('canary');
   });
 
   test('are all reported as missing where there are none', () => {
-    expect(faultsOf(Object.fromEntries(settingNames.map((name) => [name, undefined])))).toEqual([
+    expect(issuesOf(Object.fromEntries(settingNames.map((name) => [name, undefined])))).toEqual([
       'JWT_ISSUER is missing',
       'JWT_AUDIENCE is missing',
       'OPENAI_BASE_URL is missing',
@@ -179,7 +179,7 @@ describe('unusable settings', () => {
         ...['https://host.example', 'https://host.example:8443/path', 'HTTPS://HOST.EXAMPLE'],
         ...['http://localhost:7072', 'http://127.0.0.1', 'http://[::1]:80/v1', 'http://LOCALHOST'],
       ]) {
-        expect([good, faultsOf({ [name]: good })]).toEqual([good, []]);
+        expect([good, issuesOf({ [name]: good })]).toEqual([good, []]);
       }
       for (const bad of [
         ...[
@@ -190,8 +190,8 @@ describe('unusable settings', () => {
         ],
         ...['http://localhost@host.example', 'http://0.0.0.0', 'http://[::2]'],
       ]) {
-        const fault = `${name} must use https (http only for localhost)`;
-        expect([bad, faultsOf({ [name]: bad })]).toEqual([bad, [fault]]);
+        const issue = `${name} must use https (http only for localhost)`;
+        expect([bad, issuesOf({ [name]: bad })]).toEqual([bad, [issue]]);
       }
       for (const bad of [
         'host.example',
@@ -202,8 +202,8 @@ describe('unusable settings', () => {
         '://',
         '7',
       ]) {
-        const fault = `${name} must be an absolute http(s) URL`;
-        expect([bad, faultsOf({ [name]: bad })]).toEqual([bad, [fault]]);
+        const issue = `${name} must be an absolute http(s) URL`;
+        expect([bad, issuesOf({ [name]: bad })]).toEqual([bad, [issue]]);
       }
     },
   );
@@ -214,19 +214,19 @@ describe('unusable settings', () => {
       const missing = `${endpoint} (or ${connectionString}) is missing`;
       const both = `${endpoint} and ${connectionString} are both set; set one of them`;
       return [
-        { faults: [missing], [endpoint]: undefined, [connectionString]: undefined },
-        { faults: [missing], [endpoint]: '', [connectionString]: ' ' },
-        { faults: [], [endpoint]: 'https://account.example', [connectionString]: '' },
-        { faults: [], [endpoint]: ' ', [connectionString]: 'UseDevelopmentStorage=true' },
+        { issues: [missing], [endpoint]: undefined, [connectionString]: undefined },
+        { issues: [missing], [endpoint]: '', [connectionString]: ' ' },
+        { issues: [], [endpoint]: 'https://account.example', [connectionString]: '' },
+        { issues: [], [endpoint]: ' ', [connectionString]: 'UseDevelopmentStorage=true' },
         {
-          faults: [both],
+          issues: [both],
           [endpoint]: 'https://account.example',
           [connectionString]: 'UseDevelopmentStorage=true',
         },
       ];
     }),
-  )('name one way to a storage service: %j', ({ faults, ...settings }) => {
-    expect(faultsOf(settings as Settings)).toEqual(faults);
+  )('name one way to a storage service: %j', ({ issues, ...settings }) => {
+    expect(issuesOf(settings as Settings)).toEqual(issues);
   });
 
   describe.each([
@@ -249,8 +249,8 @@ describe('unusable settings', () => {
       'NaN',
       '9'.repeat(400),
     ])('refuse %s', (value) => {
-      const fault = `${name} must be a whole number from 1 to ${longest}`;
-      expect(faultsOf({ [name]: value })).toEqual([fault]);
+      const issue = `${name} must be a whole number from 1 to ${longest}`;
+      expect(issuesOf({ [name]: value })).toEqual([issue]);
     });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { assistantFaults, parseAssistants } from '../../../shared/assistants/assistants.ts';
+import { assistantIssues, parseAssistants } from '../../../shared/assistants/assistants.ts';
 import type { Assistant } from '../../../shared/model/assistant.ts';
 
 const smallest = { id: 'asst_1', name: 'One', model: 'gpt-5-mini', instructions: 'Help.' };
@@ -29,7 +29,7 @@ describe('an assistant', () => {
     ['with limits at their other ends', { ...smallest, temperature: 2, maxOutputTokens: 1_000_000 }],
     ['with a search without stores', { ...smallest, tools: [{ type: 'file_search' }] }],
   ])('is valid %s', (_name, assistant) => {
-    expect(assistantFaults(assistant)).toEqual([]);
+    expect(assistantIssues(assistant)).toEqual([]);
   });
 
   test.each<[string, unknown, RegExp]>([
@@ -78,26 +78,26 @@ describe('an assistant', () => {
       { ...smallest, tools: [{ type: 'web_search' }, { type: 'file_search', maxResults: 51 }] },
       /^tools\.1\.maxResults must be <= 50$/,
     ],
-  ])('is not valid with %s, and the fault says where', (_name, value, fault) => {
-    expect(assistantFaults(value)).toContainEqual(expect.stringMatching(fault));
+  ])('is not valid with %s, and the issue says where', (_name, value, issue) => {
+    expect(assistantIssues(value)).toContainEqual(expect.stringMatching(issue));
   });
 
-  test('is told all its faults at once', () => {
-    const faults = assistantFaults({ ...smallest, name: '', topP: 2, colour: 'red', size: 1 });
-    expect(faults).toHaveLength(4);
+  test('is told all its issues at once', () => {
+    const issues = assistantIssues({ ...smallest, name: '', topP: 2, colour: 'red', size: 1 });
+    expect(issues).toHaveLength(4);
   });
 });
 
 describe('the setting ASSISTANTS', () => {
   const parse = (text: string) => {
-    const faults: string[] = [];
-    return { assistants: parseAssistants(text, faults), faults };
+    const issues: string[] = [];
+    return { assistants: parseAssistants(text, issues), issues };
   };
 
   test('becomes the assistants by id', () => {
     const second = { ...smallest, id: 'asst_2' };
-    const { assistants, faults } = parse(JSON.stringify([smallest, second]));
-    expect(faults).toEqual([]);
+    const { assistants, issues } = parse(JSON.stringify([smallest, second]));
+    expect(issues).toEqual([]);
     expect([...assistants]).toEqual([
       ['asst_1', smallest],
       ['asst_2', second],
@@ -107,22 +107,22 @@ describe('the setting ASSISTANTS', () => {
   test.each(['{', 'asst_1', '{}', 'null', '7', '"x"', '[]', JSON.stringify(smallest)])(
     'is no list of assistants as %s',
     (text) => {
-      expect(parse(text).faults).toEqual(['ASSISTANTS must be a JSON array of at least one assistant']);
+      expect(parse(text).issues).toEqual(['ASSISTANTS must be a JSON array of at least one assistant']);
     },
   );
 
-  test('is told the faults of all its assistants, each by its id or its number', () => {
+  test('is told the issues of all its assistants, each by its id or its number', () => {
     const text = JSON.stringify([smallest, { ...smallest, id: 'asst_2', topP: 3 }, null, { id: 7 }, []]);
-    const { faults } = parse(text);
-    expect(faults).toContain('ASSISTANTS, asst_2: topP must be <= 1');
-    expect(faults).toContain('ASSISTANTS, number 3: the assistant must be object');
-    expect(faults).toContain('ASSISTANTS, number 4: id must be string');
-    expect(faults).toContain('ASSISTANTS, number 5: the assistant must be object');
-    expect(faults.filter((fault) => fault.includes('asst_1'))).toEqual([]);
+    const { issues } = parse(text);
+    expect(issues).toContain('ASSISTANTS, asst_2: topP must be <= 1');
+    expect(issues).toContain('ASSISTANTS, number 3: the assistant must be object');
+    expect(issues).toContain('ASSISTANTS, number 4: id must be string');
+    expect(issues).toContain('ASSISTANTS, number 5: the assistant must be object');
+    expect(issues.filter((issue) => issue.includes('asst_1'))).toEqual([]);
   });
 
   test('has no two assistants of one id', () => {
-    const { faults } = parse(JSON.stringify([smallest, smallest]));
-    expect(faults).toEqual(['ASSISTANTS, asst_1: has an id that is taken']);
+    const { issues } = parse(JSON.stringify([smallest, smallest]));
+    expect(issues).toEqual(['ASSISTANTS, asst_1: has an id that is taken']);
   });
 });

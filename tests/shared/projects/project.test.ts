@@ -55,7 +55,7 @@ describe('the normal form of a project id', () => {
 });
 
 describe('a list of projects', () => {
-  const faultsOf = (value: unknown): string => {
+  const issuesOf = (value: unknown): string => {
     try {
       parseProjects(value, assistants);
     } catch (error) {
@@ -107,15 +107,15 @@ describe('a list of projects', () => {
       [{ ...smallest, assistantId: 'asst_2' }],
       /p-1: ASSISTANTS has no assistant "asst_2"/,
     ],
-  ])('is not valid with %s', (_name, value, fault) => {
-    expect(faultsOf(structuredClone(value))).toMatch(fault);
+  ])('is not valid with %s', (_name, value, issue) => {
+    expect(issuesOf(structuredClone(value))).toMatch(issue);
   });
 
-  test('is told all its faults at once', () => {
-    const faults = faultsOf([
+  test('is told all its issues at once', () => {
+    const issues = issuesOf([
       { ...smallest, name: '' },
       { ...smallest, projectId: '', colour: 'red' },
     ]);
-    expect(faults.match(/^ {2}- /gm)).toHaveLength(3);
+    expect(issues.match(/^ {2}- /gm)).toHaveLength(3);
   });
 });
