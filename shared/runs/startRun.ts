@@ -115,15 +115,17 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
   }
 }
 
-/** @throws {AppError} thread_busy while the run is unfinished. */
+/** @throws {AppError} thread_busy while the run is unfinished; thread_not_found when the thread was closed meanwhile. */
 async function settleActiveRun(services: RunServices, { projectId, threadId }: Thread, runId: string) {
   const active = await services.runs.find(projectId, threadId, runId);
-  // One transaction writes both, so this is a fault of ours, and looking again would not mend it.
-  if (!active)
+  const settled = active && (await settle(services, active).catch(ignoreGone));
+  if (!settled) {
+    // One transaction closes a thread and removes its active run. Of an open one it would be a fault of ours.
+    if (!(await services.threads.find(projectId, threadId))) throw new AppError('thread_not_found');
     throw new AppError('internal_error', { cause: new Error('a thread names a run that is not there') });
-  const run = (await settle(services, active)).value;
-  if (!isFinished(run)) {
-    throw new AppError('thread_busy', { activeRun: { runId, location: runLocation(run) } });
+  }
+  if (!isFinished(settled.value)) {
+    throw new AppError('thread_busy', { activeRun: { runId, location: runLocation(settled.value) } });
   }
 }
 
