@@ -15,7 +15,7 @@ import { deadline as deadlineOf, isFinished, type Observation, observe, type Rep
 
 /** Something that happened to a run, in order. */
 export type FeedEntry = {
-  /** The engine's number of the event; what a client names to go on after it. */
+  /** The engine's number of the event, or of the last one before what the engine told without a number. */
   readonly sequence: number;
 } & (
   | { readonly type: 'run'; readonly run: Run }
@@ -54,9 +54,6 @@ export interface Subscription {
   changed(signal: AbortSignal): Promise<void>;
   close(): void;
 }
-
-/** Sequence of what the engine told without a number, when the run had ended: nothing comes after it. */
-const lastSequence = 999_999_999;
 
 /** How long a create's stream is read at most, in milliseconds. */
 const acceptMs = 15_000;
@@ -348,17 +345,11 @@ class RunFeed {
 
   /** Adds what the engine has of an ended run's reply and its stream did not bring. */
   async #appendRest(reply: readonly ReplyMessage[], sequence: number | undefined): Promise<void> {
-    const rests = [];
     for (const { itemId, commentary, text } of reply) {
       const message = this.#messages.get(itemId) ?? (await this.#begin(itemId, commentary));
       if (text.length > message.text.length && text.startsWith(message.text)) {
-        rests.push({ message, text: text.slice(message.text.length) });
+        this.#append(message, text.slice(message.text.length), sequence ?? this.#sequence);
       }
-    }
-    for (const [index, { message, text }] of rests.entries()) {
-      // Whoever has the last piece has everything; whoever comes back with an earlier one gets the rest again.
-      const isLast = index === rests.length - 1;
-      this.#append(message, text, isLast ? (sequence ?? lastSequence) : this.#sequence);
     }
   }
 

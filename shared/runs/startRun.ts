@@ -60,8 +60,7 @@ export async function startRun(
       if (await services.liveRuns.pending.flush(thread.value.activeRunId)) continue;
       const earlier = await findRepeated(services, thread.value, key);
       if (earlier) return { run: earlier, replayed: true };
-      // A thread and its active run go together: the thread was closed between the two reads, as the next one shows.
-      if (!(await settleActiveRun(services, thread.value, thread.value.activeRunId))) claims++;
+      await settleActiveRun(services, thread.value, thread.value.activeRunId);
       continue;
     }
     claims++;
@@ -116,18 +115,18 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
   }
 }
 
-/**
- * Brings a thread's active run up to date, so that the thread is free when the run has ended.
- * @returns whether there is such a run.
- * @throws {AppError} thread_busy while the run is unfinished.
- */
+/** @throws {AppError} thread_busy while the run is unfinished; thread_not_found when the thread was closed meanwhile. */
 async function settleActiveRun(services: RunServices, { projectId, threadId }: Thread, runId: string) {
   const active = await services.runs.find(projectId, threadId, runId);
-  const run = active && (await settle(services, active).catch(ignoreGone))?.value;
-  if (run && !isFinished(run)) {
-    throw new AppError('thread_busy', { activeRun: { runId, location: runLocation(run) } });
+  const settled = active && (await settle(services, active).catch(ignoreGone));
+  if (!settled) {
+    // One transaction closes a thread and removes its active run. Of an open one it would be a fault of ours.
+    if (!(await services.threads.find(projectId, threadId))) throw new AppError('thread_not_found');
+    throw new AppError('internal_error', { cause: new Error('a thread names a run that is not there') });
   }
-  return run !== undefined;
+  if (!isFinished(settled.value)) {
+    throw new AppError('thread_busy', { activeRun: { runId, location: runLocation(settled.value) } });
+  }
 }
 
 /** Claims a thread. A claim whose outcome is unknown is undone, since nothing of its run will reach the engine. */

@@ -1,7 +1,8 @@
 import type { MessagePage } from '../assistants/engine.ts';
+import { settleWithin } from '../deadline.ts';
 import { AppError, fieldError } from '../http/errors.ts';
 import { newId } from '../ids.ts';
-import { scheduleFollowUp } from '../runs/followUps.ts';
+import { followUpWaitMs, scheduleFollowUp } from '../runs/followUps.ts';
 import type { Run } from '../runs/run.ts';
 import { type RunServices, settle } from '../runs/settle.ts';
 import { isFinished } from '../runs/state.ts';
@@ -47,19 +48,19 @@ export async function createThread(services: RunServices, projectId: string): Pr
 /** The store may still carry out what it did not confirm, so the thread is closed before its conversation is removed. */
 async function undoCreate(services: RunServices, thread: Thread): Promise<void> {
   const { threads } = services;
+  const { projectId, threadId } = thread;
+  // A closed row keeps a late one out; when nothing can come any more, the follow-up removes it.
+  const followUp = scheduleFollowUp(services, { kind: 'deletion', projectId, threadId, attempt: 1 });
   try {
     await threads.abandon(thread);
+    await Promise.all([
+      removeConversation(services, thread),
+      threads.removeFromIndex(thread).catch(() => undefined),
+    ]);
   } catch {
     // The thread may be there, and then needs its conversation.
-    return;
   }
-  const { projectId, threadId } = thread;
-  await Promise.all([
-    removeConversation(services, thread),
-    threads.removeFromIndex(thread).catch(() => undefined),
-    // The closed row is removed when the store can no longer be late.
-    scheduleFollowUp(services, { kind: 'deletion', projectId, threadId, attempt: 1 }),
-  ]);
+  await settleWithin(followUpWaitMs, followUp);
 }
 
 const removeConversation = ({ engine, deadline }: RunServices, { conversationId }: Thread) =>

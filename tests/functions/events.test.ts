@@ -81,6 +81,20 @@ describe('live events', () => {
     expect(after.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
   });
 
+  test('repeat nothing to a client that moves to a worker that cannot read the stream', async () => {
+    await service.engine.timing({ queueMs: 0, runMs: 1_000 });
+    const { thread, run } = await startRun();
+    const before = await readEvents(run, { enough: (events) => events.length >= 8 });
+    await service.kill();
+    await service.restart();
+    await service.engine.refuseResume(400, null);
+    const after = await readEvents(run, { after: before.at(-1)?.id ?? '' });
+    expect(text(before)).not.toBe('');
+    const { body } = await service.call(thread);
+    expect(text([...before, ...after])).toBe(body.messages.at(-1).content);
+    expect(after.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
+  });
+
   test('give all of the reply to a client that resumes after somebody else recorded the end', async () => {
     const { thread, run } = await startRun();
     await service.finish(run);
@@ -180,11 +194,14 @@ describe('live events', () => {
     expect((await service.call(`${thread}/runs/run_a/events`, { token })).status).toBe(403);
   });
 
-  test.each(['x', '-1', '1.5', '9999999999'])('answer 400 for Last-Event-ID: %s', async (id) => {
-    const { run } = await startRun();
-    const answer = await service.call(`${run}/events`, { headers: { 'Last-Event-ID': id } });
-    expect([answer.status, Object.keys(answer.body.errors)]).toEqual([400, ['Last-Event-ID']]);
-  });
+  test.each(['x', '-1', '1-', '1.5', '1-2-3', '9999999999'])(
+    'answer 400 for Last-Event-ID: %s',
+    async (id) => {
+      const { run } = await startRun();
+      const answer = await service.call(`${run}/events`, { headers: { 'Last-Event-ID': id } });
+      expect([answer.status, Object.keys(answer.body.errors)]).toEqual([400, ['Last-Event-ID']]);
+    },
+  );
 });
 
 describe('a response with live events', () => {
