@@ -145,7 +145,8 @@ class RunFeed {
   #drain: NodeJS.Timeout | undefined;
   #retryMs = 0;
   #retryAt = 0;
-  #conversationId: string | undefined;
+  /** The id of the thread's conversation, from which those of messages are made. */
+  #conversationId: Promise<string | undefined> | undefined;
 
   constructor(services: RunServices, stored: Stored<Run>, onClose: () => void) {
     this.#services = services;
@@ -159,6 +160,8 @@ class RunFeed {
     this.#subscribers++;
     this.#hadSubscribers = true;
     clearTimeout(this.#linger);
+    // Now, beside the engine's stream, so that the first text does not wait for it.
+    this.#findConversationId().catch(() => undefined);
     const feed = this;
     let isOpen = true;
     return {
@@ -337,10 +340,21 @@ class RunFeed {
   }
 
   async #messageIdOf(itemId: string): Promise<string> {
+    const conversationId = await this.#findConversationId();
+    if (conversationId === undefined) throw new AppError('run_not_found');
+    return sealMessageId(conversationId, itemId);
+  }
+
+  #findConversationId(): Promise<string | undefined> {
     const { projectId, threadId } = this.stored.value;
-    this.#conversationId ??= (await this.#services.threads.find(projectId, threadId))?.value.conversationId;
-    if (this.#conversationId === undefined) throw new AppError('run_not_found');
-    return sealMessageId(this.#conversationId, itemId);
+    this.#conversationId ??= this.#services.threads.find(projectId, threadId).then(
+      (thread) => thread?.value.conversationId,
+      (error) => {
+        this.#conversationId = undefined;
+        throw error;
+      },
+    );
+    return this.#conversationId;
   }
 
   /** Adds what the engine has of an ended run's reply and its stream did not bring. */

@@ -6,6 +6,7 @@ import {
   textOf as text,
 } from '../support/events.ts';
 import { startService, type TestService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 let service: TestService;
 let projectId: string;
@@ -129,6 +130,29 @@ describe('live events', () => {
     expect(await service.engine.calls()).toHaveLength(1);
     const { body } = await service.call(thread);
     for (const events of all) expect(text(events)).toBe(body.messages.at(-1).content);
+  });
+
+  test('read the thread before there is text, so that the first piece does not wait for the store', async () => {
+    await service.engine.timing({ queueMs: 60_000 });
+    const { run } = await startRun();
+    let isRead = false;
+    const before = async () => {
+      isRead = true;
+    };
+    service.store.inject({ kind: 'read', row: 'thread' }, { before });
+    const reading = new AbortController();
+    const stream = await fetch(`${service.url}/api/${run}/events`, {
+      headers: { Authorization: `Bearer ${await service.issuer.sign({ projects: [projectId] })}` },
+      signal: reading.signal,
+    });
+    try {
+      expect(stream.status).toBe(200);
+      await until('the thread is read', () => isRead);
+    } finally {
+      reading.abort();
+    }
+    expect((await service.call(run)).body.status).toBe('queued');
+    await service.call(`${run}/cancel`, { method: 'POST' });
   });
 
   test('name the message that a piece belongs to by its id in the thread', async () => {
