@@ -3,7 +3,7 @@ import type { EngineEvent, EngineStream } from '../assistants/engine.ts';
 import { AppError } from '../http/errors.ts';
 import type { Stored } from '../storage/rows.ts';
 import { sealMessageId } from '../threads/messageId.ts';
-import type { Run } from './run.ts';
+import type { Run, RunStatus } from './run.ts';
 import { type RunServices, record, settle } from './settle.ts';
 import { deadline as deadlineOf, isFinished, type Observation, observe, type ReplyMessage } from './state.ts';
 
@@ -135,6 +135,8 @@ class RunFeed {
   #sequence = 0;
   /** Of the event that is being taken in. */
   #current = 0;
+  /** Of the last `run` entry. A feed may open when its run is in progress already, and replays the run from its start. */
+  #announcedStatus: RunStatus = 'queued';
   #subscribers = 0;
   #hadSubscribers = false;
   /** A create's own stream, until it is read. */
@@ -200,8 +202,17 @@ class RunFeed {
     if (!isNewer) return;
     this.stored = stored;
     if (isFinished(run)) this.#limitDrain();
-    else if (run.status !== known.status) this.entries.push({ type: 'run', sequence: this.#current, run });
+    this.#announce();
     this.#wake();
+  }
+
+  /** Adds the run's status to the entries when it is another one than they tell. */
+  #announce(): void {
+    const { value: run } = this.stored;
+    if (isFinished(run) || run.status === this.#announcedStatus) return;
+    this.#announcedStatus = run.status;
+    // Beyond 0, which every client has that has anything.
+    this.entries.push({ type: 'run', sequence: Math.max(1, this.#current), run });
   }
 
   async #run(): Promise<void> {
@@ -232,10 +243,11 @@ class RunFeed {
     const before = this.#sequence;
     if (this.#stream !== undefined || Date.now() >= this.#retryAt) await this.#read();
     if (this.isComplete || this.#stop.signal.aborted) return;
+    // The create's own stream has come, which tells more than a poll.
+    if (this.#stream !== undefined) return;
     if (this.#sequence > before) {
       this.#retryMs = 0;
       this.#retryAt = 0;
-      // What has ended in the engine has nothing left to read after a break, unless there was none.
       return;
     }
     this.#retryMs = Math.min(2 * this.#retryMs || pollMs, maxRetryMs);
@@ -317,6 +329,7 @@ class RunFeed {
       this.adopt(await record(this.#services, this.stored, (run) => observe(run, state, new Date())));
     }
     if (ends) this.#complete();
+    else this.#announce();
     this.#wake();
   }
 

@@ -71,6 +71,18 @@ describe('live events', () => {
     expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
   });
 
+  test('tell a client that comes back to another worker what has changed since', async () => {
+    await service.engine.timing({ queueMs: 300, runMs: 60_000 });
+    const { run } = await startRun();
+    await readEvents(run, { enough: (events) => events.length === 1 });
+    while ((await service.call(run)).body.status === 'queued');
+    await service.kill();
+    await service.restart();
+    const events = await readEvents(run, { after: '0', enough: (all) => text(all) !== '' });
+    expect(statuses(events)).toEqual(['in_progress']);
+    await service.call(`${run}/cancel`, { method: 'POST' });
+  });
+
   test('give a client that comes back after the end what it missed', async () => {
     await service.engine.timing({ queueMs: 0, runMs: 400 });
     const { thread, run } = await startRun();

@@ -193,8 +193,8 @@ describe('a deletion that was interrupted', () => {
     expect(status).toBe(503);
     expect(service.queue.sent).toEqual([
       {
-        content: { kind: 'deletion', projectId, threadId: expect.any(String), attempt: 0 },
-        delaySeconds: 30,
+        content: { kind: 'deletion', projectId, threadId: expect.any(String), attempt: 1 },
+        delaySeconds: 60,
         timeToLive: -1,
       },
     ]);
