@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../support/until.ts';
 import { listen } from './followers.ts';
 import { pool } from './load.ts';
@@ -8,6 +9,12 @@ import { type Ground, startWorld, type World, withoutFollowUps } from './world.t
 
 const megabyte = 1024 * 1024;
 const connecting = 50;
+
+/** Clients come one after the other: a rush of connections is not what is measured. */
+const arrivalMs = 10;
+/** The more clients, the slower the words come: how many can be sent in a second is not what is measured either. */
+const eventsRunMs = 100;
+const runMsOf = (clients: number) => 2 * arrivalMs * clients + 2_000;
 
 /** Costs that clients of the same run share. */
 export async function measureSharing(ground: Ground): Promise<Section> {
@@ -37,8 +44,11 @@ async function eventsClients(ground: Ground, count: number): Promise<Row> {
   const { client, engine } = world;
   try {
     await world.warmUp(8);
-    const run = await startLongRun(world, count * 10 + 1_000);
-    const all = pool(count, count, () => listen(client, run));
+    const run = await startLongRun(world, count * eventsRunMs + 2_000);
+    const all = pool(count, count, async (index) => {
+      await sleep(index * arrivalMs);
+      return listen(client, run);
+    });
     await Promise.race([
       all,
       until('all clients are there', async () => (await openInvocations(world)) >= count),
@@ -62,11 +72,12 @@ async function waitingClients(ground: Ground, count: number): Promise<Row> {
   const { client, store } = world;
   try {
     await world.warmUp(8);
-    const run = await startLongRun(world, count * 10 + 1_000);
+    const run = await startLongRun(world, runMsOf(count));
     const trips = store?.roundTrips ?? [];
     store?.reset();
     let early = 0;
-    const all = pool(count, count, async () => {
+    const all = pool(count, count, async (index) => {
+      await sleep(index * arrivalMs);
       const { text } = await client.call('GET', `${run}?wait=60`, 200);
       if (JSON.parse(text).status !== 'completed') early++;
     });
@@ -105,7 +116,7 @@ async function vanishingClients(ground: Ground, count: number): Promise<Row[]> {
         const leave = new AbortController();
         const path = index % 2 === 0 ? `${run}/events` : `${run}?wait=60`;
         const going = fetch(app.url + path, { headers, signal: leave.signal }).catch(() => undefined);
-        await (index % 2 === 0 ? going : new Promise((resolve) => setTimeout(resolve, 20)));
+        await (index % 2 === 0 ? going : sleep(20));
         leave.abort();
         await going;
       });
