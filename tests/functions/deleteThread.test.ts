@@ -184,7 +184,8 @@ describe('deleting a thread', () => {
       null,
     );
     expect((await remove(thread)).status).toBe(204);
-    expect(await service.engine.calls()).toEqual([
+    // After 409 the response is looked up: it might have ended.
+    expect((await service.engine.calls()).filter((call) => !call.startsWith('GET'))).toEqual([
       expect.stringMatching(/^POST \/v1\/responses\/.*\/cancel$/),
       expect.stringMatching(/^DELETE \/v1\/conversations\//),
     ]);
