@@ -1,4 +1,4 @@
-import { settleWithin } from '../deadline.ts';
+import { waitAtMost } from '../deadline.ts';
 import type { MessagePage } from '../engine/engine.ts';
 import { AppError, fieldError } from '../errors.ts';
 import { newId } from '../model/ids.ts';
@@ -61,7 +61,7 @@ async function undoCreate(services: RunServices, thread: Thread): Promise<void> 
   } catch {
     // The thread may be there, and then needs its conversation.
   }
-  await settleWithin(followUpWaitMs, followUp);
+  await waitAtMost(followUpWaitMs, followUp);
 }
 
 const removeConversation = ({ engine, deadline }: RunServices, { conversationId }: Thread) =>
