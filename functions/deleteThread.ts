@@ -5,7 +5,7 @@ import { authorizeThread } from '../shared/http/params.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../shared/runs/followUps.ts';
 import { deleteThread } from '../shared/threads/deleteThread.ts';
 
-/** Deletes a thread with its runs and messages. Responds the same when the thread is gone already. */
+/** Deletes a thread with its runs and messages. Idempotent. */
 app.http('deleteThread', {
   methods: ['DELETE'],
   authLevel: 'anonymous',
