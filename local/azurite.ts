@@ -3,29 +3,30 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-/** Azurite's documented development account; it protects nothing. */
+/** Azurite's documented development account; not a secret. */
 const account = 'devstoreaccount1';
 const accountKey = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
+/** A running Azurite process. */
 export interface Azurite {
-  /** With an endpoint for each service that was started. */
+  /** Contains an endpoint for each started service. */
   readonly connectionString: string;
-  /** Resolves when everything is written and the process has ended. */
+  /** Resolves when all data is written and the process has ended. */
   close(): Promise<void>;
-  /** Ends it at once, as a crash would. */
+  /** Kills the process, like a crash. */
   kill(): Promise<void>;
 }
 
 export interface AzuriteOptions {
-  /** The services to start, each with its port. */
+  /** Ports of the services to start. */
   readonly ports: { readonly table?: number; readonly queue?: number };
-  /** Where the data is kept; absent: in memory. */
+  /** Folder of the data; in memory by default. */
   readonly dataDir?: string;
-  /** With blobs as well (port 10000), which Core Tools wants of a storage account. */
+  /** Starts blobs as well (port 10000), required by Core Tools. */
   readonly allServices?: boolean;
 }
 
-/** Starts the Azurite emulator as a process of its own that never outlives this one. */
+/** Starts the Azurite emulator as a child process that never outlives this one. */
 export async function startAzurite({ ports, dataDir, allServices }: AzuriteOptions): Promise<Azurite> {
   const common = [
     ...['--silent', '--disableTelemetry', '--skipApiVersionCheck'],
@@ -42,7 +43,7 @@ export async function startAzurite({ ports, dataDir, allServices }: AzuriteOptio
   const child = fork(
     fileURLToPath(new URL('./azuriteProcess.ts', import.meta.url)),
     entries.map((entry) => JSON.stringify(entry)),
-    // A group of its own: Ctrl-C must not take the store from under the requests in flight.
+    // In its own process group, so that Ctrl-C does not stop the store while requests are in flight.
     { stdio: ['ignore', 'pipe', 'inherit', 'ipc'], detached: true },
   );
   const exited = once(child, 'exit');
@@ -77,7 +78,7 @@ export async function startAzurite({ ports, dataDir, allServices }: AzuriteOptio
   };
 }
 
-/** @returns the preferred port when it is free, else one that is. */
+/** Returns the preferred port if it is free, or else any free port. */
 export async function freePort(preferred = 0): Promise<number> {
   const server = createServer();
   const listening = (port: number) =>

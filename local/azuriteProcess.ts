@@ -1,13 +1,12 @@
 /*
- * Runs Azurite's own entries, one after the other, in a process that its parent has forked: it ends when the parent asks
- * for it and when the parent is gone, so that no port stays taken behind a killed one. Each argument is the JSON of one
- * entry: its module, then its own arguments.
+ * Runs Azurite's entry points in a forked process. The process ends when its parent disconnects or is killed, so that it
+ * never keeps ports in use. Each argument is a JSON array for one entry point: its module, then its arguments.
  */
 const [node = '', script = '', ...entries] = process.argv;
 process.once('disconnect', () => process.emit('SIGINT'));
 for (const entry of entries) {
   const [module, ...args] = JSON.parse(entry) as string[];
-  // An entry reads its arguments while it is loaded, and refuses those of another one.
+  // An entry point reads its arguments when it is loaded, and rejects those of others.
   process.argv = [node, script, ...args];
   await import(`azurite/dist/src/${module}.js`);
 }

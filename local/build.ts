@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 /*
- * `npm run build`: bundles the app into dist/. What only some requests need stays in files of its own, read when it is
- * first imported: a worker starts faster without parsing megabytes that it may never use.
+ * `npm run build`: bundles the app into dist/. Modules that only some requests need are bundled separately and loaded on
+ * first use, so that a worker starts without parsing megabytes of code that it may never use.
  */
 
-/** Each by the name that it is imported by, with its file and what goes into it. */
+/** Modules loaded on demand, by import specifier. */
 const onDemand: Readonly<Record<string, { readonly file: string; readonly contents: string }>> = {
   openai: { file: 'openai.cjs', contents: "module.exports = require('openai');" },
   '@azure/identity': { file: 'identity.cjs', contents: "module.exports = require('@azure/identity');" },
@@ -20,13 +20,13 @@ const options: BuildOptions = {
   bundle: true,
   platform: 'node',
   target: 'node22',
-  // CommonJS, because the worker provides @azure/functions-core through `require` only.
+  // CommonJS, because the worker provides @azure/functions-core only to `require`.
   format: 'cjs',
   external: ['@azure/functions-core'],
-  // `require` instead of `import()`, which would not find the names that a CommonJS file exports.
+  // Compile `import()` to `require`: `import()` would not detect the named exports of a CommonJS file.
   supported: { 'dynamic-import': false },
   minify: true,
-  // Names of errors are what the log tells about a failure.
+  // The log identifies errors by name.
   keepNames: true,
   logLevel: 'warning',
 };

@@ -6,33 +6,34 @@ import { startEmulator } from './emulator/emulator.ts';
 import { readSigner, type Signer, startIssuer } from './issuer.ts';
 import { lockFolder } from './lock.ts';
 
-/** What the service needs around it and a developer's machine does not have. */
+/** The local stand-ins for the services that the app depends on. */
 export interface DevServices {
-  /** Settings for what was started here; whatever the environment had is not among them. */
+  /** Settings of the started services, without those that were in the environment. */
   readonly settings: Readonly<Record<string, string>>;
-  /** Absent when the environment names an issuer of its own. */
+  /** Undefined when the environment configures an issuer. */
   readonly signer: Signer | undefined;
   close(): Promise<void>;
 }
 
+/** Default audience of local tokens. */
 export const audience = 'thread-runs';
-/** Where package.json and host.json are. */
+/** Folder of package.json and host.json. */
 export const projectFolder = fileURLToPath(new URL('..', import.meta.url));
 
-/** What a developer's machine keeps between two starts: git-ignored, and free to be deleted. */
+/** Folder of the data that is kept between starts. Git-ignored; may be deleted. */
 export const localFolder = process.env['LOCAL_DATA_DIR'] || join(projectFolder, '.local');
 const signerFile = join(localFolder, 'issuer.json');
 
-/** The ports that `local.settings.sample.json` names. */
+/** The ports in `local.settings.sample.json`. */
 const ports = { issuer: 7072, engine: 7073, queues: 10001, tables: 10002 };
 
-/** The signer of the issuer that was last started in this folder. */
+/** Returns the signer of the issuer that was last started in this folder. */
 export const findSigner = () => readSigner(signerFile);
 
 /**
- * Starts the token issuer, the engine's emulator and the store, each only where the environment has no setting for it.
- * @throws {Error} when the service runs in this folder already, and this one would use it too.
- * @param fixedPorts fails when a port of the sample settings is taken; otherwise any free one will do.
+ * Starts the token issuer, the engine's emulator and the store, each unless the environment configures it.
+ * @param fixedPorts whether to require the ports of the sample settings; otherwise any free ports are used.
+ * @throws {Error} when another process uses the local data folder.
  */
 export async function startDevServices(
   env: Readonly<Record<string, string | undefined>>,
@@ -44,15 +45,15 @@ export async function startDevServices(
   const closers = usesFolder ? [await lockFolder(localFolder)] : [];
   const settings: Record<string, string> = {};
   const portOf = (name: keyof typeof ports) => (fixedPorts ? ports[name] : freePort(ports[name]));
-  // What belongs to one engine would be lost on another, so each has data of its own.
-  // An address that is none is for the configuration to refuse, with its other faults.
+  // Conversations exist in one engine only, so each engine has its own data folder.
+  // An invalid URL is reported later, with the other issues of the configuration.
   const engine = env['OPENAI_BASE_URL'] ? (URL.parse(env['OPENAI_BASE_URL'])?.host ?? 'none') : 'emulator';
   const dataDir = join(localFolder, engine.replaceAll(':', '_'));
   if (usesFolder) await mkdir(dataDir, { recursive: true });
 
   let signer: Signer | undefined;
   if (!env['JWT_ISSUER']) {
-    // The issuer's address is in every token, so a former one is kept where it can be.
+    // Tokens contain the issuer's URL, so reuse the previous port if possible.
     const former = fixedPorts ? undefined : (await findSigner())?.issuer;
     const options = {
       port: former === undefined ? await portOf('issuer') : await freePort(Number(new URL(former).port)),
@@ -93,13 +94,13 @@ export async function startDevServices(
   };
 }
 
-/** The setting that the app's queue trigger finds its queue by, by itself or in parts. */
+/** The connection setting of the queue trigger, or the prefix of its identity-based form. */
 const hostStorageName = 'AzureWebJobsStorage';
 
 const hasHostStorage = (env: Readonly<Record<string, string | undefined>>) =>
   Boolean(env[hostStorageName] || env[`${hostStorageName}__queueServiceUri`]);
 
-/** The trigger has to read the queue that the app writes to. */
+/** Returns the trigger's connection settings, for the queue that the app writes to. */
 function hostStorage({
   QUEUES_ENDPOINT: endpoint,
   QUEUES_CONNECTION_STRING: connectionString,
@@ -108,7 +109,7 @@ function hostStorage({
   return connectionString ? { [hostStorageName]: connectionString } : {};
 }
 
-/** The demo's documents are the emulator's, so a real engine has nothing to search. */
+/** Returns the demo's assistant. Its documents exist in the emulator only, so with a real engine it has no tools. */
 async function demoAssistants(withTools: boolean): Promise<string> {
   const { tools, ...assistant } = JSON.parse(
     await readFile(new URL('./demo/assistant.json', import.meta.url), 'utf8'),

@@ -3,7 +3,7 @@ import { parseConfig } from '../shared/config.ts';
 import { applyDemo, signDemoToken } from './demo/demo.ts';
 import { startDevServices } from './devServices.ts';
 
-/* `npm run devServices`: what `func start` needs around it, at the addresses of local.settings.sample.json. */
+/* `npm run devServices`: starts the services that `func start` needs, at the addresses in local.settings.sample.json. */
 
 const settingsFile = 'local.settings.json';
 const devServices = await startDevServices({}, { fixedPorts: true, allServices: true }).catch((error) => {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 
-/** What it takes to sign a token that the local service accepts. */
+/** The key and claims for signing tokens that the local service accepts. */
 export interface Signer {
   readonly issuer: string;
   readonly audience: string;
@@ -12,6 +12,7 @@ export interface Signer {
   readonly key: JWK;
 }
 
+/** A running token issuer. */
 export interface Issuer {
   readonly signer: Signer;
   close(): Promise<void>;
@@ -20,8 +21,8 @@ export interface Issuer {
 const algorithm = 'ES256';
 
 /**
- * Serves an OpenID configuration and a key set, as a real issuer does.
- * @param file where the signer is kept, so that tokens outlive a restart and `npm run token` can sign more of them.
+ * Starts a token issuer, which serves an OpenID configuration and a key set.
+ * @param options `file` stores the signer, so that tokens stay valid after a restart and `npm run token` can sign more.
  */
 export async function startIssuer(options: {
   port: number;
@@ -60,7 +61,7 @@ export async function startIssuer(options: {
   };
 }
 
-/** @returns undefined when there is none yet. @throws {Error} when the file is damaged. */
+/** Reads a stored signer. @returns undefined when there is none. @throws {Error} when the file is damaged. */
 export async function readSigner(file: string): Promise<Signer | undefined> {
   const text = await readFile(file, 'utf8').catch(() => undefined);
   try {
@@ -71,7 +72,7 @@ export async function readSigner(file: string): Promise<Signer | undefined> {
   }
 }
 
-/** @param claims such as `sub` and `projects`. */
+/** Signs a token. @param claims such as `sub` and `projects`. */
 export async function signToken(
   signer: Signer,
   claims: Record<string, unknown>,

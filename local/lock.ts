@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /**
- * Keeps a second start from writing over the data and the issuer of the first. The lock is SQLite's on a file, which
- * the system releases with the process, however that ends.
- * @returns what gives the folder free again.
+ * Locks a folder, so that a second process cannot overwrite its data. Uses an SQLite file lock, which the operating system
+ * releases when the process ends.
+ * @returns a function that releases the lock.
  * @throws {Error} when another process holds it.
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { projectFolder } from './devServices.ts';
 
 /*
- * `npm run package` (after a build): puts what is deployed, and nothing else, into dist/package/: the bundle, host.json
- * and a package.json that names it. No dependency is installed there; the bundle holds them.
+ * `npm run package` (after a build): copies the deployed files into dist/package/: the bundle, host.json and a minimal
+ * package.json. Dependencies are part of the bundle.
  */
 
-/** A package that outgrows this has taken in something it should not: a worker's start pays for each byte. */
+/** Maximum size of the package, in bytes. Detects accidental additions, which would slow a worker's start. */
 const limitBytes = 4_000_000;
 
 const target = join(projectFolder, 'dist/package');

@@ -5,8 +5,8 @@ import { createProjectStore } from '../shared/storage/projectStore.ts';
 import { openTable } from '../shared/storage/tables.ts';
 
 /*
- * `npm run projects -- apply FILE.json | list | remove ID`: keeps the project records, with the app's own settings.
- * The app sees a change within 30 seconds.
+ * `npm run projects -- apply FILE.json | list | remove ID`: manages the project records, using the app's settings.
+ * Changes take effect within 30 seconds.
  */
 
 const usage = `Usage:
@@ -20,10 +20,10 @@ async function main([command = '', argument, ...others]: string[]): Promise<void
   const config = parseConfig(process.env);
   const table = await openTable(config.tables, 'projects');
   const store = createProjectStore(async () => table);
-  // Read first: a faulty file is refused before anything is touched.
+  // Read first, so that an invalid file is rejected before anything is changed.
   const projects =
     command === 'apply' ? parseProjects(await readJson(argument ?? ''), config.assistants) : [];
-  // A connection string means a store of one's own, where nobody else has made the table.
+  // A connection string implies a development store, in which the table may not exist yet.
   if (config.tables.connectionString !== undefined) await table.createTable();
   if (command === 'apply') {
     for (const project of projects) {

@@ -2,11 +2,11 @@ import { scheduler } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 /*
- * `npm run smoke -- --base-url URL --token T --project ID`: one conversation with a running service, as a client has it.
- * Prints each step with its time; the exit code tells whether all went well.
+ * `npm run smoke -- --base-url URL --token T --project ID`: tests a running service with one conversation.
+ * Prints each step with its duration; the exit code is 0 if all succeeded.
  */
 
-/** Longest a run may take here. */
+/** Timeout of the run, in milliseconds. */
 const runLimitMs = 120_000;
 
 const { values } = parseArgs({
@@ -19,13 +19,13 @@ if (!baseUrl || !token || !project) {
   process.exit(2);
 }
 
-interface Answer {
+interface ApiResponse {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the service answers; each step checks what it needs.
+  // biome-ignore lint/suspicious/noExplicitAny: any JSON; each step checks what it needs.
   readonly body: any;
 }
 
-async function call(method: string, path: string, body?: unknown): Promise<Answer> {
+async function call(method: string, path: string, body?: unknown): Promise<ApiResponse> {
   const response = await fetch(`${baseUrl}/api/projects/${path}`, {
     method,
     headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
@@ -37,7 +37,7 @@ async function call(method: string, path: string, body?: unknown): Promise<Answe
   return { status: response.status, body: json && text !== '' ? JSON.parse(text) : {} };
 }
 
-/** Runs a step, prints its time, and passes on what it gives. */
+/** Runs a step, prints its duration and returns its result. */
 async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
   const start = performance.now();
   try {
@@ -50,8 +50,8 @@ async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** @throws {Error} naming the status and the code, which are all that may be shown. */
-function expectStatus({ status, body }: Answer, expected: number): void {
+/** Checks a status. @throws {Error} with the status and the error code only, since the output may be public. */
+function expectStatus({ status, body }: ApiResponse, expected: number): void {
   if (status !== expected) {
     throw new Error(
       `answered ${status} ${body.code ?? ''} instead of ${expected} (${body.details ?? 'no reference'})`,
@@ -62,22 +62,22 @@ function expectStatus({ status, body }: Answer, expected: number): void {
 async function main(): Promise<void> {
   const threads = `${project}/threads`;
   const { threadId } = await step('create a thread', async () => {
-    const answer = await call('POST', threads);
-    expectStatus(answer, 201);
-    return answer.body;
+    const response = await call('POST', threads);
+    expectStatus(response, 201);
+    return response.body;
   });
   const thread = `${threads}/${threadId}`;
   const { runId } = await step('start a run', async () => {
-    const answer = await call('POST', `${thread}/runs`, { message: 'Which topics can you help me with?' });
-    expectStatus(answer, 201);
-    return answer.body;
+    const response = await call('POST', `${thread}/runs`, { message: 'Which topics can you help me with?' });
+    expectStatus(response, 201);
+    return response.body;
   });
   await step('wait for its end', async () => {
     const until = performance.now() + runLimitMs;
     for (;;) {
-      const answer = await call('GET', `${thread}/runs/${runId}?wait=20`);
-      expectStatus(answer, 200);
-      const { status, errorMessage } = answer.body;
+      const response = await call('GET', `${thread}/runs/${runId}?wait=20`);
+      expectStatus(response, 200);
+      const { status, errorMessage } = response.body;
       if (status === 'completed') return;
       if (!['queued', 'in_progress'].includes(status)) throw new Error(`the run ${status}: ${errorMessage}`);
       if (performance.now() > until) throw new Error(`the run is still ${status}`);
@@ -85,9 +85,9 @@ async function main(): Promise<void> {
     }
   });
   await step('read the answer', async () => {
-    const answer = await call('GET', thread);
-    expectStatus(answer, 200);
-    const last = answer.body.messages?.at(-1);
+    const response = await call('GET', thread);
+    expectStatus(response, 200);
+    const last = response.body.messages?.at(-1);
     if (last?.role !== 'assistant' || !last.content) throw new Error('the thread holds no answer');
   });
   await step('be refused a foreign project', async () => {

@@ -3,7 +3,7 @@ import { applyDemo, demoProjectId, demoThreadId, signDemoToken } from './demo/de
 import { localFolder, projectFolder, startDevServices } from './devServices.ts';
 import { type Host, startHost } from './host/host.ts';
 
-/* `npm start`: the whole service on this machine. */
+/* `npm start`: runs the service and everything it depends on locally. */
 
 const port = Number(process.env['PORT'] || 7071);
 if (!Number.isInteger(port) || port < 0 || port > 65_535) {
@@ -36,7 +36,7 @@ async function start(): Promise<void> {
   }
 }
 
-/** npm passes a signal to its shell alone, which ends without passing it on. */
+/** Stops with the parent process: npm sends signals only to its shell, which does not forward them. */
 function stopWithParent(stop: () => void): void {
   if (process.env['npm_lifecycle_event'] === undefined) return;
   const parent = process.ppid;

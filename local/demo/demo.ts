@@ -12,15 +12,15 @@ import { type Signer, signToken } from '../issuer.ts';
 export const demoProjectId = '123e4567-e89b-12d3-a456-426614174000';
 export const demoThreadId = 'thread_abc123';
 
-/** A token for the demo project, good for 24 hours. */
+/** Signs a token for the demo project, valid for 24 hours. */
 export const signDemoToken = (signer: Signer): Promise<string> =>
   signToken(signer, { sub: 'demo-user', projects: [demoProjectId] }, 24 * 3600);
 
-/** Puts the demo project and its thread into the store, so that the documented examples run; what is there stays. */
+/** Adds the demo project and its thread to the store, for the documented examples. Keeps existing data. */
 export async function applyDemo(config: Config): Promise<void> {
   const projects = await openTable(config.tables, 'projects');
   const threads = await openTable(config.tables, 'threads');
-  // In the cloud tables and queues are Bicep's to create.
+  // In Azure, Bicep creates tables and queues.
   if (config.tables.connectionString !== undefined) {
     await Promise.all([projects.createTable(), threads.createTable()]);
   }
@@ -31,13 +31,13 @@ export async function applyDemo(config: Config): Promise<void> {
   const records = JSON.parse(await readFile(new URL('./projects.json', import.meta.url), 'utf8'));
   const [assistantId = ''] = config.assistants.keys();
   for (const project of parseProjects(records, new Map([['asst_xyz789', true]]))) {
-    // With assistants of one's own the demo project takes the first of them.
+    // With custom assistants, the demo project uses the first one.
     const known = config.assistants.has(project.assistantId);
     await store.put(known ? project : { ...project, assistantId });
   }
   const threadStore = createThreadStore(async () => threads);
   const present = await threadStore.find({ projectId: demoProjectId, threadId: demoThreadId });
-  // A store from before there was an index has no entry of it.
+  // A store of an older version may have no index entry.
   if (present) return void (await threadStore.addToIndex(present.value));
   const labels = { projectId: demoProjectId, threadId: demoThreadId };
   const conversationId = await createEngine(config.engine).openConversation(labels, 20_000);

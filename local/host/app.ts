@@ -4,30 +4,31 @@ import { join, resolve } from 'node:path';
 import { type Binding, getProgrammingModel, type Registration, registrations } from './functionsCore.ts';
 import { parseQueueOptions, type QueueFunction, type QueueOptions } from './queues.ts';
 
+/** A loaded Functions app. */
 export interface App {
   readonly routes: readonly Route[];
   readonly queueFunctions: readonly QueueFunction[];
   readonly queueOptions: QueueOptions;
-  /** Where its HTTP requests go when it streams; see `stream` in http.ts. */
+  /** URL of the app's HTTP server, with HTTP streaming; see `stream` in http.ts. */
   readonly httpUri: string | undefined;
 }
 
-/** A function of the app with the path it answers to. */
+/** An HTTP function and its path. */
 export interface Route {
   readonly registration: Registration;
   readonly methods: ReadonlySet<string>;
-  /** Matches a whole path; its named groups are the route's parameters, still percent-encoded. */
+  /** Matches the whole path. Its named groups are the route's parameters, percent-encoded. */
   readonly pattern: RegExp;
-  /** The name of the binding that the request goes into. */
+  /** Name of the request's binding. */
   readonly bindingName: string;
 }
 
 const core = new URL('./functionsCore.ts', import.meta.url).href;
 
 /**
- * Loads a Functions app the way the worker does: the files that `main` of its package.json names.
+ * Loads a Functions app as the worker does: the files matched by `main` of its package.json.
  * @param folder the app's folder, with package.json and host.json.
- * @throws {Error} when `main` names no file: the worker would start an app without functions.
+ * @throws {Error} when `main` matches no file; the real worker would start without functions.
  */
 export async function loadApp(folder: string): Promise<App> {
   registerHooks({
@@ -49,13 +50,13 @@ export async function loadApp(folder: string): Promise<App> {
   };
 }
 
-/** @throws {Error} for a function with another trigger than HTTP and queues. */
+/** Sorts the functions by trigger. @throws {Error} for triggers other than HTTP and queue. */
 function sortByTrigger(prefix: string): Pick<App, 'routes' | 'queueFunctions'> {
   const routes: Route[] = [];
   const queueFunctions: QueueFunction[] = [];
   for (const registration of registrations) {
     const { name, bindings } = registration.metadata;
-    // The host's own setting for switching a function off.
+    // The host's setting for disabling a function.
     if (process.env[`AzureWebJobs.${name}.Disabled`]?.toLowerCase() === 'true') continue;
     const [bindingName = '', trigger] =
       Object.entries(bindings).find(([, { type }]) => type.endsWith('Trigger')) ?? [];
@@ -84,7 +85,7 @@ function toRoute(registration: Registration, bindingName: string, trigger: Bindi
     registration,
     bindingName,
     methods: new Set((trigger.methods ?? ['GET', 'POST']).map((method) => method.toUpperCase())),
-    // Paths compare without regard to case, as in ASP.NET, which the real host is built on.
+    // Paths are case-insensitive, as in the real host, which is built on ASP.NET.
     pattern: new RegExp(`^/${pattern.join('/')}/?$`, 'i'),
   };
 }

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /**
- * Answers preflight requests and opens responses to scripts of every origin, as Core Tools does with `"CORS": "*"`. In
- * the cloud the platform does that for the origins that are allowed.
- * @returns whether the request was a preflight, which no function sees.
+ * Handles preflight requests and allows every origin to read responses, as Core Tools does with `"CORS": "*"`. In Azure,
+ * the platform does this for the allowed origins.
+ * @returns whether the request was a preflight and has been responded to.
  */
 export function allowEveryOrigin({ method, headers }: IncomingMessage, response: ServerResponse): boolean {
   if (headers.origin === undefined) return false;

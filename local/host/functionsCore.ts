@@ -1,9 +1,9 @@
 /*
- * Stands in for `@azure/functions-core`, the module that the Functions worker provides at run time. `@azure/functions`
- * finds it with `require` and hands it the app's real registrations, exactly as in the cloud.
+ * Replaces `@azure/functions-core`, the module that the Functions worker provides at run time. `@azure/functions` loads it
+ * with `require` and registers the app's functions with it, as in Azure.
  */
 
-/** What a binding of a registered function says, as far as HTTP and queue triggers need it. */
+/** A binding of a registered function; the properties used by HTTP and queue triggers. */
 export interface Binding {
   type: string;
   direction: 'in' | 'out';
@@ -18,14 +18,14 @@ export interface Registration {
   callback: (...args: unknown[]) => unknown;
 }
 
-/** One invocation, as the worker asks the programming model to carry it out. */
+/** The programming model's steps of an invocation. */
 export interface InvocationModel {
   getArguments(): Promise<{ context: unknown; inputs: unknown[] }>;
   invokeFunction(context: unknown, inputs: unknown[], callback: Registration['callback']): Promise<unknown>;
   getResponse(context: unknown, result: unknown): Promise<{ returnValue?: { http?: RpcHttp } | null }>;
 }
 
-/** An HTTP answer on its way from worker to host. */
+/** An HTTP response in the protocol between worker and host. */
 export interface RpcHttp {
   statusCode: string;
   headers: Record<string, string>;
@@ -36,7 +36,7 @@ interface ProgrammingModel {
   readonly name: string;
   readonly version: string;
   getInvocationModel(core: object): InvocationModel;
-  /** `HttpUri` is where the app wants its HTTP requests when it streams (`enableHttpStream`). */
+  /** `HttpUri` is the URL of the app's HTTP server, with HTTP streaming (`enableHttpStream`). */
   getCapabilities(worker: object): Promise<{ HttpUri?: string }>;
 }
 
@@ -67,12 +67,12 @@ export function registerFunction(
   return new Disposable();
 }
 
-/** Accepted and ignored: this host has no hooks. */
+/** Ignores a hook: this host does not support them. */
 export function registerHook(): Disposable {
   return new Disposable();
 }
 
-/** What app and library log; the library's debugging is left out, as in the cloud. */
+/** Logs a message of the app or the library. Omits debug messages, as in Azure. */
 export function log(level: string, _category: string, message: string): void {
   if (level !== 'debug' && level !== 'trace') console.error(`[${level}] ${message}`);
 }

@@ -9,31 +9,31 @@ import { listenToQueue } from './queues.ts';
 import { startWorker } from './workerChannel.ts';
 
 export interface HostOptions {
-  /** The app's, with package.json and host.json. */
+  /** The app's folder, with package.json and host.json. */
   readonly folder: string;
-  /** 0 for any free one. */
+  /** 0 selects a free port. */
   readonly port: number;
-  /** Whether scripts of every origin may call it, as with `"CORS": "*"` under Core Tools. */
+  /** Whether to allow every origin, as Core Tools does with `"CORS": "*"`. */
   readonly everyOrigin?: boolean;
-  /** Largest request body in bytes; the real host's own default is 100 MiB. */
+  /** Maximum size of a request body, in bytes; 100 MiB by default, as in the real host. */
   readonly maxBodyBytes?: number;
-  /** Largest request headers that the worker takes, in bytes; Node's own default is 16 KiB. */
+  /** Maximum size of request headers in the worker, in bytes; 64 KiB by default. */
   readonly workerMaxHeaderBytes?: number;
-  /** Behaves as hosts did that let a client choose the invocation id. */
+  /** Whether to keep a client's `x-ms-invocation-id`, as old hosts did. */
   readonly keepsInvocationId?: boolean;
 }
 
 export interface Host {
   readonly url: string;
-  /** Stops accepting and polling, and resolves when requests and messages in flight are done. */
+  /** Stops accepting and polling. Resolves when requests and messages in flight are done. */
   close(): Promise<void>;
 }
 
-/** What `GET /admin/host/status` shows. */
+/** Response body of `GET /admin/host/status`. */
 export interface HostStatus {
   readonly state: 'Running';
   readonly openInvocations: number;
-  /** More than one after the worker crashed or took too long. */
+  /** Greater than one after the worker crashed or timed out. */
   readonly workerStarts: number;
 }
 
@@ -43,7 +43,7 @@ const statusPath = '/admin/host/status';
 const maxHeaderBytes = 32 * 1024;
 const headersTimeoutMs = 30_000;
 
-/** Serves a built Functions app, its HTTP and queue triggers, without the Functions runtime. */
+/** Serves the HTTP and queue triggers of a built Functions app, without the Functions runtime. */
 export async function startHost(options: HostOptions): Promise<Host> {
   const worker = await startWorker({
     folder: options.folder,
@@ -56,7 +56,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   };
   let closing = false;
   const respond = async (request: IncomingMessage, response: ServerResponse) => {
-    // A client that keeps its connection would keep a server that is asked to end.
+    // An idle keep-alive connection would keep a closing server open.
     response.once('close', () => closing && setImmediate(() => server.closeIdleConnections()));
     if (request.url === statusPath) {
       const { openInvocations, starts: workerStarts } = worker;
@@ -72,7 +72,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       respond(request, response).catch(() => response.destroy());
     },
   );
-  server.on('clientError', answerUnreadable);
+  server.on('clientError', rejectMalformed);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, '127.0.0.1', resolve);
@@ -94,8 +94,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
   };
 }
 
-/** Answers what is no HTTP: 500 for a malformed chunked body, as the real host; and closes the connection. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+/** Responds to malformed HTTP as the real host (500 for a malformed chunked body), and closes the connection. */
+function rejectMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
   const statusLines: Record<string, string> = {
     HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
@@ -108,7 +108,7 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
   socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
 }
 
-/** `functionTimeout` of host.json in milliseconds; 30 minutes without it, as on Flex Consumption. */
+/** Reads `functionTimeout` of host.json, in milliseconds; 30 minutes by default, as on Flex Consumption. */
 async function readFunctionTimeout(folder: string): Promise<number> {
   const { functionTimeout = '00:30:00' } = JSON.parse(await readFile(join(folder, 'host.json'), 'utf8'));
   const [hours = 0, minutes = 0, seconds = 0] = functionTimeout.split(':').map(Number);

@@ -15,27 +15,27 @@ import type { RegisteredRoute } from './worker.ts';
 import { InvocationFailure, type WorkerChannel } from './workerChannel.ts';
 
 export interface HttpOptions {
-  /** Largest request body in bytes; `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` of the real host. */
+  /** Maximum size of a request body, in bytes; `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` of the real host. */
   readonly maxBodyBytes: number;
-  /** As hosts before azure-functions-host#10980: a client's own `x-ms-invocation-id` is not overwritten. */
+  /** Whether to keep a client's `x-ms-invocation-id`, as hosts did before azure-functions-host#10980. */
   readonly keepsInvocationId: boolean;
 }
 
-/** How the library joins a request with its invocation; host and worker keep it between them. */
+/** Matches a request with its invocation. Internal to host and worker. */
 const invocationHeader = 'x-ms-invocation-id';
 
-/** What the real host waits for the next byte from the worker, in milliseconds. */
+/** How long the real host waits for data from the worker, in milliseconds. */
 const activityTimeoutMs = 240_000;
 
 /**
- * Largest body that is searched for binding data, in bytes. The real host searches every body that has a
- * `Content-Length`, and holds all of it in memory for that.
+ * Maximum size of a body that is parsed for binding data, in bytes. The real host parses every body with a
+ * `Content-Length`, buffering all of it.
  */
 const maxBindingBytes = 4 * 1024 * 1024;
 
 /**
- * Carries one request through the app as host and worker do it together: the library's own programming model builds
- * the request that a function sees and reads the response it gives. What throws answers 500 with an empty body.
+ * Serves a request as host and worker do: the library's programming model creates the function's request and reads its
+ * response. An error results in a 500 with an empty body.
  */
 export async function serve(
   worker: WorkerChannel,
@@ -51,8 +51,8 @@ export async function serve(
   const watch = watchRate(request, options.maxBodyBytes);
   try {
     const call = { ...match, request, url, options };
-    if (httpUri === undefined) await answer(worker, call, response, watch.failed);
-    else await stream(worker, call, httpUri, response, watch.failed);
+    if (httpUri === undefined) await invokeBuffered(worker, call, response, watch.failed);
+    else await invokeStreaming(worker, call, httpUri, response, watch.failed);
   } catch (error) {
     // The real host logs the message, which may quote the request.
     if (error instanceof InvocationFailure)
@@ -69,7 +69,7 @@ function toStatus(error: unknown): number {
   return error instanceof InvocationFailure ? 500 : 502;
 }
 
-/** What Kestrel refuses before any function is looked for: an encoded NUL, and headers beyond ASCII. */
+/** Returns false for requests that Kestrel rejects: an encoded NUL in the path, or non-ASCII headers. */
 const isAcceptable = ({ url = '', rawHeaders }: IncomingMessage): boolean =>
   !url.split('?', 1)[0]?.includes('%00') && rawHeaders.every((text) => /^[\t\x20-\x7e]*$/.test(text));
 
@@ -81,15 +81,15 @@ interface Call {
   readonly options: HttpOptions;
 }
 
-/** Classic: request and response travel whole, within the invocation. */
-async function answer(
+/** Without HTTP streaming: request and response are buffered and part of the invocation. */
+async function invokeBuffered(
   worker: WorkerChannel,
   { route, params, request, url }: Call,
   response: ServerResponse,
   failed: Promise<never>,
 ): Promise<void> {
   const body = await Promise.race([buffer(request), failed]);
-  const http = {
+  const requestData = {
     method: request.method,
     url: url.href,
     nullableHeaders: nullable(headers(request)),
@@ -99,17 +99,17 @@ async function answer(
   };
   const { returnValue } = (await worker.invoke({
     functionName: route.functionName,
-    inputData: [{ name: route.bindingName, data: { http } }],
+    inputData: [{ name: route.bindingName, data: { http: requestData } }],
     triggerMetadata: {},
   })) as { returnValue?: { http?: RpcHttp } | null };
-  const answered = returnValue?.http;
+  const http = returnValue?.http;
   response
-    .writeHead(Number(answered?.statusCode ?? 200), answered?.headers)
-    .end(answered?.body?.bytes ?? answered?.body?.string ?? '');
+    .writeHead(Number(http?.statusCode ?? 200), http?.headers)
+    .end(http?.body?.bytes ?? http?.body?.string ?? '');
 }
 
-/** Streaming: the invocation goes one way, and the HTTP request itself to the server that the library runs. */
-async function stream(
+/** With HTTP streaming: sends the invocation to the worker, and proxies the request to the library's HTTP server. */
+async function invokeStreaming(
   worker: WorkerChannel,
   call: Call,
   httpUri: string,
@@ -117,12 +117,12 @@ async function stream(
   failed: Promise<never>,
 ): Promise<void> {
   const { route, request, url, options } = call;
-  const searched = isSearched(request) ? await Promise.race([buffer(request), failed]) : undefined;
+  const buffered = isBuffered(request) ? await Promise.race([buffer(request), failed]) : undefined;
   const invocationId = randomUUID();
   const upstream = forward(new URL(url.pathname + url.search, httpUri), {
     method: request.method,
     timeout: activityTimeoutMs,
-    // What the client asked of its own connection is not for the next one.
+    // Hop-by-hop headers apply to the client's connection only.
     headers: {
       ...withoutHopByHop(headers(request)),
       ...(hasBody(request) &&
@@ -135,37 +135,37 @@ async function stream(
   });
   upstream.once('timeout', () => upstream.destroy(new RequestError(504)));
   response.once('close', () => upstream.destroy());
-  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+  const responded = new Promise<IncomingMessage>((resolve, reject) => {
     upstream.once('response', resolve).once('error', reject);
   });
-  // Whatever fails first is told; the others then fail for that reason.
-  answered.catch(() => undefined);
-  // The real host does not respond either when this throws, see azure-functions-nodejs-library#324.
+  // Only the first failure is reported; later ones are its consequences.
+  responded.catch(() => undefined);
+  // Like the real host, do not respond when this fails (azure-functions-nodejs-library#324).
   worker
     .invoke({
       invocationId,
       functionName: route.functionName,
       inputData: [{ name: route.bindingName, data: {} }],
-      triggerMetadata: triggerMetadata(call, searched),
+      triggerMetadata: triggerMetadata(call, buffered),
     })
     .catch((error) => console.error(`[error] ${route.functionName} threw ${error.message}`));
-  // .NET's client reads no response before it has sent the whole request.
-  const sent = searched || !hasBody(request) ? void upstream.end(searched) : sendBody(request, upstream);
-  const incoming = await Promise.race([Promise.all([answered, sent]).then(([first]) => first), failed]);
+  // Like .NET's HTTP client, read no response before the whole request is sent.
+  const sent = buffered || !hasBody(request) ? void upstream.end(buffered) : sendBody(request, upstream);
+  const incoming = await Promise.race([Promise.all([responded, sent]).then(([first]) => first), failed]);
   response.writeHead(incoming.statusCode ?? 502, withoutHopByHop(incoming.headers));
-  // Events may be a while in coming; any other body is there at once, and travels with its headers.
+  // Events may be delayed; any other body follows immediately and can be sent with the headers.
   if (incoming.headers['content-type']?.startsWith('text/event-stream')) response.flushHeaders();
   incoming.once('error', () => response.destroy());
   incoming.pipe(response);
 }
 
-/** Sends a body as it comes, and no faster than the worker takes it, also when that has answered already. */
+/** Streams a body with back-pressure, even after the worker has responded. */
 async function sendBody(request: IncomingMessage, upstream: ClientRequest): Promise<void> {
   const [socket]: Socket[] = upstream.socket ? [upstream.socket] : await once(upstream, 'socket');
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     if (upstream.destroyed) throw new Error('the worker closed the connection');
     if (upstream.write(chunk)) continue;
-    // Of the request itself there is no `drain` any more once it has its response.
+    // The request emits no `drain` after its response, so wait for the socket's.
     await new Promise<void>((resolve) => {
       const go = () => {
         socket?.off('drain', go).off('close', go);
@@ -180,8 +180,8 @@ async function sendBody(request: IncomingMessage, upstream: ClientRequest): Prom
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
-/** The host reads a body of known length before the invocation. */
-const isSearched = ({ headers }: IncomingMessage): boolean => {
+/** Returns whether the host buffers the body before the invocation: if its length is known. */
+const isBuffered = ({ headers }: IncomingMessage): boolean => {
   const length = Number(headers['content-length'] ?? 0);
   return length > 0 && length <= maxBindingBytes;
 };
@@ -200,11 +200,11 @@ const withoutHopByHop = <T extends IncomingHttpHeaders>(all: T) =>
   Object.fromEntries(Object.entries(all).filter(([name]) => !hopByHop.includes(name)));
 
 /**
- * What the host tells about a request that travels on its own. Route parameters win over query values and those over
- * the top-level properties of a JSON body, all in one bag; and a value `Headers` replaces the request's.
+ * Returns the trigger metadata of a proxied request. Route parameters override query parameters, which override top-level
+ * properties of a JSON body; each can override `Headers`.
  */
 function triggerMetadata({ params, request, url }: Call, body: Buffer | undefined): Record<string, object> {
-  const bag = {
+  const metadata = {
     Headers: headers(request),
     Query: query(url),
     ...properties(body),
@@ -212,9 +212,9 @@ function triggerMetadata({ params, request, url }: Call, body: Buffer | undefine
     ...params,
   };
   return Object.fromEntries(
-    Object.entries(bag).map(([name, value]) => [
+    Object.entries(metadata).map(([name, value]) => [
       name,
-      // The host passes on text that is JSON as JSON.
+      // The host encodes structured values as JSON.
       typeof value === 'string' ? { string: value } : { json: JSON.stringify(value) },
     ]),
   );
@@ -239,7 +239,7 @@ function findRoute(routes: readonly RegisteredRoute[], method: string, path: str
   return undefined;
 }
 
-/** @returns null when a part is not valid percent-encoding: no route can mean it. */
+/** Decodes parameters. @returns null for invalid percent-encoding, which matches no route. */
 function decode(groups: Record<string, string>): Record<string, string> | null {
   try {
     return Object.fromEntries(
@@ -250,7 +250,7 @@ function decode(groups: Record<string, string>): Record<string, string> | null {
   }
 }
 
-/** Repeated query parameters arrive joined by commas, as from the real host. */
+/** Returns the query parameters, repeated ones joined by commas as in the real host. */
 const query = ({ searchParams }: URL) =>
   Object.fromEntries(
     [...new Set(searchParams.keys())].map((name) => [name, searchParams.getAll(name).join(',')]),

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-/** A request that the host refuses by itself, with an empty body. */
+/** Thrown for a request that the host itself rejects, with an empty body. */
 export class RequestError extends Error {
   readonly status: number;
 
@@ -10,14 +10,14 @@ export class RequestError extends Error {
   }
 }
 
-/** Kestrel's `MinRequestBodyDataRate`: 240 bytes a second, after a grace period of 5 s. */
+/** Kestrel's `MinRequestBodyDataRate`: 240 bytes per second after a grace period of 5 s. */
 const minBytesPerSecond = 240;
 const graceMs = 5_000;
 
 /**
- * Watches a request body as Kestrel does.
- * @returns `failed` rejects with 413 for a body beyond the limit, 408 for one that comes too slowly and 500 for one
- * that is malformed; `stop` ends the watch.
+ * Enforces Kestrel's limits on a request body.
+ * @returns `failed`, which rejects with 413 for a body beyond the limit, 408 for a slow one and 500 for a malformed one,
+ * and `stop`, which stops watching.
  */
 export function watchRate(
   request: IncomingMessage,
@@ -32,7 +32,7 @@ export function watchRate(
   const timer = setInterval(() => {
     if (request.complete) return clearInterval(timer);
     const elapsedMs = performance.now() - startedAt;
-    // A reader that does not take the body is not the client's fault.
+    // Unread data means that the worker is slow, not the client.
     if (request.readableLength > 0) return;
     if (received() > maxBytes) reject(new RequestError(413));
     if (elapsedMs > graceMs && received() < (minBytesPerSecond * elapsedMs) / 1000)

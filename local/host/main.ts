@@ -2,9 +2,9 @@ import { parseArgs } from 'node:util';
 import { startHost } from './host.ts';
 
 /*
- * The host as a process of its own: `node local/host/main.ts [--folder DIR] [--port N] [--cors] [--old-host]
- * [--worker-header-bytes N]`. Prints one line of JSON with its address when it is ready, and ends on SIGTERM after the
- * requests in flight.
+ * Runs the host as a process: `node local/host/main.ts [--folder DIR] [--port N] [--cors] [--old-host]
+ * [--worker-header-bytes N]`. Prints a line of JSON with its URL when ready. On SIGTERM, ends after the requests in
+ * flight.
  */
 const { values } = parseArgs({
   options: {

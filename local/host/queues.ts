@@ -4,52 +4,52 @@ import { log } from './functionsCore.ts';
 import type { WorkerChannel } from './workerChannel.ts';
 
 /*
- * The queue trigger, as the Storage extension of the Functions host has it (QueueListener and QueueProcessor in
- * Azure/azure-sdk-for-net): at least once, in batches, with a growing pause while nothing comes; a message that fails
- * is delivered again, and after `maxDequeueCount` deliveries kept in the queue `NAME-poison`.
+ * The queue trigger, following the Storage extension of the Functions host (QueueListener and QueueProcessor in
+ * Azure/azure-sdk-for-net): at-least-once delivery in batches, with backoff while the queue is empty. A failed message is
+ * redelivered, and moved to the queue `NAME-poison` after `maxDequeueCount` deliveries.
  */
 
 /** A function with a queue trigger. */
 export interface QueueFunction {
   readonly functionName: string;
-  /** The name of the binding that the message goes into. */
+  /** Name of the message's binding. */
   readonly bindingName: string;
   readonly queueName: string;
-  /** The name of the setting that the queue is found by. */
+  /** Name of the connection setting. */
   readonly connection: string;
 }
 
 /** `extensions.queues` of host.json. */
 export interface QueueOptions {
-  /** Longest pause between two polls, in milliseconds. */
+  /** Maximum interval between two polls, in milliseconds. */
   readonly maxPollingIntervalMs: number;
-  /** Seconds until a message that failed is delivered again. */
+  /** Seconds until a failed message is redelivered. */
   readonly visibilityTimeoutSeconds: number;
   readonly maxDequeueCount: number;
   readonly batchSize: number;
-  /** Messages in work at which the next batch is fetched. */
+  /** Number of messages in progress at which the next batch is fetched. */
   readonly newBatchThreshold: number;
 }
 
 export interface QueueListener {
-  /** Stops polling, and resolves when the messages in work are done. */
+  /** Stops polling. Resolves when the messages in progress are done. */
   close(): Promise<void>;
 }
 
-/** First pause after a poll that found nothing. */
+/** Interval after the first poll that found nothing, in milliseconds. */
 const minPollingIntervalMs = 100;
 
-/** How long a message in work is hidden from others; renewed at half of it. The host has it fixed. */
+/** Visibility timeout of a message in progress, in seconds; renewed halfway. Fixed in the real host. */
 const leaseSeconds = 600;
 
-/** Longest wait for the queue to answer. */
+/** Timeout of a call to the queue, in milliseconds. */
 const callMs = 10_000;
 
 const clientOptions = { retryOptions: { maxTries: 3, retryDelayInMs: 200 } };
 
 /**
  * Reads the host's queue options.
- * @param queues `extensions.queues` of host.json; what is absent has the host's default.
+ * @param queues `extensions.queues` of host.json; missing options have the host's defaults.
  * @throws {Error} for a duration that is not `hh:mm:ss`.
  */
 export function parseQueueOptions(queues: Readonly<Record<string, unknown>> = {}): QueueOptions {
@@ -71,7 +71,7 @@ function parseDuration(value: unknown): number {
 
 /**
  * Delivers a queue's messages to a function until it is closed.
- * @throws {Error} when the environment does not say where the queue is.
+ * @throws {Error} when the environment has no connection for the queue.
  */
 export function listenToQueue(
   worker: WorkerChannel,
@@ -81,7 +81,7 @@ export function listenToQueue(
 ): QueueListener {
   const connect = resolveConnection(trigger.connection, env);
   const stop = new AbortController();
-  const inWork = new Set<Promise<void>>();
+  const inProgress = new Set<Promise<void>>();
 
   const poll = async (queue: QueueClient, poison: QueueClient): Promise<number> => {
     const { receivedMessageItems } = await queue.receiveMessages({
@@ -92,8 +92,8 @@ export function listenToQueue(
     for (const message of receivedMessageItems) {
       const work = handle({ worker, trigger, options, queue, poison, message })
         .catch((error) => log('error', 'host', `${trigger.queueName}: ${nameOf(error)}`))
-        .finally(() => inWork.delete(work));
-      inWork.add(work);
+        .finally(() => inProgress.delete(work));
+      inProgress.add(work);
     }
     return receivedMessageItems.length;
   };
@@ -115,7 +115,7 @@ export function listenToQueue(
       if (found !== undefined) reachable = true;
       if (found) {
         pauseMs = minPollingIntervalMs;
-        while (inWork.size > options.newBatchThreshold) await Promise.race(inWork);
+        while (inProgress.size > options.newBatchThreshold) await Promise.race(inProgress);
       } else {
         await scheduler.wait(pauseMs, { signal: stop.signal }).catch(() => undefined);
         // Randomized, so that instances do not poll in step.
@@ -128,13 +128,13 @@ export function listenToQueue(
     async close() {
       stop.abort();
       await polling;
-      await Promise.all(inWork);
+      await Promise.all(inProgress);
     },
   };
 }
 
 /**
- * Resolves a connection as the host does: a connection string, or the parts of an identity-based one.
+ * Resolves a connection as the host does: a connection string, or the settings of an identity-based connection.
  * @throws {Error} when the environment has neither.
  */
 function resolveConnection(
@@ -168,12 +168,12 @@ interface Delivery {
 async function handle({ worker, trigger, options, queue, poison, message }: Delivery): Promise<void> {
   const { messageId, dequeueCount } = message;
   let { popReceipt } = message;
-  // Someone else has the message when its lease ran out or it is gone: it is theirs then.
-  const ifStillOurs = (call: Promise<unknown>) =>
+  // If the lease has expired, another instance may have received or deleted the message.
+  const ifStillLeased = (call: Promise<unknown>) =>
     call.catch((error) => {
       if (![400, 404].includes(error.statusCode)) throw error;
     });
-  const setAside = async () => {
+  const moveToPoison = async () => {
     log(
       'warning',
       'host',
@@ -181,11 +181,11 @@ async function handle({ worker, trigger, options, queue, poison, message }: Deli
     );
     await poison.createIfNotExists();
     await poison.sendMessage(message.messageText);
-    await ifStillOurs(queue.deleteMessage(messageId, popReceipt));
+    await ifStillLeased(queue.deleteMessage(messageId, popReceipt));
   };
 
   const text = decode(message.messageText);
-  if (text === undefined || dequeueCount > options.maxDequeueCount) return setAside();
+  if (text === undefined || dequeueCount > options.maxDequeueCount) return moveToPoison();
   const renewal = setInterval(
     () => {
       queue
@@ -206,16 +206,16 @@ async function handle({ worker, trigger, options, queue, poison, message }: Deli
   } finally {
     clearInterval(renewal);
   }
-  if (!failed) await ifStillOurs(queue.deleteMessage(messageId, popReceipt));
-  else if (dequeueCount >= options.maxDequeueCount) await setAside();
+  if (!failed) await ifStillLeased(queue.deleteMessage(messageId, popReceipt));
+  else if (dequeueCount >= options.maxDequeueCount) await moveToPoison();
   else {
-    await ifStillOurs(
+    await ifStillLeased(
       queue.updateMessage(messageId, popReceipt, undefined, options.visibilityTimeoutSeconds),
     );
   }
 }
 
-/** @returns undefined when the text is not base64 of UTF-8, which the host expects. */
+/** Decodes a message. @returns undefined when it is not base64, which the host expects. */
 function decode(text: string): string | undefined {
   const bytes = Buffer.from(text, 'base64');
   return text !== '' && bytes.toString('base64') === text ? bytes.toString() : undefined;

@@ -3,21 +3,21 @@ import { type App, loadApp, type Route } from './app.ts';
 import { getProgrammingModel, log, registrations } from './functionsCore.ts';
 
 /*
- * The worker: a thread that loads the app and carries out invocations, as the Functions worker is a process of its own.
- * What throws outside a function's promise ends it, and a function that blocks does not block the host.
+ * The worker: a thread that loads the app and executes invocations, like the Functions worker process. An uncaught error
+ * ends it, and a blocking function does not block the host.
  */
 
-/** What the worker says once it has loaded the app. */
+/** The worker's message once it has loaded the app. */
 export interface Ready extends Omit<App, 'routes'> {
   readonly routes: readonly RegisteredRoute[];
 }
 
-/** A route without the function itself, which cannot leave the worker. */
+/** A route without its function, which cannot be sent to the host. */
 export interface RegisteredRoute extends Omit<Route, 'registration'> {
   readonly functionName: string;
 }
 
-/** What the host asks the worker to carry out, in the terms of the host's protocol. */
+/** An invocation, as in the host's protocol. */
 export interface Invocation {
   readonly invocationId: string;
   readonly functionName: string;
@@ -25,7 +25,7 @@ export interface Invocation {
   readonly triggerMetadata: Record<string, object>;
 }
 
-/** How an invocation ended. */
+/** Result of an invocation. */
 export interface InvocationResult {
   readonly invocationId: string;
   /** `returnValue` and `outputData` of the function. */
@@ -35,7 +35,7 @@ export interface InvocationResult {
 
 export interface InvocationError {
   readonly name: string;
-  /** The message, when the function itself was not reached: the real host logs it, whatever it quotes. */
+  /** Set if the function was not reached. The real host logs it, even if it quotes user content. */
   readonly message: string | undefined;
 }
 

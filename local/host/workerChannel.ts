@@ -3,23 +3,23 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Invocation, InvocationResult, Ready } from './worker.ts';
 
-/** The host's side of the worker: starts it, starts it again after a crash, and keeps count of its invocations. */
+/** The host's connection to the worker, which it restarts after a crash. */
 export interface WorkerChannel {
-  /** What the running worker serves; waits while one is starting. */
+  /** Returns the app of the worker; waits while it is starting. */
   ready(): Promise<Ready>;
   /**
-   * Asks the worker to carry out a function.
-   * @param invocation with an `invocationId` of its own unless given.
-   * @throws {InvocationFailure} when the function failed, or the worker ended.
+   * Invokes a function in the worker.
+   * @param invocation its `invocationId` is generated unless given.
+   * @throws {InvocationFailure} when the function fails or the worker ends.
    */
   invoke(invocation: Omit<Invocation, 'invocationId'> & { invocationId?: string }): Promise<object>;
   readonly openInvocations: number;
-  /** How often a worker was started. */
+  /** Number of times a worker was started. */
   readonly starts: number;
   close(): Promise<void>;
 }
 
-/** An invocation that gave no result. */
+/** Thrown for an invocation without a result. */
 export class InvocationFailure extends Error {}
 
 interface Pending {
@@ -28,9 +28,10 @@ interface Pending {
 }
 
 /**
- * @param options.functionTimeoutMs what an invocation may take; then the worker is started again, as by the real host,
- * which breaks every other invocation too.
- * @param options.maxHeaderBytes as `languageWorkers__node__arguments` sets it.
+ * Starts a worker.
+ * @param options.functionTimeoutMs timeout of an invocation; then the worker is restarted, as in the real host, which fails
+ * all other invocations too.
+ * @param options.maxHeaderBytes maximum size of request headers, set with `languageWorkers__node__arguments` in Azure.
  * @throws {Error} when the app cannot be loaded.
  */
 export async function startWorker(options: {
