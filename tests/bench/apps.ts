@@ -6,8 +6,8 @@ import { projectFolder } from '../support/process.ts';
 import type { Ground } from './world.ts';
 
 /**
- * Puts the apps to be measured into folders of their own below `folder`: the service as it stands in dist, so that a
- * build in the meantime changes nothing, and the constant function with and without streaming.
+ * Copies the apps to measure to folders below `folder`: the service from dist, so that a later build has no effect, and
+ * the constant function with and without streaming.
  * @throws {Error} when the service has not been built.
  */
 export async function prepareApps(folder: string): Promise<Ground['apps']> {
@@ -26,7 +26,7 @@ export async function prepareApps(folder: string): Promise<Ground['apps']> {
   return { service, streamed, classic };
 }
 
-/** With the options of local/build.ts that matter for size and speed. */
+/** Bundles an app with the options of local/build.ts that affect size and speed. */
 const bundle = (folder: string, stream: boolean) =>
   build({
     entryPoints: [fileURLToPath(new URL('./constantApp.ts', import.meta.url))],
@@ -42,7 +42,7 @@ const bundle = (folder: string, stream: boolean) =>
     logLevel: 'warning',
   });
 
-/** Bytes of an app's built output: all of it, and what is loaded at start. */
+/** Returns the size of a built app in bytes: in total, and of the code loaded at start. */
 export async function sizeOf(app: string): Promise<{ all: number; entry: number }> {
   const dist = join(app, 'dist');
   const sizes = await Promise.all(

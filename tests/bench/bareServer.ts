@@ -5,8 +5,8 @@ import OpenAI from 'openai';
 import { type RunRequest, toResponseParams } from '../../shared/engine/responseParams.ts';
 
 /*
- * What a create cannot do without: HTTP, and the one call to the engine, left after its first event. No token, no
- * project, no store. A GET answers a constant, which tells what HTTP alone costs and what the load's client can do.
+ * Baseline of a create: HTTP and one call to the engine, whose stream is closed after its first event, without token,
+ * project or store. A GET returns a constant, to measure HTTP alone and the client's own limit.
  */
 
 const openai = new OpenAI({

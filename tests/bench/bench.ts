@@ -19,9 +19,9 @@ import { measureWaiting } from './waiting.ts';
 import type { Ground } from './world.ts';
 
 /*
- * `npm run bench [-- --quick] [-- --only PART,PART] [-- --cpu-prof DIR]`: measures the built service on this machine and
- * prints one table; dist/bench.json has all of it. Judges nothing by time: it fails only when something went wrong.
- * `--cpu-prof` writes a profile of each of the service's processes.
+ * `npm run bench [-- --quick] [-- --only PART,PART] [-- --cpu-prof DIR]`: measures the built service on this machine
+ * and prints a table; dist/bench.json has all figures. Fails only after errors, never because of timing. `--cpu-prof`
+ * writes a profile of each process of the service.
  */
 
 const parts: Readonly<Record<string, (ground: Ground) => Promise<Section>>> = {
@@ -52,7 +52,7 @@ async function measure(ground: Ground): Promise<Record<string, Section>> {
     console.error(`${name}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
   };
   const chosen = values.only.split(',');
-  // Counting calls takes one long run: figures are better without it beside them, but a quick look has no time for that.
+  // Counting calls takes one long run. Run it separately for precise figures, in parallel if quick.
   const together = new Set(values.quick ? ['notice', 'calls'] : []);
   for (const name of chosen.filter((one) => !together.has(one))) await run(name);
   await Promise.all(chosen.filter((one) => together.has(one)).map(run));
@@ -63,7 +63,7 @@ function fail(reason: string): never {
   throw new Error(reason);
 }
 
-/** Prints the table and writes the file. @returns what went wrong */
+/** Prints the table and writes the file. @returns the errors. */
 async function report(sections: Readonly<Record<string, Section>>, loadBefore: number): Promise<string[]> {
   const ordered = Object.keys(parts).flatMap((name) => sections[name] ?? []);
   const rows = ordered.flatMap((section) => section.rows);

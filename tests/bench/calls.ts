@@ -2,20 +2,22 @@ import { type Follow, listen, poll, wait } from './followers.ts';
 import type { Row, Section } from './report.ts';
 import { type Ground, startWorld } from './world.ts';
 
-/** What one run cost from its create to its client's knowing the end. */
+/** Calls for one run, from its create until its client knows the end. */
 interface Cost {
-  /** Requests to the service, the create included. */
+  /** Requests to the service, including the create. */
   readonly requests: number;
   readonly engine: readonly string[];
   readonly store: readonly string[];
-  /** What the create alone took of these. */
+  /** The create's share. */
   readonly create: { readonly engine: number; readonly store: readonly string[] };
 }
 
 const queueMs = 300;
 const createAdds = 'merge, read, transaction';
 
-/** What a run costs engine and store, for each kind of client; the three run beside each other, mostly idle. */
+/**
+ * Counts the calls to engine and store for a run, for each kind of client. The three mostly idle runs are concurrent.
+ */
 export async function measureCalls(ground: Ground): Promise<Section> {
   const seconds = ground.quick ? 10 : 30;
   const [polling, waiting, events] = await Promise.all(
@@ -38,7 +40,7 @@ async function costOf(ground: Ground, follow: Follow, runMs: number): Promise<Co
   const world = await startWorld(ground, { counted: true });
   const { client, engine, store } = world;
   try {
-    // The first run of a process reads keys and project, and is not counted.
+    // Not counted: the first run of a process also reads keys and project.
     const [warmUp = '', thread = ''] = await world.openThreads(2);
     await client.call('GET', await world.startRun(warmUp), 200);
     await engine.reset();

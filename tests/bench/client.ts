@@ -7,16 +7,16 @@ export interface Reply {
   readonly text: string;
 }
 
-/** A client with connections that it keeps; leaner than `fetch`, so that less of what is measured is its own. */
+/** A keep-alive client with less overhead than `fetch`. */
 export interface Client {
-  /** @param otherToken instead of the client's own. @throws {Error} when the answer has another status. */
+  /** Sends a request. @param otherToken overrides the client's token. @throws {Error} for an unexpected status. */
   call(method: string, path: string, status: number, body?: unknown, otherToken?: string): Promise<Reply>;
-  /** Opens an answer, of a POST when there is a body, and leaves reading it to the caller. @throws {Error} when its status is not 200. */
+  /** Opens a response without reading it; uses POST if there is a body. @throws {Error} unless its status is 200. */
   open(path: string, body?: unknown): Promise<IncomingMessage>;
   close(): void;
 }
 
-/** @param token sent with every request when given. */
+/** Creates a client. @param token default bearer token. */
 export function createClient(baseUrl: string, token?: string): Client {
   const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
   const send = (method: string, path: string, body?: unknown, sentToken = token) =>

@@ -1,6 +1,6 @@
 import { app } from '@azure/functions';
 
-/* The least a Functions app can be: what any app pays to host and library. Bundled with and without streaming. */
+/* Minimal Functions app: the overhead of host and library. Bundled with and without streaming. */
 
 declare const ENABLE_HTTP_STREAM: boolean;
 

@@ -8,20 +8,20 @@ import { median, summarize } from './statistics.ts';
 import { type Ground, message, runIdOf, startWorld, type World } from './world.ts';
 
 /*
- * How long a client waits for the first text of a reply, through `/events` and from the engine's own stream. Each pair
- * is taken one right after the other, in turn first; the figure is the median of their ratios.
+ * Measures how long a client waits for the first text of a reply, through `/events` and from the engine's stream. Each
+ * pair is measured in succession, in alternating order; the figure is the median of their ratios.
  */
 
-/** The emulator's first word comes 400 ms after the create: the search before it takes 0.15 of the run's time. */
+/** Duration of a run for which the emulator sends the first word after 400 ms: the search takes 0.15 of it. */
 const timing = { queueMs: 100, runMs: 2_000 };
 
-/** When a later client connects, in milliseconds after the create: before the first text, and behind it. */
+/** When a late client connects, in milliseconds after the create: before and after the first text. */
 const beforeTextMs = 200;
 const behindTextMs = 700;
 
 const most = 1.2;
 
-/** A way to the first text; resolves with the milliseconds that it took. */
+/** A way to get the first text; resolves with its duration in milliseconds. */
 type Way = () => Promise<number>;
 
 interface Pair {
@@ -29,7 +29,7 @@ interface Pair {
   readonly engine: number;
 }
 
-/** How late the first text of a reply comes. */
+/** Measures the latency of the first text. */
 export async function measureFirstText(ground: Ground): Promise<Section> {
   const world = await startWorld(ground);
   const api = createClient(world.engine.url, 'bench-engine-key');
@@ -43,7 +43,7 @@ export async function measureFirstText(ground: Ground): Promise<Section> {
         const oursFirst = index % 2 === 0;
         const first = await (oursFirst ? ours : engine)();
         const second = await (oursFirst ? engine : ours)();
-        // The first pair is for warming up.
+        // The first pair is a warm-up.
         if (index >= 0)
           taken.push(oursFirst ? { ours: first, engine: second } : { ours: second, engine: first });
       }
@@ -104,7 +104,7 @@ async function throughEngine({ project }: World, api: Client): Promise<number> {
   return untilText(api.open('/responses', params), 'event: response.output_text.delta', startedAt);
 }
 
-/** Starts a run and connects to it some time later, which alone counts. */
+/** Starts a run, connects to it later, and measures from then on. */
 async function later(
   { openThreads, startRun }: World,
   afterMs: number,
@@ -128,7 +128,7 @@ async function engineStream({ engine }: World, api: Client, run: string): Promis
   return () => untilText(api.open(path), 'event: response.output_text.delta', performance.now());
 }
 
-/** @returns milliseconds until the stream has brought the event. */
+/** Reads a stream. @returns milliseconds until the event arrives. */
 async function untilText(opening: Promise<IncomingMessage>, event: string, startedAt: number) {
   const stream = await opening;
   let text = '';

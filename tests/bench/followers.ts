@@ -1,21 +1,21 @@
 import { scheduler } from 'node:timers/promises';
 import type { Client } from './client.ts';
 
-/** How a client learnt of a run's end. */
+/** How a client was notified of a run's end. */
 export interface Followed {
-  /** When it knew, in Unix milliseconds. */
+  /** Time of the notification, in Unix milliseconds. */
   readonly knownAtMs: number;
-  /** Requests it took, besides the create. */
+  /** Number of requests, without the create. */
   readonly calls: number;
 }
 
-/** Follows a run to its end. @throws {Error} when it does not end well. */
+/** Follows a run to its end. @throws {Error} unless it completes. */
 export type Follow = (client: Client, runPath: string) => Promise<Followed>;
 
-/** As the document's examples do it: a look at once, and one every two seconds. */
+/** Polls as in the documented examples: immediately, then every two seconds. */
 export const poll: Follow = (client, path) => look(client, path, 2_000);
 
-/** Asks to be answered when there is news, and again until the run has ended. */
+/** Long-polls with `?wait=` until the run has ended. */
 export const wait: Follow = (client, path) => look(client, `${path}?wait=60`, 0);
 
 async function look(client: Client, path: string, pauseMs: number): Promise<Followed> {
@@ -26,7 +26,7 @@ async function look(client: Client, path: string, pauseMs: number): Promise<Foll
   }
 }
 
-/** Reads the live events until the run's end. */
+/** Streams events until the run's end. */
 export const listen: Follow = async (client, path) => {
   const stream = await client.open(`${path}/events`);
   let rest = '';

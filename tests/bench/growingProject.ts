@@ -17,13 +17,13 @@ import { createClient } from './client.ts';
 import { pool } from './load.ts';
 import { type Ground, message, type World } from './world.ts';
 
-/** How much there is: so many projects, threads in one of them and runs in one of those, with so many messages. */
+/** Amounts of data: projects, threads of one project, runs of one thread, and its messages. */
 export interface Size {
   readonly count: number;
   readonly messages: number;
 }
 
-/** What stands in the middle of the lists, and projects that have not been asked for yet. */
+/** Cursors in the middle of the lists, and projects that have not been requested. */
 export interface Grown {
   readonly threadId: string;
   readonly runId: string;
@@ -31,28 +31,27 @@ export interface Grown {
   readonly projectIds: readonly string[];
 }
 
-/** Oldest rows first, one a minute, all of them before the benchmark. */
+/** Time of a row: one per minute, oldest first, all before the benchmark. */
 const dateOf = (index: number) => new Date(Date.UTC(2026, 0, 1) + index * 60_000);
 
-/** How many projects of a size are left to be asked for the first time. */
+/** Number of projects per size that have not been requested. */
 const projectsAsked = 20;
 
-/** Of runs; the others are completed. */
+/** One in so many runs has failed; the others are completed. */
 const failedEvery = 100;
 
 const transactionLimit = 100;
 
 /**
- * More projects are not written: each is a partition of its own with the same row key, and Azurite looks through all
- * rows of a row key at every insert, which takes a quarter of an hour for 100,000. Azure goes by the partition key.
+ * Maximum number of projects. Each is a partition with the same row key, and on every insert Azurite scans all rows
+ * with that key: 100,000 would take a quarter of an hour. Azure looks up the partition key.
  */
 const mostProjects = 10_000;
 
 /**
- * Lets a project grow by rows and items that are written directly to the store and the engine, as the service would
- * have left them. Other threads have their entry in the index only: their own rows are partitions of their own, which
- * nothing measured here reads.
- * @param threadPath of the thread whose runs and messages grow.
+ * Grows a project with rows and items written directly to the store and the engine, as the service would. Other threads
+ * have only index entries, because their own partitions are not read here.
+ * @param threadPath path of the thread whose runs and messages grow.
  */
 export async function openGrowingProject(
   { connectionString }: Ground,
@@ -135,7 +134,7 @@ export async function openGrowingProject(
 
   let projectCount = 0;
   const addProjects = async (wanted: number) => {
-    // A few more at every size: those that an earlier size has asked for are remembered by the service.
+    // New projects for every size, because the service caches those requested before.
     const count = Math.max(Math.min(wanted, mostProjects) - projectCount, projectsAsked);
     const added = Array.from({ length: count }, () => randomUUID());
     projectCount += count;
@@ -146,7 +145,7 @@ export async function openGrowingProject(
 
   const middle = <T>(of: readonly T[]) => of[Math.floor(of.length / 2)] as T;
   return {
-    /** Adds what is missing to a size that is no smaller than the one before. */
+    /** Grows to a size that is not smaller than the previous one. */
     async grow({ count, messages }: Size): Promise<Grown> {
       const [projectIds] = [await addProjects(count), await addThreads(count), await addRuns(count)];
       await addMessages(messages);

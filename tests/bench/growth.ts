@@ -7,9 +7,9 @@ import { median } from './statistics.ts';
 import { type Ground, message, startWorld, type World, withoutFollowUps } from './world.ts';
 
 /*
- * What each route costs as projects, threads, runs and messages grow. Rows and round trips are counted by a proxy in
- * front of the store and must not grow; milliseconds stand beside those of one read or query of Azurite, which itself
- * takes the longer the more it holds.
+ * Measures the cost of each route as projects, threads, runs and messages grow. A proxy in front of the store counts
+ * rows and round trips, which must not grow. Durations are compared with those of one read or query of Azurite, which
+ * itself slows down with more data.
  */
 
 const sizes: readonly Size[] = [
@@ -19,22 +19,22 @@ const sizes: readonly Size[] = [
   { count: 100_000, messages: 5_000 },
 ];
 
-/** Items of a page, the same at every size: the smallest has as many. */
+/** Page size; the smallest size has as many items. */
 const limit = 10;
 
-/** `?status=` searches the next 500 runs, each query asks for one row more, and the thread is read first. */
+/** Maximum rows of a list with `?status=`: 500 runs, one extra row per query, and the thread. */
 const searchedRows = 503;
 
-/** Longer than the benchmark, shorter than the service's patience. */
+/** Longer than the benchmark, shorter than the service's run timeout. */
 const neverMs = 500_000;
 
-/** The store's operation that a route's time is compared with. */
+/** The store's operation with which a route's duration is compared. */
 type Operation = 'read' | 'query';
 
 interface Route {
   readonly name: string;
   readonly operation: Operation;
-  /** More rows than at the smallest size are allowed up to here. */
+  /** Maximum number of rows, if more than at the smallest size are allowed. */
   readonly mostRows?: number;
 }
 
@@ -49,7 +49,7 @@ interface Measured {
 interface Level {
   readonly size: Size;
   readonly routes: ReadonlyMap<Route, Measured>;
-  /** Median milliseconds of the store's own operations. */
+  /** Median duration of the store's operations, in milliseconds. */
   readonly store: Readonly<Record<Operation, number>>;
 }
 
@@ -77,9 +77,9 @@ const routes = {
   deleteThread: route('delete a small thread', 'query'),
 } as const;
 
-/** What each route costs at every size. */
+/** Measures the cost of each route at every size. */
 export async function measureGrowth(ground: Ground): Promise<Section> {
-  // A store of its own: so many rows would slow the other parts down.
+  // A separate store, because so many rows would slow down the other parts.
   const ports = { table: await freePort(), queue: await freePort() };
   const azurite = await startAzurite({ ports });
   const { connectionString } = azurite;
@@ -129,7 +129,7 @@ async function measureRoutes(
   const token = await ground.issuer.sign({ projects: projectIds });
   const samples = new Map<Route, Measured[]>();
 
-  /** Sends one request and notes what it cost. */
+  /** Sends a request and records its cost. */
   const measure = async <T>(measuredRoute: Route, send: () => Promise<T>): Promise<T> => {
     await engine.reset();
     await engine.timing({ queueMs: 0, runMs: neverMs });
@@ -159,7 +159,7 @@ async function measureRoutes(
     );
 
     const run = await measure(routes.createRun, () => world.startRun(threadPath));
-    // The first look records that the run is in progress.
+    // The first read records that the run is in progress.
     await client.call('GET', run, 200);
     await get(routes.unfinished, run);
     await get(routes.runsActive, `${threadPath}/runs?limit=${limit}&status=in_progress`);
@@ -180,7 +180,7 @@ async function measureRoutes(
   return new Map([...samples].map(([of, taken]) => [of, summarize(taken)]));
 }
 
-/** Medians: now and then a request also reads the project's record, which a worker remembers for 30 seconds. */
+/** Returns medians, since some requests also read the project record, which is cached for 30 seconds. */
 function summarize(samples: readonly Measured[]): Measured {
   const medianOf = (pick: (sample: Measured) => number) => median(samples.map(pick));
   return {
@@ -192,7 +192,7 @@ function summarize(samples: readonly Measured[]): Measured {
   };
 }
 
-/** One read and one query of a page, by the store's client alone, through the same proxy. */
+/** Measures one read and one query of a page with the store's client, through the same proxy. */
 async function measureStore({ settings, project }: World, rounds: number): Promise<Level['store']> {
   const connection = { connectionString: settings['TABLES_CONNECTION_STRING'] ?? '' };
   const [projects, threads] = [

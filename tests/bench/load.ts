@@ -1,17 +1,17 @@
 import type { Server } from './servers.ts';
 import { summarize, type Times } from './statistics.ts';
 
-/** What came of many equal requests. */
+/** Results of many identical requests. */
 export interface Measured extends Times {
   readonly perSecond: number;
-  /** Processor time of the server for one request, in microseconds; undefined where it cannot be known. */
+  /** CPU time of the server per request, in microseconds; undefined if unavailable. */
   readonly cpuUs: number | undefined;
-  /** How much of one processor this client used: near 1 it is the client that is measured. */
+  /** CPU usage of this client, in cores; near 1 the client is the bottleneck. */
   readonly clientLoad: number;
 }
 
 /**
- * Sends requests, so many in flight, each answer followed by the next request.
+ * Sends requests with a fixed number in flight.
  * @throws {Error} the first failure of a request.
  */
 export async function load(
@@ -40,7 +40,7 @@ export async function load(
   };
 }
 
-/** Runs `task` for 0 to `count` - 1, so many at a time. */
+/** Runs `task` for 0 to `count` - 1, with a fixed number in parallel. */
 export async function pool<T>(
   count: number,
   size: number,

@@ -4,7 +4,7 @@ import { slope } from './statistics.ts';
 import { type Ground, startWorld, type World } from './world.ts';
 
 const lanes = 16;
-/** Threads are used again: ten thousand of them would measure the store's emulator. */
+/** Number of threads. They are reused, because ten thousand threads would measure the store's emulator. */
 const threadsPerLane = 4;
 const megabyte = 1024 * 1024;
 
@@ -14,7 +14,7 @@ interface Sample {
   readonly heapBytes: number;
 }
 
-/** What the service keeps of runs that are over: nothing, hopefully. */
+/** Measures the memory retained after runs have ended; expected to be none. */
 export async function measureMemory(ground: Ground): Promise<Section> {
   const { count, samples } = ground.quick ? { count: 160, samples: 4 } : { count: 10_000, samples: 20 };
   const world = await startWorld(ground, { probe: true });
@@ -35,7 +35,7 @@ export async function measureMemory(ground: Ground): Promise<Section> {
 async function finishRuns({ client, startRun }: World, threads: readonly string[], count: number) {
   const next = Array.from({ length: lanes }, (_, lane) => lane);
   await pool(count, lanes, async () => {
-    // A thread has one run at a time, so it is given to one task at a time.
+    // A thread has one active run at most, so it is used by one task at a time.
     const slot = next.shift() ?? 0;
     const run = await startRun(threads[slot] ?? '');
     const { text } = await client.call('GET', run, 200);

@@ -1,9 +1,9 @@
 import { BroadcastChannel, isMainThread } from 'node:worker_threads';
 
 /*
- * Loaded into a server with `--import`, and so into its worker thread, which has a heap of its own: tells the server's
- * parent, when asked, the worker's live heap after a collection. Resident memory alone cannot tell a leak from a heap
- * that V8 has not bothered to tidy.
+ * Loaded into a server with `--import`, and so into its worker thread, which has a separate heap. On request, sends the
+ * server's parent the size of the worker's heap after a garbage collection. Resident memory alone cannot distinguish a
+ * leak from garbage.
  */
 const channel = new BroadcastChannel('memory-probe');
 channel.unref();

@@ -8,11 +8,11 @@ import { type Ground, runIdOf, startWorld, type World } from './world.ts';
 
 const lanes = 8;
 const queueMs = 200;
-/** The middle of the runs' lengths, and how far they lie around it: further than between two looks of the poller. */
+/** Mean duration of the runs and its spread, which exceeds the polling interval. */
 const runMs = 1_500;
 const spreadMs = 1_200;
 
-/** How long after the engine has finished a run its clients know. */
+/** Measures how long after a run's end in the engine its clients are notified. */
 export async function measureNotice(ground: Ground): Promise<Section> {
   const world = await startWorld(ground);
   const count = ground.quick ? 4 : 40;
@@ -47,7 +47,7 @@ export async function measureNotice(ground: Ground): Promise<Section> {
 async function measure(world: World, follow: Follow, count: number): Promise<Times> {
   const threads = await world.openThreads(count);
   let starting: Promise<unknown> = Promise.resolve();
-  // One start after the other: the engine's times are set for all runs that start from then on.
+  // Start runs one by one, because the engine's timing applies to all later runs.
   const start = (thread: string) => {
     const started = starting.then(async () => {
       const shiftMs = Math.round((Math.random() * 2 - 1) * spreadMs);
@@ -58,7 +58,7 @@ async function measure(world: World, follow: Follow, count: number): Promise<Tim
     return started;
   };
   const known = await pool(count, lanes, async (index) => {
-    // Lanes that began together would go on together.
+    // Stagger the lanes, which would otherwise stay synchronized.
     if (index < lanes) await scheduler.wait(Math.random() * 500);
     const run = await start(threads[index] ?? '');
     const { knownAtMs } = await follow(world.client, run);
@@ -68,7 +68,7 @@ async function measure(world: World, follow: Follow, count: number): Promise<Tim
   return summarize(known.map(({ runId, knownAtMs }) => knownAtMs - (endings.get(runId) ?? Number.NaN)));
 }
 
-/** Straight from the engine: what no service between could better. */
+/** Measures the engine's own stream: the lower bound for any service. */
 function followEngine({ engine }: World): Follow {
   return async (_client, runPath) => {
     const api = createClient(engine.url, 'bench-engine-key');

@@ -1,30 +1,30 @@
-/** One line of the report: one or more numbers, and those that they are compared with. */
+/** A row of the report: numbers and their baselines. */
 export interface Row {
   readonly figure: string;
-  /** What the numbers are, in their order. */
+  /** Names of the numbers, in order. */
   readonly unit: string;
   readonly value: readonly number[];
   readonly against?: { readonly name: string; readonly value: readonly number[] };
-  /** What the figure has to reach, and whether it does; the machine's doing as much as the service's. */
+  /** The target, and whether it is met; depends on the machine too. */
   readonly target?: { readonly text: string; readonly met: boolean };
 }
 
-/** What a part of the benchmark found. */
+/** Results of a part of the benchmark. */
 export interface Section {
   readonly rows: readonly Row[];
-  /** Everything it measured, for the JSON file only. */
+  /** All measurements, for the JSON file only. */
   readonly details: unknown;
-  /** What a reader of the figures should know. */
+  /** Remarks about the figures. */
   readonly notes?: readonly string[];
-  /** What went wrong apart from figures: a wrong answer, a lost run. */
+  /** Errors such as a wrong response or a lost run. */
   readonly errors?: readonly string[];
 }
 
-/** A row's numbers as multiples of those compared with. */
+/** Returns the numbers of a row as multiples of their baselines. */
 export const ratios = ({ value, against }: Row): number[] =>
   against ? value.map((number, index) => number / (against.value[index] ?? Number.NaN)) : [];
 
-/** All rows as one table of text. */
+/** Formats all rows as a text table. */
 export function toTable(rows: readonly Row[]): string {
   const lines = [
     ['figure', 'what', 'value', 'against', 'its value', 'ratio', 'target'],
@@ -49,7 +49,7 @@ export function toTable(rows: readonly Row[]): string {
     .join('\n');
 }
 
-/** Three digits that count, none of them after a number of a hundred or more. */
+/** Formats a number with three significant digits, or as an integer from 100. */
 const short = (value: number): string =>
   !Number.isFinite(value)
     ? '–'

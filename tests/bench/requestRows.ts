@@ -12,7 +12,7 @@ const names: Readonly<Record<Subject, string>> = {
   http: 'plain HTTP',
 };
 
-/** What is compared with what. */
+/** Each measurement with its baseline. */
 const pairs: readonly (readonly [Subject, Subject])[] = [
   ['create', 'bare'],
   ['create', 'streamed'],
@@ -22,10 +22,10 @@ const pairs: readonly (readonly [Subject, Subject])[] = [
   ['classic', 'http'],
 ];
 
-/** The level whose processor time is reported: enough at once to keep the servers busy, not so much that they queue. */
+/** The concurrency whose CPU time is reported: enough to keep the servers busy without queueing. */
 const cpuLevel = 16;
 
-/** The lines of the report for create and get. */
+/** Returns the report's rows for create and get. */
 export function requestRows(levels: readonly Level[]): Row[] {
   const times = pairs.flatMap(([subject, other]) =>
     levels.map(({ inFlight, measured }): Row => {
@@ -62,7 +62,7 @@ function cpuRows(measured: Level['measured']): Row[] {
     cpu('http'),
   ];
   const added = create - bare;
-  // A create brings HTTP along with the host's part, and so does the bare call: it is to be counted once.
+  // Both the host and the bare call include HTTP; count it once.
   const hostAdded = streamed - http;
   return [
     ...pairs.map(([subject, other]) => row(subject, other)),

@@ -6,11 +6,11 @@ import { requestRows } from './requestRows.ts';
 import { type Server, startServer } from './servers.ts';
 import { type Ground, host, message, startWorld, type World } from './world.ts';
 
-/** Requests that are measured, each beside the others at every level. */
+/** The measured requests, all at every level of concurrency. */
 export const subjects = ['create', 'unfinished', 'finished', 'streamed', 'classic', 'bare', 'http'] as const;
 export type Subject = (typeof subjects)[number];
 
-/** What was measured at one number of requests in flight. */
+/** Measurements at one level of concurrency. */
 export interface Level {
   readonly inFlight: number;
   readonly measured: Readonly<Record<Subject, Measured>>;
@@ -21,19 +21,19 @@ interface Target {
   readonly send: (index: number) => Promise<unknown>;
 }
 
-/** Runs that the gets look at in turn. */
+/** Number of runs that the gets read in turn. */
 const lookedAt = 32;
 
-/** The share of one processor from which on the client may have been what was measured. */
+/** CPU usage, in cores, from which the client may have been the bottleneck. */
 const busyClient = 0.9;
 
-/** Long enough to be unfinished all the while, and shorter than the service's patience. */
+/** Longer than the benchmark, shorter than the service's run timeout. */
 const neverMs = 500_000;
 
 const levels = (quick: boolean) =>
   [1, 16, 64].map((inFlight) => ({ inFlight, count: quick ? 32 : inFlight === 1 ? 250 : 640 }));
 
-/** Create and get, beside what cannot be saved: a function that does nothing, and the bare call to the engine. */
+/** Measures create and get with their baselines: a function that does nothing, and the bare call to the engine. */
 export async function measureRequests(ground: Ground): Promise<Section> {
   const world = await startWorld(ground);
   const { folder, apps } = ground;
@@ -51,7 +51,7 @@ export async function measureRequests(ground: Ground): Promise<Section> {
     send: () => client.call('GET', path, 200),
   });
   try {
-    // The first level is for warming up.
+    // The first level is a warm-up.
     const plan = [{ inFlight: 16, count: ground.quick ? 32 : 250 }, ...levels(ground.quick)];
     const total = plan.reduce((sum, { count }) => sum + count, 0);
     const targets: Record<Subject, Target> = {
@@ -96,7 +96,7 @@ async function measureLevels(
   return done;
 }
 
-/** @param creates how many runs will be started; each needs a free thread. */
+/** @param creates number of runs to start; each needs an idle thread. */
 async function serviceTargets({ app, client, engine, openThreads, startRun }: World, creates: number) {
   const threads = await openThreads(creates + 2 * lookedAt);
   const finished = await pool(lookedAt, 8, async (index) => {

@@ -5,16 +5,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { projectFolder } from '../support/process.ts';
 
-/** A server in a process of its own, with what can be known of that process from outside. */
+/** A server process and its measurements. */
 export interface Server {
   readonly url: string;
-  /** Processor time that it has used so far; undefined where there is no /proc. */
+  /** CPU time used so far; undefined without /proc. */
   cpuMs(): Promise<number | undefined>;
-  /** Its resident memory; undefined where there is no /proc. */
+  /** Resident memory; undefined without /proc. */
   rssBytes(): Promise<number | undefined>;
-  /** The live heap of its worker thread after a collection; only with `probe`. */
+  /** Heap of the worker thread after a garbage collection; only with `probe`. */
   heapBytes(): Promise<number>;
-  /** All that it wrote to stderr. */
+  /** Output to stderr. */
   log(): Promise<string>;
   stop(): Promise<void>;
 }
@@ -23,29 +23,29 @@ export interface ServerOptions {
   readonly script: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Where its log goes. */
+  /** File for its log. */
   readonly folder: string;
-  /** Lets `heapBytes` ask. */
+  /** Enables `heapBytes`. */
   readonly probe?: boolean;
-  /** Options of Node's own, such as `--cpu-prof`. */
+  /** Node.js options, such as `--cpu-prof`. */
   readonly nodeOptions?: readonly string[];
 }
 
-/** Of the kernel's clock in /proc/PID/stat: USER_HZ is 100 on every Linux that Node.js runs on. */
+/** Clock ticks per second in /proc/PID/stat: USER_HZ is 100 on all Linux platforms of Node.js. */
 const msPerTick = 10;
 
 const probe = ['--import', new URL('./memoryProbe.ts', import.meta.url).href];
 let count = 0;
 
-// A benchmark that fails half-way must not leave servers behind.
+// Stop all servers if the benchmark fails.
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill();
 });
 
 /**
- * Starts a script that prints one line of JSON with its address.
- * Its log goes to a file: a reader of a pipe would work for every line, and a slow one would hold the server up.
+ * Starts a script that prints a line of JSON with its address. Its log is written to a file, because a pipe would need
+ * a reader and could block the server.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { script, args = [], env = {}, folder, nodeOptions = [] } = options;
@@ -63,7 +63,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       cwd: projectFolder,
       env: {
         PATH: process.env['PATH'] ?? '',
-        // Not among the arguments: those a worker thread takes over, and refuses this one.
+        // Not an argument: worker threads inherit arguments and reject this one.
         ...(options.probe && { NODE_OPTIONS: '--expose-gc' }),
         ...env,
       },
@@ -104,7 +104,7 @@ function address(child: ChildProcess, log: () => Promise<string>): Promise<strin
   });
 }
 
-/** User and system time are the 14th and 15th field; the 2nd is the command in brackets, which may hold blanks. */
+/** Parses user and system time: fields 14 and 15. Field 2, the command in parentheses, may contain spaces. */
 function toCpuMs(stat: string | undefined): number | undefined {
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields && (Number(fields[11]) + Number(fields[12])) * msPerTick;

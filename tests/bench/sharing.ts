@@ -5,18 +5,18 @@ import { pool } from './load.ts';
 import type { Row, Section } from './report.ts';
 import { type Ground, startWorld, type World, withoutFollowUps } from './world.ts';
 
-/* What many clients of one run share, and what those leave behind who vanish. */
+/* Measures what many clients of one run share, and what disconnected clients leave behind. */
 
 const megabyte = 1024 * 1024;
 const connecting = 50;
 
-/** Clients come one after the other: a rush of connections is not what is measured. */
+/** Clients connect one by one, so as not to measure a burst of connections. */
 const arrivalMs = 10;
-/** The more clients, the slower the words come: how many can be sent in a second is not what is measured either. */
+/** The words come more slowly with more clients, so as not to measure throughput. */
 const eventsRunMs = 100;
 const runMsOf = (clients: number) => 2 * arrivalMs * clients + 2_000;
 
-/** Costs that clients of the same run share. */
+/** Measures the costs that clients of the same run share. */
 export async function measureSharing(ground: Ground): Promise<Section> {
   const { quick } = ground;
   const rows = [
@@ -27,7 +27,7 @@ export async function measureSharing(ground: Ground): Promise<Section> {
   return { rows, details: rows };
 }
 
-/** Starts a run that is in progress, and recorded so, for some time. */
+/** Starts a run that is in progress, and recorded as such, for some time. */
 async function startLongRun({ client, engine, openThreads, startRun }: World, runMs: number) {
   const [thread = ''] = await openThreads(1);
   await engine.timing({ queueMs: 0, runMs });
@@ -81,7 +81,7 @@ async function waitingClients(ground: Ground, count: number): Promise<Row> {
       const { text } = await client.call('GET', `${run}?wait=60`, 200);
       if (JSON.parse(text).status !== 'completed') early++;
     });
-    // Each reads the run once, and then waits.
+    // Each client reads the run once, then waits.
     await until('all clients wait', () => trips.length >= count);
     const arrivals = trips.length;
     await Promise.all([all]);
@@ -101,7 +101,7 @@ async function waitingClients(ground: Ground, count: number): Promise<Row> {
   }
 }
 
-/** Half of them read events, half of them wait; all break their connection off. */
+/** Disconnects clients, half of which stream events and half of which wait. */
 async function vanishingClients(ground: Ground, count: number): Promise<Row[]> {
   const world = await startWorld(ground, { probe: true, env: withoutFollowUps });
   const { app, engine, project } = world;

@@ -5,7 +5,7 @@ import { startServer } from './servers.ts';
 import { median } from './statistics.ts';
 import { type Ground, host, startWorld, withoutFollowUps } from './world.ts';
 
-/** A way to start an app and to ask it for its first answer. */
+/** A way to start an app and get its first response. */
 interface Start {
   readonly folder: string;
   readonly path: string;
@@ -13,7 +13,7 @@ interface Start {
   readonly token?: string;
 }
 
-/** From the start of a process to its first answer, and how much there is to load. */
+/** Measures the time from the start of a process to its first response, and the size of the code. */
 export async function measureStartUp(ground: Ground): Promise<Section> {
   const world = await startWorld(ground);
   const { apps, issuer } = ground;
@@ -38,7 +38,7 @@ export async function measureStartUp(ground: Ground): Promise<Section> {
 type Times = Readonly<Record<'refused' | 'finished' | 'streamed' | 'classic', readonly number[]>>;
 type Size = Awaited<ReturnType<typeof sizeOf>>;
 
-/** Each once in every round, so that a busy moment of the machine meets them all; the first round warms the disk's cache. */
+/** Runs each once per round, so that load on the machine affects all; the first round warms the disk cache. */
 async function startInTurn(
   ground: Ground,
   starts: Readonly<Record<keyof Times, Start>>,
@@ -57,7 +57,7 @@ async function startInTurn(
 
 async function start(ground: Ground, { folder, path, status, token }: Start, env: Record<string, string>) {
   const startedAt = performance.now();
-  // The local host would load its queue client, which in the cloud is another process's.
+  // Otherwise the local host would load its queue client, which in Azure is part of another process.
   const settings = { ...env, ...withoutFollowUps };
   const server = await startServer({ ...host(folder), env: settings, folder: ground.folder });
   const client = createClient(server.url, token);

@@ -1,10 +1,10 @@
-/** Milliseconds that half and 95 of 100 stayed within. */
+/** Median and 95th percentile, in milliseconds. */
 export interface Times {
   readonly p50Ms: number;
   readonly p95Ms: number;
 }
 
-/** The value that this share of all does not exceed (nearest rank); NaN for none. */
+/** Returns a percentile (nearest rank); NaN without values. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
@@ -17,7 +17,7 @@ export const summarize = (timesMs: readonly number[]): Times => ({
   p95Ms: percentile(timesMs, 0.95),
 });
 
-/** How much `y` grows per unit of `x`: the line of least squares. */
+/** Returns the slope of the least-squares line. */
 export function slope(points: readonly { x: number; y: number }[]): number {
   const mean = (pick: (point: { x: number; y: number }) => number) =>
     points.reduce((sum, point) => sum + pick(point), 0) / points.length;

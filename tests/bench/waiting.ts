@@ -4,30 +4,30 @@ import type { Row, Section } from './report.ts';
 import { summarize, type Times } from './statistics.ts';
 import { type Ground, runIdOf, startWorld, type World } from './world.ts';
 
-/** The runs end after all have been started, and one after the other: a crowd of clients, not of ends. */
+/** Runs end one by one after all have started, so as not to measure a burst of ends. */
 const leastRunMs = { quick: 1_500, full: 5_000 };
 const leastSpreadMs = 1_000;
 const spreadMsPerClient = 10;
 
-/** How much longer a create may take than those of the warm-up, with ever more clients waiting beside it. */
+/** Assumed slowdown of a create while many clients wait, relative to the warm-up. */
 const slowdown = 4;
 const creating = 16;
 const megabyte = 1024 * 1024;
 
 interface Crowd extends Times {
   readonly clients: number;
-  /** How many waited at the same time. */
+  /** Number of waiting clients. */
   readonly atOnce: number;
   readonly failures: readonly string[];
   readonly rssBefore: number | undefined;
-  /** The most while they waited. */
+  /** Maximum while they waited. */
   readonly rssMost: number | undefined;
   readonly rssAfter: number | undefined;
-  /** Processor time for each client from its create to its knowing the end; NaN where there is no /proc. */
+  /** CPU time per client from its create to the notification of the end; NaN without /proc. */
   readonly cpuMsPerClient: number;
 }
 
-/** Many clients at once, each waiting for a run of its own. */
+/** Measures many concurrent clients, each waiting for a separate run. */
 export async function measureWaiting(ground: Ground): Promise<Section> {
   const crowds: Crowd[] = [];
   for (const clients of ground.quick ? [10, 50] : [10, 100, 1_000]) {
@@ -70,7 +70,7 @@ async function gather(world: World, clients: number, quick: boolean): Promise<Cr
   };
 }
 
-/** Starts a run on every thread, a few at a time, and waits for each as soon as it is started. */
+/** Starts a run on every thread, a few at a time, and waits for each once it is started. */
 async function waitTogether(
   { client, engine, startRun }: World,
   threads: readonly string[],
@@ -91,7 +91,7 @@ async function waitTogether(
     const starting = startRun(threads[index] ?? '');
     const waited = Promise.allSettled([follow(starting)]);
     await starting.catch(() => undefined);
-    // Not the promise itself, which would be waited for here.
+    // Wrapped, because returning the promise itself would await it here.
     return { waited };
   });
   return { settled: (await Promise.all(waits.map(({ waited }) => waited))).flat(), atOnce };

@@ -11,37 +11,37 @@ import { type Client, createClient } from './client.ts';
 import { pool } from './load.ts';
 import { type Server, type ServerOptions, startServer } from './servers.ts';
 
-/** What all parts of the benchmark share. */
+/** Environment shared by all parts of the benchmark. */
 export interface Ground {
   readonly issuer: TestIssuer;
-  /** Where tables and queues are. */
+  /** Settings for tables and queues. */
   readonly connectionString: string;
   readonly tablesPort: number;
-  /** For logs and built apps; gone when the benchmark ends. */
+  /** Temporary folder for logs and built apps. */
   readonly folder: string;
-  /** The apps' folders: the service as it was built, and the function that answers a constant. */
+  /** Folders of the apps: the built service, and the function that returns a constant. */
   readonly apps: { readonly service: string; readonly streamed: string; readonly classic: string };
-  /** Options of Node's own for the service's process. */
+  /** Node.js options of the service's process. */
   readonly nodeOptions: readonly string[];
   readonly quick: boolean;
 }
 
-/** The service with an engine and a project of its own, each in a process of its own. */
+/** A service and an engine, in separate processes, with a new project. */
 export interface World {
   readonly project: Project;
   readonly settings: Readonly<Record<string, string>>;
   readonly engine: TestEngine;
-  /** Counts round trips; only with `counted`. */
+  /** The proxy that counts round trips; only with `counted`. */
   readonly store: StoreProxy | undefined;
   readonly app: Server;
   readonly client: Client;
-  /** Opens threads; returns their paths. */
+  /** Creates threads; returns their paths. */
   openThreads(count: number): Promise<string[]>;
-  /** Starts a run on a free thread; returns the run's path. */
+  /** Starts a run on an idle thread; returns the run's path. */
   startRun(threadPath: string): Promise<string>;
-  /** Finishes runs until code that was compiled at its first use no longer shows. @returns milliseconds of one create */
+  /** Warms up with complete runs. @returns the duration of a create, in milliseconds. */
   warmUp(count: number): Promise<number>;
-  /** When the engine finished each run, by the end of the run's path. */
+  /** Returns when the engine ended each run, by run id. */
   endings(): Promise<ReadonlyMap<string, number>>;
   close(): Promise<void>;
 }
@@ -49,11 +49,12 @@ export interface World {
 /** The message of every run. */
 export const message = 'Can you help me understand the authentication flow in this project?';
 
-/** Switches follow-ups off, which would come between what is counted. */
+/** Disables follow-ups, which would affect the counts. */
 export const withoutFollowUps = { 'AzureWebJobs.followUp.Disabled': 'true' };
 
 /**
- * @param counted puts a proxy in front of the store, at the price of its time.
+ * Starts a world.
+ * @param counted whether to count round trips with a proxy in front of the store, which adds latency.
  * @param options `env` is added to the service's settings.
  */
 export async function startWorld(
@@ -123,13 +124,13 @@ export async function startWorld(
   };
 }
 
-/** The local host for the app in a folder. */
+/** Starts the local host for the app in a folder. */
 export const host = (folder: string): Pick<ServerOptions, 'script' | 'args'> => ({
   script: '../../local/host/main.ts',
   args: ['--folder', folder],
 });
 
-/** The run's id, which its path ends with. */
+/** Returns the run id at the end of a path. */
 export const runIdOf = (runPath: string): string => runPath.slice(runPath.lastIndexOf('/') + 1);
 
 async function addProject(connectionString: string): Promise<Project> {
@@ -138,7 +139,7 @@ async function addProject(connectionString: string): Promise<Project> {
   await Promise.all([projects.createTable(), (await openTable(tables, 'threads')).createTable()]);
   const queue = await openFollowUpQueue({ connectionString });
   await queue.createIfNotExists();
-  // Those of an earlier world would be followed up here, with another engine.
+  // Follow-ups of an earlier world would be handled here with another engine.
   await queue.clearMessages();
   const project: Project = {
     projectId: randomUUID(),

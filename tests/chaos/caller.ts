@@ -3,25 +3,25 @@ import type { Answer } from '../support/service.ts';
 import type { Member } from './cluster.ts';
 import type { Journal } from './journal.ts';
 
-/** The contract's bound for every request, in milliseconds. */
+/** The API's time limit for a request, in milliseconds. */
 const longestMs = 30_000;
 
-/** For the client, the proxy and a machine with more work than processors. */
+/** Tolerance for the client, the proxy and an overloaded machine, in milliseconds. */
 const toleranceMs = 2_000;
 
-/** How long after a restart a connection to the former process may still be tried. */
+/** How long after a restart a client may still use a connection to the previous process, in milliseconds. */
 const staleMs = 2_000;
 
 export interface Call {
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
-  /** How long the request asks to be made to wait. */
+  /** Time that the request asks to wait, in milliseconds. */
   readonly waitMs?: number;
-  /** The client vanishes after so many milliseconds. */
+  /** Time after which the client disconnects, in milliseconds. */
   readonly vanishAfterMs?: number | undefined;
 }
 
-/** Sends a request to a path below `/api`. @returns undefined when no response came. */
+/** Sends a request to a path below `/api`. @returns undefined without a response. */
 export type Caller = (
   member: Member,
   method: string,
@@ -29,7 +29,7 @@ export type Caller = (
   call?: Call,
 ) => Promise<Answer | undefined>;
 
-/** Creates a caller that counts what comes and checks each response against openapi.json. */
+/** Creates a caller that counts responses and validates each against openapi.json. */
 export function createCaller(journal: Journal, token: string): Caller {
   return async (member, method, path, { body, headers = {}, waitMs = 0, vanishAfterMs } = {}) => {
     const startedAt = Date.now();
@@ -68,7 +68,7 @@ export function createCaller(journal: Journal, token: string): Caller {
     } catch (error) {
       const vanished = vanishAfterMs !== undefined && Date.now() - startedAt >= vanishAfterMs - 5;
       journal.count(vanished ? 'client vanished' : 'no response');
-      // Only a worker that was killed may leave a request without a response.
+      // Only a killed worker may leave a request without a response.
       const killed = member.upSinceMs > startedAt - staleMs || member.kills.length > killsBefore;
       if (!vanished && !killed) {
         const ms = Date.now() - startedAt;

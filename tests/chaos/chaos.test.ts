@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { runChaos } from './chaosRun.ts';
 import { toText } from './report.ts';
 
-/* Thirty seconds of `npm run chaos`; CHAOS_SEED is a number, or `random`. */
+/* Runs `npm run chaos` for 30 seconds. CHAOS_SEED is a number or `random`. */
 
 const seconds = 30;
 const { CHAOS_SEED = '1' } = process.env;
@@ -10,9 +10,9 @@ const seed = CHAOS_SEED === 'random' ? Math.floor(Math.random() * 1e9) : Number(
 
 test('whatever fails, dies or vanishes: nothing hangs, nothing is lost or doubled', async () => {
   const report = await runChaos({ seconds, seed });
-  // The text names the seed and the command that replays it.
+  // The summary includes the seed and the command that replays it.
   if (report.violations.length > 0) throw new Error(toText(report, seconds));
-  // It was a run worth the name.
+  // Check that the run exercised the service.
   expect(report.outcomes['201']).toBeGreaterThan(10);
   expect(report.faults['worker kill']).toBeGreaterThan(0);
   expect(report.readings).toBeGreaterThan(0);

@@ -8,9 +8,9 @@ import { runChaos } from './chaosRun.ts';
 import { toText } from './report.ts';
 
 /*
- * `npm run chaos [-- --seconds N] [-- --seed S]`: several workers, failing dependencies and vanishing clients; then
- * everything on record is checked. Prints a summary; what the workers wrote is in dist/chaos.log. Exit code 1 on a
- * violation. A seed repeats the plan and what clients decide, not the order in which it all happens.
+ * `npm run chaos [-- --seconds N] [-- --seed S]`: runs several workers with failing dependencies and disconnecting
+ * clients, then checks all records. Prints a summary; the workers' output is in dist/chaos.log. Exits with 1 after a
+ * violation. A seed reproduces the plan and the clients' decisions, but not their timing.
  */
 
 const { values } = parseArgs({

@@ -11,37 +11,37 @@ import { judge } from './verdict.ts';
 const workers = 3;
 const clients = 24;
 
-/** The first follow-up comes after so many seconds here, and a message whose worker died after so many. */
+/** Delay of the first follow-up, and visibility timeout of a message whose worker died, in seconds. */
 const followUpSeconds = 3;
 const leaseSeconds = 10;
 
-/** How long after a request's beginning its follow-up may not be sent yet: a claim and a send, each tried again. */
+/** How long after its start a request may not have sent its follow-up: a claim and a send, with retries. */
 const sendMs = 12_000;
 
-/** How long everything may take to come to rest by itself, in milliseconds. */
+/** Timeout for all work to finish without clients, in milliseconds. */
 const restMs = 30_000;
 
 export interface ChaosReport {
   readonly seed: number;
-  /** What was wrong, a sentence each; none when all is well. */
+  /** One sentence per violation; empty if there is none. */
   readonly violations: readonly string[];
-  /** Responses by status, and requests without one. */
+  /** Number of responses by status, and of requests without a response. */
   readonly outcomes: Readonly<Record<string, number>>;
-  /** How often each kind of fault was ordered. */
+  /** Number of injected faults by kind. */
   readonly faults: Readonly<Record<string, number>>;
   readonly runs: Readonly<Record<string, number>>;
-  /** Events clients that followed a run to its end. */
+  /** Number of clients that streamed a run's events to its end. */
   readonly readings: number;
-  /** What no follow-up could have reached, because it was never sent, and a client had to ask for. */
+  /** Number of runs and deletions whose follow-up was never sent, so that a client request had to finish them. */
   readonly asked: number;
-  /** All that the workers have written. */
+  /** Output of the workers. */
   readonly log: string;
 }
 
 /**
- * Lets clients loose on several workers while store, queue, engine and the workers themselves fail as planned; then
- * lets everything come to rest and checks what store, engine and clients have on record.
- * @param seed of the plan and of the clients' decisions. Time is real, so their order can differ.
+ * Runs clients against several workers while store, queue, engine and workers fail as planned. Then waits until all
+ * work is finished, and checks the records of store, engine and clients.
+ * @param seed of the plan and the clients' decisions. Their timing is not reproducible.
  */
 export async function runChaos({ seconds, seed }: { seconds: number; seed: number }): Promise<ChaosReport> {
   const cluster = await startCluster(workers);
@@ -79,11 +79,11 @@ export async function runChaos({ seconds, seed }: { seconds: number; seed: numbe
 
 const logOf = ({ members }: Cluster): string => members.map((member) => member.log()).join('\n');
 
-/** Carries the plan out, then takes all faults back. */
+/** Executes the plan, then removes all faults. */
 async function carryOut(plan: readonly Strike[], cluster: Cluster): Promise<void> {
   const startedAt = Date.now();
   const strikes: Promise<unknown>[] = [];
-  // One after the other for each worker and for the store: neither can be taken away twice.
+  // Sequentially for each worker and for the store, because neither can be stopped twice.
   let away: Promise<unknown> = Promise.resolve();
   for (const { atMs, kind, strike } of plan) {
     await scheduler.wait(Math.max(0, startedAt + atMs - Date.now()));
@@ -99,8 +99,9 @@ async function carryOut(plan: readonly Strike[], cluster: Cluster): Promise<void
 }
 
 /**
- * Waits until runs have ended and deletions are done without anyone asking, and asks for those that no follow-up leads
- * to. @returns how many had to be asked for
+ * Waits until runs have ended and deletions are complete without client requests, and requests those without a
+ * follow-up.
+ * @returns the number of requested ones.
  */
 async function comeToRest({ cluster, journal, call }: Scene): Promise<number> {
   let left: Row[] = [];
@@ -127,7 +128,7 @@ async function comeToRest({ cluster, journal, call }: Scene): Promise<number> {
   return threads.size;
 }
 
-/** Whether the follow-up of a run or a deletion was never sent: the queue refused it, or the worker died before. */
+/** Returns whether the follow-up was never sent: the queue refused it, or the worker died before. */
 function isForgotten(
   { threadId, columns }: Row,
   { members }: Cluster,
@@ -135,12 +136,12 @@ function isForgotten(
   log: readonly string[],
 ): boolean {
   if (log.some((line) => line.includes('follow_up_not_sent') && line.includes(threadId))) return true;
-  // Of a thread that no client was told of, nobody knows which worker opened it.
+  // The worker of a thread that no client knows is unknown.
   const openedAtMs = (columns['createdAt'] as Date | undefined)?.getTime() ?? 0;
   if (!journal.threads.has(threadId)) return members.some(({ kills }) => kills.some(isDuring(openedAtMs)));
   const creations = journal.creations.filter((creation) => creation.threadId === threadId);
   const deletions = journal.threads.get(threadId)?.deletions ?? [];
-  // Its follow-up comes after 30 seconds, later than any request lasts; here it may come before the thread is closed.
+  // In production the follow-up arrives later than any request ends; here it may arrive before the thread is closed.
   const cameEarly = deletions.some(
     ({ startedAtMs, endedAtMs = Number.POSITIVE_INFINITY }) =>
       endedAtMs > startedAtMs + followUpSeconds * 900,
@@ -153,7 +154,7 @@ function isForgotten(
 
 const isDuring = (startedAtMs: number) => (at: number) => at > startedAtMs - 100 && at < startedAtMs + sendMs;
 
-/** No invocation and no stream of the engine outlives the clients. */
+/** Checks that no invocation and no stream of the engine outlives the clients. */
 async function closeConnections({ members, engine }: Cluster, journal: Journal): Promise<void> {
   const open = async () => {
     const statuses = await Promise.all(members.map((member) => member.status()));

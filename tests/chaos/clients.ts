@@ -6,18 +6,18 @@ import type { Cluster, Member } from './cluster.ts';
 import type { Dice } from './dice.ts';
 import type { Creation, Journal, ThreadSeen } from './journal.ts';
 
-/** In every message and instruction; must not be found in any log. */
+/** Part of every message and instruction; must not appear in any log. */
 export const canaryMark = 'chaos-canary';
 
 export interface Scene {
   readonly cluster: Cluster;
   readonly journal: Journal;
   readonly call: Caller;
-  /** Until when clients begin something new. */
+  /** When clients stop starting new work. */
   readonly until: number;
 }
 
-/** Does one thing after another, as its dice say, until the time is up. */
+/** Performs random actions until the time is up. */
 export async function runClient(scene: Scene, name: string, dice: Dice): Promise<void> {
   for (let turn = 0; Date.now() < scene.until; turn++) {
     const act = dice.weighted<(scene: Scene, dice: Dice, name: string) => Promise<unknown>>([
@@ -40,7 +40,7 @@ const openThreads = ({ journal }: Scene): ThreadSeen[] =>
 const pathOf = ({ projectId, threadId }: Pick<ThreadSeen, 'projectId' | 'threadId'>) =>
   `projects/${projectId}/threads/${threadId}`;
 
-/** Clients that leave in the middle of a request, clients that lose patience, and clients that wait for whatever comes. */
+/** Picks when a client disconnects: during a request, after a while, or never. */
 const patience = (dice: Dice, hurry = 0.08): number | undefined =>
   dice.weighted([
     [hurry, dice.between(1, 400)],
@@ -58,7 +58,7 @@ async function createThread({ cluster, journal, call }: Scene, dice: Dice): Prom
   journal.threads.set(threadId, { projectId, threadId, deletions: [], deleted: false });
 }
 
-/** Creates a run, with a key perhaps and repeated then, and follows it in one way or another. */
+/** Creates a run, possibly with a key and retries, and follows it in a random way. */
 async function converse(scene: Scene, dice: Dice, name: string): Promise<void> {
   const { cluster } = scene;
   const threads = openThreads(scene);
@@ -118,7 +118,7 @@ async function createRun(
 
 const isOver = (run: RunBody): boolean => !['queued', 'in_progress'].includes(run.status);
 
-/** Waits until the run has ended, now at this worker, now at that. */
+/** Waits until the run has ended, using a random worker for each request. */
 async function waitForEnd(scene: Scene, dice: Dice, runPath: string): Promise<void> {
   const { cluster, journal, call } = scene;
   for (let waits = dice.between(1, 8); waits > 0 && Date.now() < scene.until; waits--) {
@@ -155,18 +155,18 @@ async function poll(scene: Scene, dice: Dice, runPath: string): Promise<void> {
   }
 }
 
-/** Whether an event's id lies before another one: less of the stream, or less text. */
+/** Returns whether an event id is before another one: an earlier sequence number, or less text. */
 function isBefore(id: string, after: string | undefined): boolean {
   const [sequence = 0, characters = 0] = id.split('-').map(Number);
   const [lastSequence = 0, lastCharacters = 0] = (after ?? '0').split('-').map(Number);
   return sequence < lastSequence || characters < lastCharacters;
 }
 
-/** Follows a run to its end, coming back with the last id wherever a connection ends. */
+/** Streams a run's events to its end, resuming with the last id after each disconnect. */
 async function followEvents(scene: Scene, dice: Dice, runPath: string): Promise<void> {
   const { cluster, journal } = scene;
   const texts = new Map<string, string>();
-  // Who names the first event gets the whole reply, even of a run that is over.
+  // Resuming after the first event yields the whole reply, even of a terminal run.
   let after = dice.chance(0.6) ? '0' : undefined;
   let ended = false;
   let late = false;
@@ -175,7 +175,7 @@ async function followEvents(scene: Scene, dice: Dice, runPath: string): Promise<
     for (const { id, event, data } of parseEvents(`${block}\n\n`)) {
       const content = JSON.parse(data);
       if (id === 'end') {
-        // Who comes when all is over is told the end alone.
+        // A client that connects to a terminal run receives only its end.
         late = after === undefined;
         ended = true;
       } else if (id === undefined || isBefore(id, after)) {
@@ -211,7 +211,7 @@ async function followEvents(scene: Scene, dice: Dice, runPath: string): Promise<
         }
       }
     } catch (error) {
-      // The worker was killed, or this client left.
+      // The worker was killed, or this client disconnected.
       if (error instanceof SyntaxError) throw error;
     }
     if (!ended) await scheduler.wait(dice.between(20, 300));
@@ -245,7 +245,7 @@ async function deleteThread(scene: Scene, dice: Dice): Promise<void> {
   const deletion: ThreadSeen['deletions'][number] = { member, startedAtMs: Date.now() };
   thread.deletions.push(deletion);
   const answer = await call(member, 'DELETE', pathOf(thread), { vanishAfterMs: patience(dice, 0.2) });
-  // One whose client has left goes on, nobody knows how long.
+  // The request of a disconnected client continues for an unknown time.
   if (answer) deletion.endedAtMs = Date.now();
   if (answer?.status === 204) thread.deleted = true;
 }

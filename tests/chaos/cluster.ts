@@ -10,22 +10,22 @@ import { type QueueProxy, startQueueProxy } from '../support/queueProxy.ts';
 import { testAssistants } from '../support/service.ts';
 import { type StoreProxy, startStoreProxy } from '../support/storeProxy.ts';
 
-/** One host with its worker, which keeps its address when it is killed and started again. */
+/** A host with its worker, which keeps its address across restarts. */
 export interface Member {
   readonly name: string;
   readonly url: string;
-  /** When it was killed, in Unix milliseconds. */
+  /** Times of kills, in Unix milliseconds. */
   readonly kills: number[];
-  /** Since when it serves, in Unix milliseconds; infinity while it is down. */
+  /** Time of the last start, in Unix milliseconds; infinity while it is down. */
   readonly upSinceMs: number;
-  /** All that its processes have written. */
+  /** Output of its processes. */
   log(): string;
   status(): Promise<HostStatus>;
-  /** Kills it as a crash would, and starts it again after a pause. */
+  /** Kills it like a crash, and restarts it after a pause. */
   crash(pauseMs: number): Promise<void>;
 }
 
-/** Several workers over one store, one queue, one engine and one issuer. */
+/** Several workers that share a store, a queue, an engine and an issuer. */
 export interface Cluster {
   readonly members: readonly Member[];
   readonly projectIds: readonly string[];
@@ -36,13 +36,13 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-/** Short, so that everything can end within the run: whatever hangs ends after as many seconds. */
+/** Settings of the workers, in seconds. Short, so that everything ends within the chaos run. */
 export const runTimeoutSeconds = 10;
 const eventStreamSeconds = 4;
 
 /**
- * Starts the cluster over the Azurite that `TEST_TABLES_…` and `TEST_QUEUES_…` lead to.
- * @param size how many workers.
+ * Starts a cluster with the Azurite configured by `TEST_TABLES_…` and `TEST_QUEUES_…`.
+ * @param size number of workers.
  */
 export async function startCluster(size: number): Promise<Cluster> {
   const connectionString = process.env['TEST_TABLES_CONNECTION_STRING'] ?? '';

@@ -1,17 +1,17 @@
 import { createRandom } from '../support/random.ts';
 
-/** One source of decisions; the same seed decides the same. */
+/** A reproducible source of random decisions. */
 export interface Dice {
-  /** A whole number from `least` to `most`. */
+  /** Returns a whole number from `least` to `most`. */
   between(least: number, most: number): number;
   chance(probability: number): boolean;
-  /** @throws {Error} when there is nothing to pick from. */
+  /** Picks an element. @throws {Error} when there is none. */
   pick<T>(from: readonly T[]): T;
-  /** Picks by weight. */
+  /** Picks a key by weight. */
   weighted<T>(choices: readonly (readonly [weight: number, choice: T])[]): T;
 }
 
-/** @param name tells sources of the same seed apart, so that one that decides more often changes no other. */
+/** Creates a source. @param name separates sources with the same seed, so that they are independent. */
 export function createDice(seed: number, name: string): Dice {
   let mixed = seed;
   for (const character of name) mixed = Math.imul(mixed ^ character.charCodeAt(0), 0x01000193);

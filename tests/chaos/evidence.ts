@@ -2,16 +2,16 @@ import type { EngineRun } from '../support/engine.ts';
 import { rowsOf } from '../support/table.ts';
 import type { Cluster } from './cluster.ts';
 
-/** A row of the table `threads`, with what its keys say. */
+/** A row of the table `threads`, with its parsed keys. */
 export interface Row {
   readonly projectId: string;
   readonly threadId: string;
   readonly rowKey: string;
-  // biome-ignore lint/suspicious/noExplicitAny: rows of all kinds, as the store has them.
+  // biome-ignore lint/suspicious/noExplicitAny: rows of all kinds.
   readonly columns: Record<string, any>;
 }
 
-/** All that store and engine have on record, past the service. */
+/** Reads all records of store and engine, bypassing the service. */
 export interface Evidence {
   readonly threads: readonly Row[];
   readonly runs: readonly Row[];
@@ -36,7 +36,7 @@ export const isUnfinished = ({ columns }: Row): boolean =>
 
 export const isRunning = ({ status }: EngineRun): boolean => ['queued', 'in_progress'].includes(status);
 
-/** What is still to come to rest: runs without an end, threads that name a run, deletions that are not done. */
+/** Returns unfinished work: active runs, threads with an active run, incomplete deletions. */
 export const unsettled = ({ threads, runs }: Evidence): Row[] => [
   ...runs.filter((row) => isUnfinished(row) || row.columns['removed']),
   ...threads.filter(({ columns }) => columns['closed'] || columns['activeRunId']),

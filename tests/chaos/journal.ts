@@ -1,22 +1,22 @@
 import type { RunBody } from '../../shared/http/runBody.ts';
 import type { Member } from './cluster.ts';
 
-/** One attempt to create a run. Attempts with the same key repeat the same message. */
+/** An attempt to create a run. Attempts with the same key have the same message. */
 export interface Creation {
   readonly projectId: string;
   readonly threadId: string;
-  /** In the message, and in no other one. */
+  /** Unique text in the message. */
   readonly canary: string;
   readonly key: string | undefined;
   readonly member: Member;
   readonly startedAtMs: number;
   endedAtMs: number;
-  /** Absent when no response came. */
+  /** Undefined without a response. */
   status?: number;
   runId?: string;
 }
 
-/** A run's reply as an events client put it together, by message. */
+/** A run's reply as assembled from its events, by message. */
 export interface Reading {
   readonly runPath: string;
   readonly runId: string;
@@ -24,7 +24,7 @@ export interface Reading {
   readonly connections: number;
 }
 
-/** What a client saw as the end of a run. */
+/** A terminal run as seen by a client. */
 export interface End {
   readonly status: string;
   readonly completedAt: string | null;
@@ -34,25 +34,25 @@ export interface End {
 export interface ThreadSeen {
   readonly projectId: string;
   readonly threadId: string;
-  /** Who was asked to delete it, and when. */
+  /** Workers that received a deletion, and when. */
   readonly deletions: { readonly member: Member; readonly startedAtMs: number; endedAtMs?: number }[];
   /** Whether a deletion was confirmed. */
   deleted: boolean;
 }
 
-/** What all clients of a run saw together; checks what can be checked at once. */
+/** Observations of all clients; checks immediately what does not depend on later ones. */
 export interface Journal {
   readonly threads: Map<string, ThreadSeen>;
   readonly creations: Creation[];
   readonly readings: Reading[];
   readonly ends: Map<string, End>;
-  /** Paths of runs that somebody was told of. */
+  /** Paths of runs known to clients. */
   readonly runPaths: string[];
   readonly statuses: Map<string, number>;
   readonly violations: Set<string>;
-  /** Counts a response, or that none came. */
+  /** Counts a response, or a missing one. */
   count(outcome: string): void;
-  /** Takes note of a run in a response to a request that began at that time. */
+  /** Records a run in the response to a request that started at that time. */
   see(run: RunBody, askedAtMs: number): void;
 }
 

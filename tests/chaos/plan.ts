@@ -3,13 +3,13 @@ import type { FaultTarget, RoundTrip, RowKind } from '../support/storeProxy.ts';
 import type { Cluster } from './cluster.ts';
 import type { Dice } from './dice.ts';
 
-/** Something that befalls the cluster. */
+/** A planned failure. */
 export interface Strike {
-  /** After the start of the run. */
+  /** Time after the start of the run. */
   readonly atMs: number;
-  /** Counted by it, such as `store lose`. */
+  /** Kind for counting, such as `store lose`. */
   readonly kind: string;
-  /** Resolves when it is over, faults that wait for their request aside. */
+  /** Resolves when it is over, except for pending faults. */
   strike(cluster: Cluster): Promise<unknown>;
 }
 
@@ -34,8 +34,8 @@ const conversation = { method: 'DELETE', path: '/v1/conversations/*', exact: tru
 const items = { method: 'GET', path: '/v1/conversations/*/items', exact: true };
 
 /**
- * Draws up what goes wrong and when: every decision is made here, before anything runs.
- * @param members how many workers there are to be killed.
+ * Plans all failures in advance.
+ * @param members number of workers.
  */
 export function drawPlan(dice: Dice, seconds: number, members: number): Strike[] {
   const plan: Strike[] = [];
@@ -77,7 +77,7 @@ function storeFault(dice: Dice): Blow {
     [1, 'hang'],
     [3, 'late'],
   ] as const);
-  // Sooner than the first follow-up, which is 30 seconds later in the cloud and 3 seconds here.
+  // Before the first follow-up, which arrives after 30 seconds in production and after 3 seconds here.
   const late = { lateMs: dice.between(50, 1_500), response: dice.pick(['fail', 'hang', 'drop'] as const) };
   return {
     kind: `store ${name}`,

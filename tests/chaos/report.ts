@@ -5,7 +5,7 @@ const toLine = (counts: Readonly<Record<string, number>>): string =>
     .map(([name, count]) => `${name} ${count}`)
     .join(', ');
 
-/** Summarizes a chaos run in a few lines; violations come with the command that replays their plan. */
+/** Summarizes a chaos run; after violations, includes the command that replays its plan. */
 export function toText(report: ChaosReport, seconds: number): string {
   const { seed, violations, outcomes, faults, runs, readings, asked } = report;
   return [

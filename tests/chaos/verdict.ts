@@ -6,18 +6,18 @@ import type { Cluster } from './cluster.ts';
 import { type Evidence, isRunning, isUnfinished, type Row } from './evidence.ts';
 import { type Creation, differ, type End, type Journal, type Reading, show } from './journal.ts';
 
-/** How long after the engine took a run its worker may still hold what no record says, in milliseconds. */
+/** How long after the engine accepted a run its worker may not have recorded it, in milliseconds. */
 const pendingWorkMs = 60_000;
 
 interface Case extends Evidence {
   readonly cluster: Cluster;
   readonly journal: Journal;
   readonly call: Caller;
-  /** All that the workers have written. */
+  /** Output of the workers. */
   readonly log: string;
 }
 
-/** Checks everything that is at rest against the invariants. @returns one sentence for each violation */
+/** Checks the final state against the invariants. @returns one sentence per violation. */
 export async function judge(facts: Case): Promise<string[]> {
   return [
     ...facts.journal.violations,
@@ -32,7 +32,7 @@ export async function judge(facts: Case): Promise<string[]> {
   ];
 }
 
-/** A run is unfinished if and only if its thread names it; and nothing is left unfinished or half deleted. */
+/** A run is active if and only if it is its thread's active run; no run is active and no deletion incomplete. */
 function judgeRecords({ threads, runs }: Case): string[] {
   const open = new Map(threads.map((row) => [row.threadId, row.columns]));
   return [
@@ -55,7 +55,7 @@ const endOf = ({ columns }: Row): End => ({
   errorCode: columns['errorCode'],
 });
 
-/** A recorded end is final, and a finished run is never handed to the engine. */
+/** A recorded end is final, and a terminal run is never submitted. */
 function judgeEnds({ runs, responses, journal }: Case): string[] {
   const responsesOf = Map.groupBy(responses, ({ metadata }) => metadata['runId']);
   return runs.flatMap((row) => {
@@ -64,7 +64,7 @@ function judgeEnds({ runs, responses, journal }: Case): string[] {
     const end = endOf(row);
     const endedAtMs = (columns['completedAt'] as Date | undefined)?.getTime() ?? Number.POSITIVE_INFINITY;
     const late = (responsesOf.get(runId) ?? []).filter(
-      // What was on its way when the run was given up may still arrive.
+      // A submission in flight when the run expired may still arrive.
       ({ createdAtMs }) =>
         createdAtMs > endedAtMs && !isOutcomeUnknown(row) && columns['status'] !== 'cancelled',
     );
@@ -108,14 +108,14 @@ function judgeCreations({ journal, runs, responses }: Case): string[] {
   ];
 }
 
-/** Nothing is left running in the engine that nobody could have known of. */
+/** Nothing is left active in the engine without a reason. */
 function judgeResponses(facts: Case): string[] {
   return facts.responses
     .filter((response) => isRunning(response) && !isExcused(facts, response))
     .map(({ id, metadata, status }) => `${id} of ${metadata['runId']} is still ${status} in the engine`);
 }
 
-/** Whether a response had to be lost: its worker died with it, or the record says that its outcome is unknown. */
+/** Returns whether a response may be lost: its worker was killed, or its outcome is recorded as unknown. */
 function isExcused({ runs, journal, log }: Case, response: EngineRun): boolean {
   const { runId = '', threadId = '' } = response.metadata;
   const row = runs.find(({ rowKey }) => rowKey === runId);
@@ -125,14 +125,14 @@ function isExcused({ runs, journal, log }: Case, response: EngineRun): boolean {
     member.kills.some((at) => at > response.createdAtMs - 100 && at < response.createdAtMs + pendingWorkMs);
   if (creations.some(diedWithIt)) return true;
   if (row) return false;
-  // Of a thread that is gone: its deletion could not cancel it, or did not know of it.
+  // Its thread was deleted without cancelling it, because that failed or the response was unknown.
   return (
     log.split('\n').some((line) => line.includes('cancel_failed') && line.includes(threadId)) ||
     creations.some(({ status = 503 }) => status >= 500)
   );
 }
 
-/** What was confirmed as deleted is gone, from the store and from the engine. */
+/** Confirmed deletions have removed everything from the store and the engine. */
 async function judgeDeletions({ cluster, journal, threads, responses }: Case): Promise<string[]> {
   const kept = new Set(threads.map(({ threadId }) => threadId));
   const gone = [...journal.threads.values()].filter(
@@ -180,7 +180,7 @@ async function judgeLists({ cluster, call, threads }: Case): Promise<string[]> {
   return (await Promise.all(lists)).flat();
 }
 
-/** Whoever followed a run to its end has the reply as the thread has it, neither less nor more. */
+/** Every client that streamed a run to its end has exactly the reply in the thread. */
 async function judgeReadings({ cluster, call, journal, runs }: Case): Promise<string[]> {
   const [member] = cluster.members;
   if (!member) return [];
@@ -221,7 +221,7 @@ function compare(reading: Reading, messages: readonly Message[], journal: Journa
   ];
 }
 
-/** No log holds what people wrote, nor a failure that nobody thought of. */
+/** No log contains user content or an unexpected failure. */
 function judgeLog({ log }: Case): string[] {
   const suspicious = /"stack":|Unhandled|the worker crashed|^\s+at |run_feed_failed/;
   const lines = log.split('\n');

@@ -9,11 +9,6 @@ import { deviations, type Operation, operations, parseEvents } from '../support/
 import { projectFolder } from '../support/process.ts';
 import { type Answer, type Call, startService, type TestService } from '../support/service.ts';
 
-/** Described, but not yet there. */
-const notYet: readonly string[] = [];
-
-const current = operations.filter(({ id }) => !notYet.includes(id));
-
 let service: TestService;
 /** Without a setting that it needs. */
 let unconfigured: TestService;
@@ -350,7 +345,7 @@ const expectedOf = ({ id, path, parameters, needsToken }: Operation): number[] =
   500,
 ];
 
-describe.each(current.map((operation) => [operation.id, operation] as const))('%s', (_id, operation) => {
+describe.each(operations.map((operation) => [operation.id, operation] as const))('%s', (_id, operation) => {
   const statuses = [...new Set([...operation.statuses, ...expectedOf(operation)])].sort();
   const answers = statuses.flatMap((status) =>
     Object.entries(waysTo(operation, status)).map(([way, get]) => ({ status, way, get })),
@@ -392,7 +387,7 @@ describe('the document', () => {
         .filter(({ type }) => type === 'httpTrigger')
         .flatMap(({ methods = [], route }) => methods.map((method) => `${name}: ${method} /${route}`)),
     );
-    const described = current.map(({ id, method, path }) => `${id}: ${method} ${path}`);
+    const described = operations.map(({ id, method, path }) => `${id}: ${method} ${path}`);
     expect(functions.toSorted()).toEqual(described.toSorted());
   });
 

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { projectFolder, startProcess, type TestProcess } from './process.ts';
 
-/** Apps of a few lines under the local host, for what no route of the service shows. */
+/** Runs small apps under the local host, for behaviour that no route of the service shows. */
 export interface TestApps {
   /**
-   * Serves an app in a folder of its own.
-   * @param functions its code, with `app` of `@azure/functions` and `shared(path)` of this project in scope.
+   * Serves an app in a temporary folder.
+   * @param functions the app's code, with `app` of `@azure/functions` and `shared(path)` of this project in scope.
    */
   serve(
     functions: string,
@@ -44,15 +44,15 @@ export function createTestApps(): TestApps {
   };
 }
 
-/** What turns on HTTP streaming as the service does; behind the functions. */
+/** Code that enables HTTP streaming as the service does; goes after the functions. */
 export const streaming = `
   app.setup({ enableHttpStream: true });
   shared('http/programmingModel.ts').guardProgrammingModel();`;
 
-/** What turns on HTTP streaming as an app without precautions does. */
+/** Code that enables HTTP streaming without the service's guard. */
 export const plainStreaming = 'app.setup({ enableHttpStream: true });';
 
-/** Waits for a condition, for 25 s at most. */
+/** Waits for a condition, for at most 25 s. */
 export async function until(what: string, condition: () => unknown): Promise<void> {
   const end = performance.now() + 25_000;
   while (!(await condition())) {

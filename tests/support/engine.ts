@@ -9,7 +9,7 @@ import type {
 } from '../../local/emulator/types.ts';
 import { projectFolder, startProcess } from './process.ts';
 
-/** A response as the engine's control API lists it: what the engine was really asked. */
+/** A response as listed by the engine's control API: the request that the engine received. */
 export interface EngineRun {
   readonly id: string;
   readonly conversation: string | null;
@@ -21,11 +21,11 @@ export interface EngineRun {
   readonly createdAtMs: number;
   readonly endedAtMs: number | null;
   readonly cancelledAtMs: number | null;
-  /** How many responses were created for the same `metadata.runId`; null without one. */
+  /** Number of responses with the same `metadata.runId`; null without one. */
   readonly responsesOfRun: number | null;
 }
 
-/** Which requests a fault hits; `stream` tells GETs that ask for a stream from those that do not. */
+/** Requests that a fault applies to; `stream` selects GETs with or without `stream=true`. */
 export interface FaultMatch {
   readonly method: string;
   readonly path: string;
@@ -33,7 +33,7 @@ export interface FaultMatch {
   readonly stream?: boolean;
 }
 
-/** How many items the engine returns unless asked for another number. */
+/** Default page size of the engine's item list. */
 const defaultItems = 20;
 
 const create = { method: 'POST', path: '/v1/responses', exact: true };
@@ -44,11 +44,11 @@ const text = (value: string): OrderedPart => ({ type: 'output_text', text: value
 const message = (...content: OrderedPart[]): OrderedItem => ({ type: 'message', content });
 const completed = (...output: OrderedItem[]) => ({ status: 'completed', output });
 
-/** Outcomes that replace the emulator's own reply. */
+/** Outcomes that replace the emulator's reply. */
 export const replies = {
   /** One message with these text parts. */
   texts: (...texts: string[]) => completed(message(...texts.map(text))),
-  /** A message for each text. */
+  /** One message for each text. */
   messages: (...texts: string[]) => completed(...texts.map((value) => message(text(value)))),
   refusal: (refusal: string) => completed(message({ type: 'refusal', refusal })),
   commentary: (commentary: string, answer: string) =>
@@ -71,41 +71,41 @@ export const replies = {
 };
 
 export interface TestEngine {
-  /** What OPENAI_BASE_URL is. */
+  /** Value for OPENAI_BASE_URL. */
   readonly url: string;
   fault(match: FaultMatch, fault: Record<string, unknown>, times?: number | null): Promise<void>;
   outcome(outcome: Record<string, unknown>, times?: number): Promise<void>;
   timing(timing: Partial<Timing>): Promise<void>;
-  /** Stranding needs a response that is queued: `timing({ queueMs })` above 0. */
+  /** Stranding requires a queued response: set `timing({ queueMs })` above 0. */
   behaviour(behaviour: Partial<Behaviour>): Promise<void>;
-  /** Refuses creates in the real words. */
+  /** Refuses creates with the errors of real engines. */
   refuseCreate(reason: RefusalReason, times?: number | null): Promise<void>;
-  /** Answers creates with a stream of one `error` event. */
+  /** Responds to creates with a stream of one `error` event. */
   createErrorEvent(code: string, shape?: ErrorEventShape, times?: number | null): Promise<void>;
-  /** Spoils the streams of creates, or those that take a response's stream up again. */
+  /** Disturbs the streams of creates, or resumed streams. */
   spoilStream(
     which: 'created' | 'resumed',
     fault: Omit<StreamFault, 'kind'>,
     times?: number | null,
   ): Promise<void>;
-  /** Refuses to take a stream up again, though the response is fine. */
+  /** Refuses to resume a stream; the response itself stays readable. */
   refuseResume(status?: number, times?: number | null): Promise<void>;
   refuseCancel(status: number, times?: number | null): Promise<void>;
-  /** Makes a response, or all of them, unreadable, as after its retention; one that runs goes on. */
+  /** Makes one or all responses unreadable, as after their retention; active ones continue. */
   forget(responseId?: string): Promise<void>;
-  /** Forgets faults, outcomes, recorded calls and changed settings; conversations and responses stay. */
+  /** Clears faults, outcomes, recorded calls and settings, but keeps conversations and responses. */
   reset(): Promise<void>;
   /** Calls since the last reset, such as `POST /v1/responses`. */
   calls(): Promise<string[]>;
-  /** How many items of conversations were asked for since the last reset. */
+  /** Number of conversation items requested since the last reset. */
   itemsAsked(): Promise<number>;
   runs(): Promise<EngineRun[]>;
-  /** How many clients follow a response right now. */
+  /** Number of clients that stream a response. */
   openStreams(): Promise<number>;
   close(): Promise<void>;
 }
 
-/** The emulator as a process of its own; by default a run is finished by the first look at it. */
+/** Starts the emulator in a process. By default a run has ended when it is first read. */
 export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promise<TestEngine> {
   const emulator = await startProcess('local/emulator/main.ts', [
     ...['--queue-ms', String(timing.queueMs), '--run-ms', String(timing.runMs)],

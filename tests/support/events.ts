@@ -8,7 +8,7 @@ export interface Event {
   readonly data: any;
 }
 
-/** Reads a run's events until they end, or until `enough` of them say so. */
+/** Reads a run's events until they end, or until `enough` returns true. */
 export async function readEvents(
   service: TestService,
   run: string,
@@ -43,11 +43,11 @@ export async function readEvents(
   return events;
 }
 
-/** The statuses that `run` events told, in order. */
+/** Returns the statuses of the `run` events, in order. */
 export const statusesOf = (events: readonly Event[]): string[] =>
   events.filter(({ event }) => event === 'run').map(({ data }) => data.status);
 
-/** The text of all pieces of the reply, or of another event of that form. */
+/** Joins the text of all `message.delta` events, or of another event type with deltas. */
 export const textOf = (events: readonly Event[], name = 'message.delta'): string =>
   events
     .filter(({ event }) => event === name)

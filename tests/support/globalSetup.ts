@@ -1,6 +1,6 @@
 import { freePort, startAzurite } from '../../local/azurite.ts';
 
-/** One store for all test files; each keeps to projects of its own. */
+/** Starts one store for all test files, which use separate projects. */
 export default async function globalSetup(): Promise<void> {
   const ports = { table: await freePort(), queue: await freePort() };
   const azurite = await startAzurite({ ports });

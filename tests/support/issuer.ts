@@ -5,15 +5,15 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'j
 export interface TestIssuer {
   readonly url: string;
   readonly audience: string;
-  /** Requests for keys and for the configuration so far. */
+  /** Number of requests for the keys and the configuration so far. */
   readonly requests: { keys: number; configuration: number };
   readonly privateKey: CryptoKey;
   readonly publicJwk: JWK;
-  /** How it behaves: `away` drops connections, `broken` answers 500, `hangs` never answers. */
+  /** How it behaves: `away` drops connections, `broken` responds with 500, `hangs` never responds. */
   behaviour: 'well' | 'away' | 'broken' | 'hangs';
-  /** A valid token with these claims; `undefined` removes a claim that would be there. */
+  /** Signs a valid token with these claims; `undefined` removes a default claim. */
   sign(claims?: Record<string, unknown>, options?: SignOptions): Promise<string>;
-  /** Replaces the keys that it publishes; those signed with before verify no more. */
+  /** Replaces the published keys; tokens signed before become invalid. */
   publish(keys: JWK[]): void;
   close(): Promise<void>;
 }
@@ -23,7 +23,7 @@ export interface SignOptions {
   readonly header?: Record<string, unknown>;
 }
 
-/** An issuer whose every part a test can bend; signs RS256 by default. */
+/** Starts an issuer whose behaviour tests can change; signs with RS256 by default. */
 export async function startTestIssuer(): Promise<TestIssuer> {
   const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true });
   const publicJwk: JWK = { ...(await exportJWK(publicKey)), kid: 'test-key', alg: 'RS256', use: 'sig' };

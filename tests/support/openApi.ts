@@ -29,7 +29,7 @@ interface Described {
   readonly responses: Readonly<Record<string, Response>>;
 }
 
-/** An operation of the document, with what its path adds to it. */
+/** An operation of the document, with the parameters of its path. */
 export interface Operation {
   readonly id: string;
   /** In capitals. */
@@ -62,7 +62,7 @@ export const operations: readonly Operation[] = Object.entries(paths).flatMap(([
   }),
 );
 
-/** What connections and the Functions host add, which no description of an API speaks of. */
+/** Headers added by connections and the Functions host, which the document does not describe. */
 const transportHeaders = new Set([
   'connection',
   'content-length',
@@ -82,15 +82,15 @@ const ajv = new Ajv2020({
     'well-formed': (text: string) => text.isWellFormed(),
   },
 });
-// The document is no schema itself, but schemas refer to parts of it.
+// The document is not a schema, but schemas refer to parts of it.
 ajv.addVocabulary(Object.keys(document));
-// Clients are told to expect further properties; a test is not: what the service says has to be described.
+// Clients must accept additional properties, but in tests every property must be documented.
 ajv.addSchema(close(document) as object, 'openapi');
 
 /**
- * Compares an answer with the document: status, content type, body, and headers, none missing and none besides.
- * @param path as it was called, below `/api`.
- * @returns what differs, nothing when all is as described.
+ * Validates a response against the document: status, content type, body and headers, none missing or undocumented.
+ * @param path of the request, below `/api`.
+ * @returns the deviations; empty when the response is as described.
  */
 export function deviations(method: string, path: string, answer: Answer): string[] {
   const called = `/${path.replace(/^\/|[?#].*$/g, '')}`;
@@ -137,7 +137,7 @@ function bodyDeviations({ value, pointer }: Found<Response>, answer: Answer): st
   );
 }
 
-/** The events of a stream that have data (HTML standard, section 9.2.6); comments are no events. */
+/** Parses the events of a stream that have data (HTML standard, section 9.2.6). */
 export function parseEvents(text: string): { id: string | undefined; event: string; data: string }[] {
   return text.split(/\r?\n\r?\n/).flatMap((block) => {
     const fields = block.split(/\r?\n/).map((line) => /^(\w+): ?(.*)$/.exec(line)?.slice(1) ?? ['', '']);
@@ -157,7 +157,7 @@ function faults(what: string, pointer: string, data: unknown): string[] {
 
 interface Found<T> {
   readonly value: T;
-  /** Where in the document. */
+  /** Location in the document. */
   readonly pointer: string;
 }
 
@@ -180,7 +180,7 @@ const toPart = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1'
 const toPattern = (path: string) =>
   new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}/?$`);
 
-/** A copy whose objects allow no properties but those described, unless they say so. */
+/** Copies a schema, disallowing undescribed properties unless they are explicitly allowed. */
 function close(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(close);
   if (typeof node !== 'object' || node === null) return node;

@@ -6,17 +6,17 @@ export const projectFolder = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface TestProcess {
   readonly child: ChildProcess;
-  /** From its one line of JSON. */
+  /** From its line of JSON. */
   readonly url: string;
-  /** All it wrote to stdout and stderr so far. */
+  /** Output to stdout and stderr so far. */
   output(): string;
-  /** SIGTERM; resolves with the exit code. */
+  /** Sends SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
-  /** SIGKILL, as a crash. */
+  /** Sends SIGKILL, like a crash. */
   kill(): Promise<void>;
 }
 
-/** Runs a script of the project as a process of its own, until it says its address. */
+/** Starts a script of the project in a process. Resolves when it prints its address. */
 export async function startProcess(
   script: string,
   args: readonly string[],
@@ -25,7 +25,7 @@ export async function startProcess(
   const { PATH = '' } = process.env;
   const child = spawn(process.execPath, [script, ...args], {
     cwd: projectFolder,
-    // Nothing of the environment of the tests: what is set is what the test says.
+    // Do not inherit the environment of the tests.
     env: { PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

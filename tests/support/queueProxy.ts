@@ -16,18 +16,18 @@ import {
   QueueServiceClient,
 } from '@azure/storage-queue';
 
-/** One call of the queue service. */
+/** A call to the queue service. */
 export type QueueCall = 'send' | 'receive' | 'delete' | 'update' | 'other';
 
 /**
- * What befalls a call: `fail` answers 500, `hang` never answers, `lose` carries it out and drops the response, `late`
- * carries it out when the caller has given up, `twice` carries it out two times.
+ * Fault of a call: `fail` responds with 500, `hang` never responds, `lose` executes it and drops the response, `late`
+ * executes it after the caller has timed out, `twice` executes it twice.
  */
 export type QueueFault = 'fail' | 'hang' | 'lose' | 'late' | 'twice';
 
-/** A message as it was sent to the queue `runs`. */
+/** A message sent to the queue `runs`. */
 export interface SentMessage {
-  /** The content: JSON where it is some, else text. */
+  /** Parsed if it is JSON, otherwise text. */
   readonly content: unknown;
   readonly delaySeconds: number;
   /** Seconds; -1 for never. */
@@ -35,26 +35,26 @@ export interface SentMessage {
 }
 
 export interface QueueProxy {
-  /** Leads to the queues through the proxy. */
+  /** Connects to the queues through the proxy. */
   readonly connectionString: string;
-  /** The queue behind the proxy, without its faults and delays. */
+  /** The queue behind the proxy, without faults and delays. */
   readonly queue: QueueClient;
   readonly poison: QueueClient;
-  /** What the service has sent since the last `reset`. */
+  /** Messages that the service has sent since the last `reset`. */
   readonly sent: SentMessage[];
   /** Calls since the last `reset`. */
   readonly calls: QueueCall[];
-  /** Empties both queues, forgets faults and calls, and holds messages back again. */
+  /** Empties both queues, clears faults and calls, and holds messages back again. */
   reset(): Promise<void>;
   /**
-   * Lets messages through: until then none is delivered, so that tests of other things are not disturbed.
-   * @param longestDelaySeconds shortens the delays of messages that are sent from now on.
-   * @param longestLeaseSeconds shortens how long a delivered message is hidden from others, should its host die.
+   * Delivers messages. Until then none is delivered, so as not to disturb other tests.
+   * @param longestDelaySeconds maximum delay of messages sent from now on.
+   * @param longestLeaseSeconds maximum visibility timeout of a delivered message, which matters if its host dies.
    */
   deliver(longestDelaySeconds: number, longestLeaseSeconds?: number): void;
-  /** The next `times` calls of that kind meet the fault. */
+  /** Injects a fault into the next `times` calls of that kind. */
   inject(call: QueueCall, fault: QueueFault, times?: number): void;
-  /** Forgets the faults that still wait for their call. */
+  /** Clears pending faults. */
   forgetFaults(): void;
   /** Refuses connections until `back`. */
   away(): Promise<void>;
@@ -62,22 +62,22 @@ export interface QueueProxy {
   close(): Promise<void>;
 }
 
-/** A caller of the queue waits three seconds. */
+/** Longer than the service's timeout of three seconds. */
 const lateMs = 4_000;
 
 const emptyList = '<?xml version="1.0" encoding="utf-8"?><QueueMessagesList></QueueMessagesList>';
 
 /**
- * Stands between the service and the queues, so that a test can count calls, shorten delays and take the queues away.
- * Each proxy has queues of its own, whatever their name is in front of it, as each test has projects of its own: a run
- * must not be followed up by a service with another engine.
+ * Starts a proxy between the service and the queues, so that a test can count calls, shorten delays and make the queues
+ * unavailable. Each proxy maps queue names to separate queues, because a run must not be followed up by a service with
+ * another engine.
  */
 export async function startQueueProxy(): Promise<QueueProxy> {
   const storage = process.env['TEST_QUEUES_CONNECTION_STRING'] ?? '';
   const queuePort = Number(process.env['TEST_QUEUES_PORT']);
   const ownName = `runs-${randomBytes(6).toString('hex')}`;
   const service = QueueServiceClient.fromConnectionString(storage);
-  // Requests are signed for the name they were made for; a shared access signature opens any.
+  // Signed requests are bound to their queue name; a shared access signature is valid for any.
   const signature = new URL(
     service.generateAccountSasUrl(
       new Date(Date.now() + 86_400_000),
@@ -212,7 +212,7 @@ function toSent({ searchParams }: URL, body: Buffer): SentMessage {
   try {
     content = JSON.parse(decoded);
   } catch {
-    // Kept as the text it is.
+    // Not JSON: keep the text.
   }
   return {
     content,

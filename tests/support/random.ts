@@ -1,4 +1,4 @@
-/** Mulberry32: numbers from 0 to below 1, the same for the same seed. */
+/** Creates a seeded random number generator (Mulberry32) with values from 0 to below 1. */
 export function createRandom(seed: number): () => number {
   let state = seed;
   return () => {

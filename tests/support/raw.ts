@@ -2,18 +2,18 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** Opens a connection, and sends text on it as it is. */
+/** Opens a connection and sends raw text. */
 export async function openSocket(url: string, sent = ''): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
-  // A connection that is cut is what many a test is about.
+  // Many tests expect a dropped connection.
   socket.on('error', () => undefined);
   await once(socket, 'connect');
   socket.write(sent);
   return socket;
 }
 
-/** A request of HTTP/1.1 as text; its connection is closed after the response. */
+/** Returns an HTTP/1.1 request as text, with `Connection: close`. */
 export function requestText(
   method: string,
   target: string,
@@ -32,7 +32,7 @@ export interface RawResponse {
   readonly body: string;
 }
 
-/** Sends text as it is and reads until the connection closes. */
+/** Sends raw text and reads until the connection is closed. */
 export async function exchange(url: string, sent: string): Promise<RawResponse> {
   const socket = await openSocket(url, sent);
   const received = await text(socket).catch(() => '');

@@ -10,7 +10,7 @@ import { projectFolder, startProcess, type TestProcess } from './process.ts';
 import { type QueueProxy, startQueueProxy } from './queueProxy.ts';
 import { type StoreProxy, startStoreProxy } from './storeProxy.ts';
 
-/** A JSON answer with what tests look at. */
+/** A JSON response. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
@@ -23,48 +23,48 @@ export interface Call {
   readonly method?: string;
   /** JSON unless it is a string. */
   readonly body?: unknown;
-  /** A token; null sends none; absent: one that may use the project of the path. */
+  /** A token; null sends none; by default one with access to the project of the path. */
   readonly token?: string | null;
   readonly headers?: Record<string, string>;
 }
 
-/** The whole service in processes of its own: the built app under the local host, engine, issuer and store. */
+/** A running service: the built app under the local host, with engine, issuer and store. */
 export interface TestService {
   readonly url: string;
   readonly engine: TestEngine;
   readonly issuer: TestIssuer;
   readonly store: StoreProxy;
-  /** Holds follow-ups back until a test lets them through. */
+  /** Holds follow-ups back until a test releases them. */
   readonly queue: QueueProxy;
-  /** The settings that the app runs with. */
+  /** Settings of the app. */
   readonly settings: Readonly<Record<string, string>>;
-  /** Adds a project to the store, with an id of its own unless given. */
+  /** Adds a project to the store, with a new id unless given. */
   addProject(project?: Partial<Project>): Promise<Project>;
   /** Sends a request to a path below `/api`. */
   call(path: string, call?: Call): Promise<Answer>;
-  /** Opens a thread; returns its path below `/api`. */
+  /** Creates a thread; returns its path below `/api`. */
   openThread(projectId: string): Promise<string>;
-  /** Gets a run until it is finished. */
+  /** Reads a run until it has ended. */
   finish(runPath: string): Promise<Answer>;
-  /** What the host says about its worker. */
+  /** Reads the status of the host. */
   hostStatus(): Promise<HostStatus>;
-  /** Waits until no invocation is open. */
+  /** Waits until no invocation is in progress. */
   idle(): Promise<void>;
-  /** All that the app has written so far. */
+  /** Output of the app so far. */
   log(): string;
-  /** Restarts the app alone, after it was stopped or killed. */
+  /** Restarts only the app, after it was stopped or killed. */
   restart(settings?: Record<string, string>): Promise<void>;
-  /** Kills the app alone, as a crash would. */
+  /** Kills only the app, like a crash. */
   kill(): Promise<void>;
-  /** Asks the app alone to end; resolves with its exit code. */
+  /** Stops only the app; resolves with its exit code. */
   stop(): Promise<number | null>;
   close(): Promise<void>;
 }
 
-/** Follow-ups would disturb tests of other things, and the host's queue client takes a while to load. */
+/** Disables follow-ups, which would disturb other tests; loading the queue client also takes time. */
 const followUpsOff = { 'AzureWebJobs.followUp.Disabled': 'true' };
 
-/** For a service that works its follow-ups off. */
+/** Enables follow-ups. */
 export const followUpsOn = { 'AzureWebJobs.followUp.Disabled': 'false' };
 
 const secondAssistant = {
@@ -86,8 +86,9 @@ export const testAssistants = [
 ];
 
 /**
- * @param overrides settings of the app that differ from a usable configuration.
- * @param folder the app's folder.
+ * Starts a service.
+ * @param overrides settings of the app that differ from the default test configuration.
+ * @param folder folder of the app.
  * @param hostArguments options of the local host.
  */
 export async function startService(
@@ -152,7 +153,7 @@ export async function startService(
       const bearer = token === undefined ? await issuer.sign({ projects: [projectId] }) : token;
       const response = await fetch(`${host.url}/api/${path}`, {
         method,
-        // The contract's bound: nobody waits longer for anything.
+        // The API's time limit for a request.
         signal: AbortSignal.timeout(30_000),
         headers: {
           ...(bearer !== null && { Authorization: `Bearer ${bearer}` }),
@@ -165,7 +166,7 @@ export async function startService(
       const json = response.headers.get('Content-Type')?.includes('json');
       const { status } = response;
       const answer = { status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
-      // Every answer of every test has to be as described; only the host's own 404 for no route at all is not.
+      // Validate every response, except the host's 404 for an unknown route, against the document.
       const deviating = status === 404 && text === '' ? [] : deviations(method, path, answer);
       if (deviating.length > 0) throw new Error(`not as described in openapi.json: ${deviating.join('; ')}`);
       return answer;

@@ -9,16 +9,16 @@ import type { AddressInfo, Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { createPager } from './storePager.ts';
 
-/** One round trip to the store, as the store sees it. */
+/** A round trip to the store. */
 export type RoundTrip = 'read' | 'query' | 'transaction' | 'merge' | 'upsert' | 'insert' | 'delete' | 'other';
 
-/** A row of the table `threads`; `index` is one of a project's list of threads. */
+/** Kind of a row of the table `threads`; `index` is a row of a project's index. */
 export type RowKind = 'thread' | 'run' | 'key' | 'index' | 'other';
 
 /**
- * What befalls a round trip: `lose` carries it out and drops the response, `fail` answers 500, `hang` never answers.
- * A late one is failed, hung or dropped, and carried out all the same, so many milliseconds afterwards.
- * With `before`, something else happens first.
+ * Fault of a round trip: `lose` executes it and drops the response, `fail` responds with 500, `hang` never responds.
+ * A late one is failed, hung or dropped, but executed after a delay in milliseconds.
+ * `before` runs first.
  */
 export type StoreFault =
   | 'lose'
@@ -27,7 +27,7 @@ export type StoreFault =
   | { readonly lateMs: number; readonly response: 'fail' | 'hang' | 'drop' }
   | { readonly before: () => Promise<unknown> };
 
-/** The round trips that a fault is meant for: of a kind, or those of a kind that touch such a row. */
+/** Round trips that a fault applies to: of a kind, optionally only those that touch a kind of row. */
 export type FaultTarget = RoundTrip | { readonly kind: RoundTrip; readonly row: RowKind };
 
 export interface StoreProxy {
@@ -35,17 +35,17 @@ export interface StoreProxy {
   /** All round trips since the last `reset`. */
   readonly roundTrips: RoundTrip[];
   /**
-   * How many rows the store has looked at for all reads and queries since the last `reset`. A query that is not a range
-   * of keys in one partition makes it infinite: Azure works through more rows than the query returns.
+   * Number of rows that the store has scanned for reads and queries since the last `reset`. Infinite after a query
+   * other than a key range in one partition, for which Azure would scan more rows than it returns.
    */
   rowsRead(): number;
-  /** Forgets round trips, faults and paging; what is late still comes. */
+  /** Clears round trips, faults and paging; late round trips are still executed. */
   reset(): void;
-  /** The next `times` round trips of that kind meet the fault. */
+  /** Injects a fault into the next `times` round trips of that kind. */
   inject(target: FaultTarget, fault: StoreFault, times?: number): void;
-  /** Pages queries as Azure may: a page ends at any row, and may be empty, with a continuation. */
+  /** Pages queries as Azure may: pages may end at any row, or be empty with a continuation. */
   page(seed: number): void;
-  /** How many late round trips are still to be carried out. */
+  /** Number of late round trips not yet executed. */
   pendingLate(): number;
   /** Refuses connections until `back`. */
   away(): Promise<void>;
@@ -59,7 +59,7 @@ interface StoreResponse {
   readonly body: Buffer;
 }
 
-/** Stands between the service and the store, so that a test can count round trips and take the store away. */
+/** Starts a proxy between the service and the store, so that tests can count round trips and inject faults. */
 export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
   const roundTrips: RoundTrip[] = [];
   const faults: { target: FaultTarget; fault: StoreFault }[] = [];
@@ -168,7 +168,7 @@ function toKind({ method, url = '', headers }: IncomingMessage): RoundTrip {
   if (url.includes('$batch')) return 'transaction';
   const one = /\(PartitionKey=/.test(url);
   if (method === 'GET') return one ? 'read' : 'query';
-  // Only an upsert does not say which version it changes.
+  // Only an upsert has no etag.
   if (one && method !== 'DELETE' && headers['if-match'] === undefined) return 'upsert';
   if (method === 'PATCH' || method === 'MERGE') return 'merge';
   if (method === 'POST') return 'insert';
@@ -177,7 +177,7 @@ function toKind({ method, url = '', headers }: IncomingMessage): RoundTrip {
 
 const keyRange = /^PartitionKey eq '[^']*'( and RowKey (gt|ge|lt|le) '[^']*')*$/;
 
-/** The rows that the store has looked at for a round trip that succeeded. */
+/** Returns the number of rows that the store has scanned for a successful round trip. */
 function countRows(kind: RoundTrip, path: string, body: Buffer): number {
   if (kind === 'read') return 1;
   if (kind !== 'query') return 0;
@@ -186,7 +186,7 @@ function countRows(kind: RoundTrip, path: string, body: Buffer): number {
   return JSON.parse(body.toString()).value.length;
 }
 
-/** The kinds of the rows that a round trip names: in its URL, in the row it inserts, or in its transaction. */
+/** Returns the kinds of rows in a round trip: in its URL, its inserted row or its transaction. */
 function toRowKinds(path: string, body: Buffer): ReadonlySet<RowKind> {
   const text = `${decodeURIComponent(path)}\n${body.toString()}`;
   const inUrls = text.matchAll(/\(PartitionKey='([^']*)',\s*RowKey='([^']*)'\)/g);

@@ -1,7 +1,7 @@
 import type { TableClient } from '@azure/data-tables';
 import { openTable } from '../../shared/storage/tables.ts';
 
-/** The table `threads` of all tests, past any proxy. */
+/** The table `threads` of all tests, without a proxy. */
 export const threadsTable = (): Promise<TableClient> =>
   openTable({ connectionString: process.env['TEST_TABLES_CONNECTION_STRING'] ?? '' }, 'threads');
 
@@ -14,14 +14,14 @@ export const proxiedThreadsTable = (port: number): Promise<TableClient> => {
   );
 };
 
-/** All rows of a project, as the store has them: its index, and its threads with their runs and keys. */
+/** Reads all rows of a project: its index, and its threads with their runs and keys. */
 export async function rowsOf(projectId: string): Promise<Record<string, unknown>[]> {
   const table = await threadsTable();
   const filter = `PartitionKey ge '${projectId}:' and PartitionKey lt '${projectId};'`;
   return Array.fromAsync(table.listEntities({ queryOptions: { filter } }), (row) => ({ ...row }));
 }
 
-/** Inserts rows of one partition, many at a time. */
+/** Inserts rows of one partition in batches. */
 export async function insertRows(
   rows: readonly { partitionKey: string; rowKey: string; [column: string]: unknown }[],
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import { scheduler } from 'node:timers/promises';
 
-/** Waits until a condition holds. @throws {Error} when it does not within 25 seconds. */
+/** Waits until a condition holds. @throws {Error} after 25 seconds. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + 25_000;
   while (!(await condition())) {
