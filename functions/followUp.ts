@@ -16,9 +16,9 @@ import { followUpQueueName } from '../shared/storage/followUpQueue.ts';
 import { resumeDeletion } from '../shared/threads/deleteThread.ts';
 
 /**
- * Makes sure that a run ends or a deletion completes even if no client returns. While unfinished, sends another follow-up.
- * Throws only for a message that cannot be handled, so that the host delivers it again and finally moves it to the poison
- * queue.
+ * Makes sure that a run ends or a deletion completes even if no client returns. While unfinished, sends another
+ * follow-up. Throws only for a message that cannot be handled, so that the host delivers it again and finally moves it
+ * to the poison queue.
  */
 export async function followUp(message: unknown, invocation: InvocationContext): Promise<void> {
   const startedAt = performance.now();

@@ -1,6 +1,6 @@
 /*
- * Runs Azurite's entry points in a forked process. The process ends when its parent disconnects or is killed, so that it
- * never keeps ports in use. Each argument is a JSON array for one entry point: its module, then its arguments.
+ * Runs Azurite's entry points in a forked process. The process ends when its parent disconnects or is killed, so that
+ * it never keeps ports in use. Each argument is a JSON array for one entry point: its module, then its arguments.
  */
 const [node = '', script = '', ...entries] = process.argv;
 process.once('disconnect', () => process.emit('SIGINT'));

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 /*
- * `npm run build`: bundles the app into dist/. Modules that only some requests need are bundled separately and loaded on
- * first use, so that a worker starts without parsing megabytes of code that it may never use.
+ * `npm run build`: bundles the app into dist/. Modules that only some requests need are bundled separately and loaded
+ * on first use, so that a worker starts without parsing megabytes of code that it may never use.
  */
 
 /** Modules loaded on demand, by import specifier. */

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /**
- * Locks a folder, so that a second process cannot overwrite its data. Uses an SQLite file lock, which the operating system
- * releases when the process ends.
+ * Locks a folder, so that a second process cannot overwrite its data. Uses an SQLite file lock, which the operating
+ * system releases when the process ends.
  * @returns a function that releases the lock.
  * @throws {Error} when another process holds it.
  */

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /**
- * Handles preflight requests and allows every origin to read responses, as Core Tools does with `"CORS": "*"`. In Azure,
- * the platform does this for the allowed origins.
+ * Handles preflight requests and allows every origin to read responses, as Core Tools does with `"CORS": "*"`. In
+ * Azure, the platform does this for the allowed origins.
  * @returns whether the request was a preflight and has been responded to.
  */
 export function allowEveryOrigin({ method, headers }: IncomingMessage, response: ServerResponse): boolean {

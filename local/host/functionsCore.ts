@@ -1,6 +1,6 @@
 /*
- * Replaces `@azure/functions-core`, the module that the Functions worker provides at run time. `@azure/functions` loads it
- * with `require` and registers the app's functions with it, as in Azure.
+ * Replaces `@azure/functions-core`, the module that the Functions worker provides at run time. `@azure/functions` loads
+ * it with `require` and registers the app's functions with it, as in Azure.
  */
 
 /** A binding of a registered function; the properties used by HTTP and queue triggers. */

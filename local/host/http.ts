@@ -200,8 +200,8 @@ const withoutHopByHop = <T extends IncomingHttpHeaders>(all: T) =>
   Object.fromEntries(Object.entries(all).filter(([name]) => !hopByHop.includes(name)));
 
 /**
- * Returns the trigger metadata of a proxied request. Route parameters override query parameters, which override top-level
- * properties of a JSON body; each can override `Headers`.
+ * Returns the trigger metadata of a proxied request. Route parameters override query parameters, which override
+ * top-level properties of a JSON body; each can override `Headers`.
  */
 function triggerMetadata({ params, request, url }: Call, body: Buffer | undefined): Record<string, object> {
   const metadata = {

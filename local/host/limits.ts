@@ -16,8 +16,8 @@ const graceMs = 5_000;
 
 /**
  * Enforces Kestrel's limits on a request body.
- * @returns `failed`, which rejects with 413 for a body beyond the limit, 408 for a slow one and 500 for a malformed one,
- * and `stop`, which stops watching.
+ * @returns `failed`, which rejects with 413 for a body beyond the limit, 408 for a slow one and 500 for a malformed
+ * one, and `stop`, which stops watching.
  */
 export function watchRate(
   request: IncomingMessage,

@@ -5,8 +5,8 @@ import type { WorkerChannel } from './workerChannel.ts';
 
 /*
  * The queue trigger, following the Storage extension of the Functions host (QueueListener and QueueProcessor in
- * Azure/azure-sdk-for-net): at-least-once delivery in batches, with backoff while the queue is empty. A failed message is
- * redelivered, and moved to the queue `NAME-poison` after `maxDequeueCount` deliveries.
+ * Azure/azure-sdk-for-net): at-least-once delivery in batches, with backoff while the queue is empty. A failed message
+ * is redelivered, and moved to the queue `NAME-poison` after `maxDequeueCount` deliveries.
  */
 
 /** A function with a queue trigger. */

@@ -3,8 +3,8 @@ import { type App, loadApp, type Route } from './app.ts';
 import { getProgrammingModel, log, registrations } from './functionsCore.ts';
 
 /*
- * The worker: a thread that loads the app and executes invocations, like the Functions worker process. An uncaught error
- * ends it, and a blocking function does not block the host.
+ * The worker: a thread that loads the app and executes invocations, like the Functions worker process. An uncaught
+ * error ends it, and a blocking function does not block the host.
  */
 
 /** The worker's message once it has loaded the app. */

@@ -29,8 +29,8 @@ interface Pending {
 
 /**
  * Starts a worker.
- * @param options.functionTimeoutMs timeout of an invocation; then the worker is restarted, as in the real host, which fails
- * all other invocations too.
+ * @param options.functionTimeoutMs timeout of an invocation; then the worker is restarted, as in the real host, which
+ * fails all other invocations too.
  * @param options.maxHeaderBytes maximum size of request headers, set with `languageWorkers__node__arguments` in Azure.
  * @throws {Error} when the app cannot be loaded.
  */

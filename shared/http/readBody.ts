@@ -1,7 +1,9 @@
 import { IncomingMessage } from 'node:http';
 import { AppError, fieldError } from '../errors.ts';
 
-/** Maximum size of a request body, in bytes. `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` must be larger, or the host rejects it. */
+/**
+ * Maximum size of a request body, in bytes. `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` must be larger, or the host rejects it.
+ */
 export const maxBodyBytes = 2 * 1024 * 1024;
 
 /** How long a body may take to arrive, in milliseconds. */
@@ -12,7 +14,8 @@ const bodyTimeoutMs = 15_000;
  * @param body the Node request with HTTP streaming, because cancelling its web stream would close the connection before
  * the response is sent.
  * @param contentLength value of the `Content-Length` header.
- * @throws {AppError} payload_too_large beyond 2 MiB, request_timeout after 15 s, invalid_request when the body is incomplete.
+ * @throws {AppError} payload_too_large beyond 2 MiB, request_timeout after 15 s, invalid_request when the body is
+ * incomplete.
  */
 export async function readBody(
   body: IncomingMessage | AsyncIterable<unknown> | null | undefined,
