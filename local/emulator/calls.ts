@@ -2,12 +2,14 @@
 export interface CallEntry {
   method: string;
   path: string;
+  /** What stood behind the path's question mark. */
+  query: string;
   status: number | null;
 }
 
 /** The requests so far: all of them counted, the newest listed. */
 export interface CallLog {
-  add(method: string, path: string): CallEntry;
+  add(method: string, path: string, query: string): CallEntry;
   list(): { calls: CallEntry[]; counts: Record<string, number> };
   clear(): void;
 }
@@ -19,8 +21,8 @@ export function createCallLog(): CallLog {
   let calls: CallEntry[] = [];
   let counts = new Map<string, number>();
   return {
-    add: (method, path) => {
-      const entry: CallEntry = { method, path, status: null };
+    add: (method, path, query) => {
+      const entry: CallEntry = { method, path, query, status: null };
       calls.push(entry);
       if (calls.length > 2 * listedCalls) calls = calls.slice(-listedCalls);
       const key = `${method} ${withoutIds(path)}`;

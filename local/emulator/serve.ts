@@ -27,7 +27,7 @@ export async function serveApi(
   const startedAtMs = Date.now();
   const { method = '', url = '' } = request;
   const [path = '', search = ''] = url.split('?', 2);
-  const entry = controlled.calls.add(method, path);
+  const entry = controlled.calls.add(method, path, search);
   const query = new URLSearchParams(search);
   const fault = controlled.faults.take(method, path, query.get('stream') === 'true');
   setHeaders(response);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HttpResponseInit } from '@azure/functions';
 import type { RequestContext } from './endpoint.ts';
 
@@ -15,8 +16,12 @@ const keepAliveMs = 15_000;
 /** Bytes that may wait for a client that does not read; beyond that its connection is closed, and it can resume. */
 const maxUnsentBytes = 1024 * 1024;
 
+/** From how many characters on no further event is read before the client has taken those. */
+const maxBatchLength = 16 * 1024;
+
 /**
- * Sends events as they come, each only after the client has taken the ones before. The response ends when the events
+ * Sends events as they come, those that are there together, and none long before the client has taken the ones before:
+ * many clients that follow the same run, or catch up with it, would otherwise keep a worker busy with single events. The response ends when the events
  * do, when they fail, and when its time is up: the client reconnects and goes on after the last event it has. All work
  * for the events ends with it, or at once when the client disconnects.
  * @param open starts the events; they have to end soon after its signal aborts.
@@ -29,8 +34,9 @@ export function eventStreamResponse(
   const encoder = new TextEncoder();
   const stop = new AbortController();
   const events = open(stop.signal)[Symbol.asyncIterator]();
-  /** The next text for the client, once it is there; the empty one is the end. */
-  let next: string | undefined = ': connected\n\n';
+  /** What the client is to be sent next. */
+  let batch = ': connected\n\n';
+  let ended = false;
   let reading = false;
   let keepAliveDue = false;
   let wake: () => void = () => undefined;
@@ -59,11 +65,15 @@ export function eventStreamResponse(
   const read = async () => {
     reading = true;
     try {
-      const { done, value } = await events.next();
-      next = done ? '' : `id: ${value.id}\nevent: ${value.event}\ndata: ${JSON.stringify(value.data)}\n\n`;
+      while (!ended && batch.length < maxBatchLength) {
+        const { done, value } = await events.next();
+        if (done) ended = true;
+        else batch += `id: ${value.id}\nevent: ${value.event}\ndata: ${JSON.stringify(value.data)}\n\n`;
+        notice();
+      }
     } catch {
       // The status is sent already; ending early is the only way left to tell.
-      next = '';
+      ended = true;
     }
     reading = false;
     notice();
@@ -74,17 +84,21 @@ export function eventStreamResponse(
     while (!stop.signal.aborted) {
       if ((outgoing?.writableLength ?? 0) > maxUnsentBytes) outgoing?.destroy();
       if (!outgoing?.writableNeedDrain) {
-        if (next !== undefined) {
-          const text = next;
-          next = undefined;
+        if (!reading) void read();
+        if (batch !== '') {
+          // Events that are there already join, and other work of the worker gets its turn.
+          await nextTurn();
+          if (stop.signal.aborted) break;
+          const text = batch;
+          batch = '';
           keepAlive.refresh();
           return text;
         }
+        if (ended) break;
         if (keepAliveDue) {
           keepAliveDue = false;
           return ': keep-alive\n\n';
         }
-        if (!reading) void read();
       }
       await new Promise<void>((resolve) => {
         wake = resolve;
@@ -103,7 +117,7 @@ export function eventStreamResponse(
       },
       cancel: end,
     },
-    // Nothing is taken ahead of the client.
+    // No batch is taken ahead of the client.
     { highWaterMark: 0 },
   );
   return {

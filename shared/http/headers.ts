@@ -1,6 +1,6 @@
 import { fieldError } from '../errors.ts';
 import type { ApiRequest } from './endpoint.ts';
-import { lastEventId } from './runEvents.ts';
+import { type EventPosition, lastEventId, parseEventId } from './runEvents.ts';
 
 /**
  * Reads `Idempotency-Key`.
@@ -20,15 +20,17 @@ export function parseIdempotencyKey(request: ApiRequest): string | undefined {
 }
 
 /**
- * Where a stream of events is to go on (HTML, section 9.2.4).
+ * Reads `Last-Event-ID` (HTML, section 9.2.4).
  * @returns undefined for a stream from the start.
  * @throws {AppError} invalid_request for an id that no event has.
  */
-export function parseLastEventId(request: ApiRequest): number | typeof lastEventId | undefined {
+export function parseLastEventId(request: ApiRequest): EventPosition | typeof lastEventId | undefined {
   const id = request.headers.get('Last-Event-ID');
   if (id === null || id === '') return undefined;
   if (id === lastEventId) return id;
-  if (!/^\d{1,9}$/.test(id))
+  const position = parseEventId(id);
+  if (!position) {
     throw fieldError('Last-Event-ID', 'The Last-Event-ID header must be the id of an event.');
-  return Number(id);
+  }
+  return position;
 }

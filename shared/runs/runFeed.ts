@@ -2,7 +2,7 @@ import { scheduler } from 'node:timers/promises';
 import type { EngineEvent, EngineStream } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import { sealMessageId } from '../model/messageId.ts';
-import type { Run } from '../model/run.ts';
+import type { Run, RunStatus } from '../model/run.ts';
 import {
   applyEngineState,
   type EngineRunState,
@@ -22,7 +22,7 @@ import type { RunServices } from './runServices.ts';
 
 /** Something that happened to a run, in order. */
 export type FeedEntry = {
-  /** The engine's number of the event; what a client names to go on after it. */
+  /** The engine's number of the event, or of the last one before what the engine told without a number. */
   readonly sequence: number;
 } & (
   | { readonly type: 'run'; readonly run: Run }
@@ -61,9 +61,6 @@ export interface Subscription {
   changed(signal: AbortSignal): Promise<void>;
   close(): void;
 }
-
-/** Sequence of what the engine told without a number, when the run had ended: nothing comes after it. */
-const lastSequence = 999_999_999;
 
 /** How long a create's stream is read at most, in milliseconds. */
 const acceptMs = 15_000;
@@ -145,6 +142,8 @@ class RunFeed {
   #sequence = 0;
   /** Of the event that is being taken in. */
   #current = 0;
+  /** Of the last `run` entry. A feed may open when its run is in progress already, and replays the run from its start. */
+  #announcedStatus: RunStatus = 'queued';
   #subscribers = 0;
   #hadSubscribers = false;
   /** A create's own stream, until it is read. */
@@ -155,7 +154,8 @@ class RunFeed {
   #drain: NodeJS.Timeout | undefined;
   #retryMs = 0;
   #retryAt = 0;
-  #conversationId: string | undefined;
+  /** The id of the thread's conversation, from which those of messages are made. */
+  #conversationId: Promise<string | undefined> | undefined;
 
   constructor(services: RunServices, stored: Stored<Run>, onClose: () => void) {
     this.#services = services;
@@ -169,6 +169,8 @@ class RunFeed {
     this.#subscribers++;
     this.#hadSubscribers = true;
     clearTimeout(this.#linger);
+    // Now, beside the engine's stream, so that the first text does not wait for it.
+    this.#findConversationId().catch(() => undefined);
     const feed = this;
     let isOpen = true;
     return {
@@ -207,8 +209,17 @@ class RunFeed {
     if (!isNewer) return;
     this.stored = stored;
     if (isTerminal(run)) this.#limitDrain();
-    else if (run.status !== known.status) this.entries.push({ type: 'run', sequence: this.#current, run });
+    this.#announce();
     this.#wake();
+  }
+
+  /** Adds the run's status to the entries when it is another one than they tell. */
+  #announce(): void {
+    const { value: run } = this.stored;
+    if (isTerminal(run) || run.status === this.#announcedStatus) return;
+    this.#announcedStatus = run.status;
+    // Beyond 0, which every client has that has anything.
+    this.entries.push({ type: 'run', sequence: Math.max(1, this.#current), run });
   }
 
   async #run(): Promise<void> {
@@ -239,10 +250,11 @@ class RunFeed {
     const before = this.#sequence;
     if (this.#stream !== undefined || Date.now() >= this.#retryAt) await this.#read();
     if (this.isComplete || this.#stop.signal.aborted) return;
+    // The create's own stream has come, which tells more than a poll.
+    if (this.#stream !== undefined) return;
     if (this.#sequence > before) {
       this.#retryMs = 0;
       this.#retryAt = 0;
-      // What has ended in the engine has nothing left to read after a break, unless there was none.
       return;
     }
     this.#retryMs = Math.min(2 * this.#retryMs || pollMs, maxRetryMs);
@@ -325,6 +337,7 @@ class RunFeed {
       );
     }
     if (ends) this.#complete();
+    else this.#announce();
     this.#wake();
   }
 
@@ -348,24 +361,29 @@ class RunFeed {
   }
 
   async #messageIdOf(itemId: string): Promise<string> {
-    this.#conversationId ??= (await this.#services.threads.find(this.stored.value))?.value.conversationId;
-    if (this.#conversationId === undefined) throw new AppError('run_not_found');
-    return sealMessageId(this.#conversationId, itemId);
+    const conversationId = await this.#findConversationId();
+    if (conversationId === undefined) throw new AppError('run_not_found');
+    return sealMessageId(conversationId, itemId);
+  }
+
+  #findConversationId(): Promise<string | undefined> {
+    this.#conversationId ??= this.#services.threads.find(this.stored.value).then(
+      (thread) => thread?.value.conversationId,
+      (error) => {
+        this.#conversationId = undefined;
+        throw error;
+      },
+    );
+    return this.#conversationId;
   }
 
   /** Adds what the engine has of an ended run's reply and its stream did not bring. */
   async #appendRest(reply: readonly ReplyMessage[], sequence: number | undefined): Promise<void> {
-    const rests = [];
     for (const { itemId, commentary, text } of reply) {
       const message = this.#messages.get(itemId) ?? (await this.#begin(itemId, commentary));
       if (text.length > message.text.length && text.startsWith(message.text)) {
-        rests.push({ message, text: text.slice(message.text.length) });
+        this.#append(message, text.slice(message.text.length), sequence ?? this.#sequence);
       }
-    }
-    for (const [index, { message, text }] of rests.entries()) {
-      // Whoever has the last piece has everything; whoever comes back with an earlier one gets the rest again.
-      const isLast = index === rests.length - 1;
-      this.#append(message, text, isLast ? (sequence ?? lastSequence) : this.#sequence);
     }
   }
 

@@ -61,8 +61,7 @@ export async function startRun(
       if (await services.liveRuns.pending.flush(thread.value.activeRunId)) continue;
       const earlier = await findRepeated(services, thread.value, key);
       if (earlier) return { run: earlier, replayed: true };
-      // A thread and its active run go together: the thread was closed between the two reads, as the next one shows.
-      if (!(await refreshActiveRun(services, { ...threadKey, runId: thread.value.activeRunId }))) claims++;
+      await refreshActiveRun(services, { ...threadKey, runId: thread.value.activeRunId });
       continue;
     }
     claims++;
@@ -116,18 +115,18 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
   }
 }
 
-/**
- * Brings a thread's active run up to date, so that the thread is free when the run has ended.
- * @returns whether there is such a run.
- * @throws {AppError} thread_busy while the run is unfinished.
- */
+/** @throws {AppError} thread_busy while the run is unfinished; thread_not_found when the thread was closed meanwhile. */
 async function refreshActiveRun(services: RunServices, runKey: RunKey) {
   const active = await services.runs.find(runKey);
-  const run = active && (await refreshRun(services, active).catch(ignoreGone))?.value;
-  if (run && !isTerminal(run)) {
-    throw new AppError('thread_busy', { activeRun: run });
+  const refreshed = active && (await refreshRun(services, active).catch(ignoreGone));
+  if (!refreshed) {
+    // One transaction closes a thread and removes its active run. Of an open one it would be a fault of ours.
+    if (!(await services.threads.find(runKey))) throw new AppError('thread_not_found');
+    throw new AppError('internal_error', { cause: new Error('a thread names a run that is not there') });
   }
-  return run !== undefined;
+  if (!isTerminal(refreshed.value)) {
+    throw new AppError('thread_busy', { activeRun: refreshed.value });
+  }
 }
 
 /** Claims a thread. A claim whose outcome is unknown is undone, since nothing of its run will reach the engine. */

@@ -1,3 +1,4 @@
+import { settleWithin } from '../deadline.ts';
 import type { MessagePage } from '../engine/engine.ts';
 import { AppError, fieldError } from '../errors.ts';
 import { newId } from '../model/ids.ts';
@@ -5,7 +6,7 @@ import { openMessageId, sealMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
-import { scheduleFollowUp } from '../runs/followUps.ts';
+import { followUpWaitMs, scheduleFollowUp } from '../runs/followUps.ts';
 import { refreshRun } from '../runs/refreshRun.ts';
 import type { RunServices } from '../runs/runServices.ts';
 
@@ -48,19 +49,19 @@ export async function createThread(services: RunServices, projectId: string): Pr
 /** The store may still carry out what it did not confirm, so the thread is closed before its conversation is removed. */
 async function undoCreate(services: RunServices, thread: Thread): Promise<void> {
   const { threads } = services;
+  const { projectId, threadId } = thread;
+  // A closed row keeps a late one out; when nothing can come any more, the follow-up removes it.
+  const followUp = scheduleFollowUp(services, { kind: 'deletion', projectId, threadId, attempt: 1 });
   try {
     await threads.abandon(thread);
+    await Promise.all([
+      removeConversation(services, thread),
+      threads.removeFromIndex(thread).catch(() => undefined),
+    ]);
   } catch {
     // The thread may be there, and then needs its conversation.
-    return;
   }
-  const { projectId, threadId } = thread;
-  await Promise.all([
-    removeConversation(services, thread),
-    threads.removeFromIndex(thread).catch(() => undefined),
-    // The closed row is removed when the store can no longer be late.
-    scheduleFollowUp(services, { kind: 'deletion', projectId, threadId, attempt: 1 }),
-  ]);
+  await settleWithin(followUpWaitMs, followUp);
 }
 
 const removeConversation = ({ engine, deadline }: RunServices, { conversationId }: Thread) =>

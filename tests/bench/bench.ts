@@ -7,10 +7,13 @@ import { startTestIssuer } from '../support/issuer.ts';
 import { projectFolder } from '../support/process.ts';
 import { prepareApps } from './apps.ts';
 import { measureCalls } from './calls.ts';
+import { measureFirstText } from './firstText.ts';
+import { measureGrowth } from './growth.ts';
 import { measureMemory } from './memory.ts';
 import { measureNotice } from './notice.ts';
 import { ratios, type Section, toTable } from './report.ts';
 import { measureRequests } from './requests.ts';
+import { measureSharing } from './sharing.ts';
 import { measureStartUp } from './startUp.ts';
 import { measureWaiting } from './waiting.ts';
 import type { Ground } from './world.ts';
@@ -24,10 +27,13 @@ import type { Ground } from './world.ts';
 const parts: Readonly<Record<string, (ground: Ground) => Promise<Section>>> = {
   requests: measureRequests,
   notice: measureNotice,
+  firstText: measureFirstText,
   calls: measureCalls,
   startUp: measureStartUp,
   waiting: measureWaiting,
   memory: measureMemory,
+  sharing: measureSharing,
+  growth: measureGrowth,
 };
 
 const { values } = parseArgs({

@@ -12,7 +12,7 @@ export interface Server {
   cpuMs(): Promise<number | undefined>;
   /** Its resident memory; undefined where there is no /proc. */
   rssBytes(): Promise<number | undefined>;
-  /** Its live heap after a collection; only with `probe`. */
+  /** The live heap of its worker thread after a collection; only with `probe`. */
   heapBytes(): Promise<number>;
   /** All that it wrote to stderr. */
   log(): Promise<string>;
@@ -61,7 +61,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     ],
     {
       cwd: projectFolder,
-      env: { PATH: process.env['PATH'] ?? '', ...env },
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        // Not among the arguments: those a worker thread takes over, and refuses this one.
+        ...(options.probe && { NODE_OPTIONS: '--expose-gc' }),
+        ...env,
+      },
       stdio: ['ignore', 'pipe', handle.fd, ...(options.probe ? ['ipc' as const] : [])],
     },
   );

@@ -3,7 +3,7 @@ import { createClient } from './client.ts';
 import type { Section } from './report.ts';
 import { startServer } from './servers.ts';
 import { median } from './statistics.ts';
-import { type Ground, host, startWorld } from './world.ts';
+import { type Ground, host, startWorld, withoutFollowUps } from './world.ts';
 
 /** A way to start an app and to ask it for its first answer. */
 interface Start {
@@ -58,7 +58,7 @@ async function startInTurn(
 async function start(ground: Ground, { folder, path, status, token }: Start, env: Record<string, string>) {
   const startedAt = performance.now();
   // The local host would load its queue client, which in the cloud is another process's.
-  const settings = { ...env, 'AzureWebJobs.followUp.Disabled': 'true' };
+  const settings = { ...env, ...withoutFollowUps };
   const server = await startServer({ ...host(folder), env: settings, folder: ground.folder });
   const client = createClient(server.url, token);
   try {

@@ -49,7 +49,13 @@ export interface World {
 /** The message of every run. */
 export const message = 'Can you help me understand the authentication flow in this project?';
 
-/** @param counted puts a proxy in front of the store, at the price of its time. */
+/** Switches follow-ups off, which would come between what is counted. */
+export const withoutFollowUps = { 'AzureWebJobs.followUp.Disabled': 'true' };
+
+/**
+ * @param counted puts a proxy in front of the store, at the price of its time.
+ * @param options `env` is added to the service's settings.
+ */
 export async function startWorld(
   ground: Ground,
   { counted = false, ...options }: { counted?: boolean } & Partial<ServerOptions> = {},
@@ -74,7 +80,7 @@ export async function startWorld(
     ...options,
     ...host(ground.apps.service),
     nodeOptions: ground.nodeOptions,
-    env: settings,
+    env: { ...settings, ...options.env },
     folder: ground.folder,
   });
   const client = createClient(app.url, await ground.issuer.sign({ projects: [project.projectId] }));

@@ -6,6 +6,7 @@ import {
   textOf as text,
 } from '../support/events.ts';
 import { startService, type TestService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 let service: TestService;
 let projectId: string;
@@ -70,12 +71,38 @@ describe('live events', () => {
     expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
   });
 
+  test('tell a client that comes back to another worker what has changed since', async () => {
+    await service.engine.timing({ queueMs: 300, runMs: 60_000 });
+    const { run } = await startRun();
+    await readEvents(run, { enough: (events) => events.length === 1 });
+    while ((await service.call(run)).body.status === 'queued');
+    await service.kill();
+    await service.restart();
+    const events = await readEvents(run, { after: '0', enough: (all) => text(all) !== '' });
+    expect(statuses(events)).toEqual(['in_progress']);
+    await service.call(`${run}/cancel`, { method: 'POST' });
+  });
+
   test('give a client that comes back after the end what it missed', async () => {
     await service.engine.timing({ queueMs: 0, runMs: 400 });
     const { thread, run } = await startRun();
     const before = await readEvents(run, { enough: (events) => text(events) !== '' });
     await service.finish(run);
     const after = await readEvents(run, { after: before.at(-1)?.id ?? '' });
+    const { body } = await service.call(thread);
+    expect(text([...before, ...after])).toBe(body.messages.at(-1).content);
+    expect(after.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
+  });
+
+  test('repeat nothing to a client that moves to a worker that cannot read the stream', async () => {
+    await service.engine.timing({ queueMs: 0, runMs: 1_000 });
+    const { thread, run } = await startRun();
+    const before = await readEvents(run, { enough: (events) => events.length >= 8 });
+    await service.kill();
+    await service.restart();
+    await service.engine.refuseResume(400, null);
+    const after = await readEvents(run, { after: before.at(-1)?.id ?? '' });
+    expect(text(before)).not.toBe('');
     const { body } = await service.call(thread);
     expect(text([...before, ...after])).toBe(body.messages.at(-1).content);
     expect(after.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
@@ -115,6 +142,29 @@ describe('live events', () => {
     expect(await service.engine.calls()).toHaveLength(1);
     const { body } = await service.call(thread);
     for (const events of all) expect(text(events)).toBe(body.messages.at(-1).content);
+  });
+
+  test('read the thread before there is text, so that the first piece does not wait for the store', async () => {
+    await service.engine.timing({ queueMs: 60_000 });
+    const { run } = await startRun();
+    let isRead = false;
+    const before = async () => {
+      isRead = true;
+    };
+    service.store.inject({ kind: 'read', row: 'thread' }, { before });
+    const reading = new AbortController();
+    const stream = await fetch(`${service.url}/api/${run}/events`, {
+      headers: { Authorization: `Bearer ${await service.issuer.sign({ projects: [projectId] })}` },
+      signal: reading.signal,
+    });
+    try {
+      expect(stream.status).toBe(200);
+      await until('the thread is read', () => isRead);
+    } finally {
+      reading.abort();
+    }
+    expect((await service.call(run)).body.status).toBe('queued');
+    await service.call(`${run}/cancel`, { method: 'POST' });
   });
 
   test('name the message that a piece belongs to by its id in the thread', async () => {
@@ -180,11 +230,14 @@ describe('live events', () => {
     expect((await service.call(`${thread}/runs/run_a/events`, { token })).status).toBe(403);
   });
 
-  test.each(['x', '-1', '1.5', '9999999999'])('answer 400 for Last-Event-ID: %s', async (id) => {
-    const { run } = await startRun();
-    const answer = await service.call(`${run}/events`, { headers: { 'Last-Event-ID': id } });
-    expect([answer.status, Object.keys(answer.body.errors)]).toEqual([400, ['Last-Event-ID']]);
-  });
+  test.each(['x', '-1', '1-', '1.5', '1-2-3', '9999999999'])(
+    'answer 400 for Last-Event-ID: %s',
+    async (id) => {
+      const { run } = await startRun();
+      const answer = await service.call(`${run}/events`, { headers: { 'Last-Event-ID': id } });
+      expect([answer.status, Object.keys(answer.body.errors)]).toEqual([400, ['Last-Event-ID']]);
+    },
+  );
 });
 
 describe('a response with live events', () => {

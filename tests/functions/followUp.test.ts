@@ -186,6 +186,24 @@ describe('a deletion that was interrupted', () => {
     expect(service.log()).toContain('"event":"follow_up_postponed"');
   });
 
+  test('of a thread whose create was not confirmed removes what kept a late row out', async () => {
+    service.queue.deliver(1);
+    service.store.inject({ kind: 'insert', row: 'thread' }, 'fail', 3);
+    const { status } = await service.call(`projects/${projectId}/threads`, { method: 'POST' });
+    expect(status).toBe(503);
+    expect(service.queue.sent).toEqual([
+      {
+        content: { kind: 'deletion', projectId, threadId: expect.any(String), attempt: 1 },
+        delaySeconds: 60,
+        timeToLive: -1,
+      },
+    ]);
+    const [content] = service.queue.sent.map((sent) => sent.content as { threadId: string });
+    const threadId = content?.threadId ?? '';
+    expect((await rowsOf(threadId)).get('thread')?.['closed']).toBe(true);
+    await until('the closed row is gone', async () => (await rowsOf(threadId)).size === 0);
+  });
+
   test('finishes when its worker was killed', async () => {
     const thread = await service.openThread(projectId);
     await service.queue.reset();

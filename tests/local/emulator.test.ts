@@ -641,9 +641,9 @@ describe('control API', () => {
     ]);
     expect(await control('GET', 'calls')).toEqual({
       calls: [
-        { method: 'POST', path: '/v1/responses', status: 200 },
-        { method: 'GET', path: `/v1/responses/${id}`, status: 200 },
-        { method: 'GET', path: '/v1/responses/resp_unknown', status: 404 },
+        { method: 'POST', path: '/v1/responses', query: '', status: 200 },
+        { method: 'GET', path: `/v1/responses/${id}`, query: '', status: 200 },
+        { method: 'GET', path: '/v1/responses/resp_unknown', query: '', status: 404 },
       ],
       counts: { 'POST /v1/responses': 1, 'GET /v1/responses/*': 2 },
     });

@@ -33,6 +33,9 @@ export interface FaultMatch {
   readonly stream?: boolean;
 }
 
+/** How many items the engine returns unless asked for another number. */
+const defaultItems = 20;
+
 const create = { method: 'POST', path: '/v1/responses', exact: true };
 const resume = { method: 'GET', path: '/v1/responses/*', exact: true, stream: true };
 const cancel = { method: 'POST', path: '/v1/responses/*/cancel', exact: true };
@@ -94,6 +97,8 @@ export interface TestEngine {
   reset(): Promise<void>;
   /** Calls since the last reset, such as `POST /v1/responses`. */
   calls(): Promise<string[]>;
+  /** How many items of conversations were asked for since the last reset. */
+  itemsAsked(): Promise<number>;
   runs(): Promise<EngineRun[]>;
   /** How many clients follow a response right now. */
   openStreams(): Promise<number>;
@@ -142,6 +147,15 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
       (await control('GET', 'calls')).calls.map(
         ({ method, path }: { method: string; path: string }) => `${method} ${path}`,
       ),
+    itemsAsked: async () => {
+      const { calls }: { calls: { method: string; path: string; query: string }[] } = await control(
+        'GET',
+        'calls',
+      );
+      return calls
+        .filter(({ method, path }) => method === 'GET' && path.endsWith('/items'))
+        .reduce((sum, { query }) => sum + Number(new URLSearchParams(query).get('limit') ?? defaultItems), 0);
+    },
     runs: async () => {
       const answer = await control('GET', 'responses');
       return answer.responses ?? answer;

@@ -49,10 +49,13 @@ export interface QueueProxy {
   /**
    * Lets messages through: until then none is delivered, so that tests of other things are not disturbed.
    * @param longestDelaySeconds shortens the delays of messages that are sent from now on.
+   * @param longestLeaseSeconds shortens how long a delivered message is hidden from others, should its host die.
    */
-  deliver(longestDelaySeconds: number): void;
+  deliver(longestDelaySeconds: number, longestLeaseSeconds?: number): void;
   /** The next `times` calls of that kind meet the fault. */
   inject(call: QueueCall, fault: QueueFault, times?: number): void;
+  /** Forgets the faults that still wait for their call. */
+  forgetFaults(): void;
   /** Refuses connections until `back`. */
   away(): Promise<void>;
   back(): Promise<void>;
@@ -93,6 +96,7 @@ export async function startQueueProxy(): Promise<QueueProxy> {
   const faults: { call: QueueCall; fault: QueueFault }[] = [];
   const sockets = new Set<Socket>();
   let longestDelay: number | undefined;
+  let longestLease: number | undefined;
 
   const respond = async (request: IncomingMessage, response: ServerResponse) => {
     const body = await buffer(request);
@@ -109,9 +113,10 @@ export async function startQueueProxy(): Promise<QueueProxy> {
     if (fault === 'fail') return void response.writeHead(500).end();
     if (fault === 'late') await scheduler.wait(lateMs);
 
-    const delay = url.searchParams.get('visibilitytimeout');
-    if ((call === 'send' || call === 'update') && delay !== null && longestDelay !== undefined) {
-      url.searchParams.set('visibilitytimeout', String(Math.min(Number(delay), longestDelay)));
+    const hidden = url.searchParams.get('visibilitytimeout');
+    const longest = call === 'receive' ? longestLease : call === 'other' ? undefined : longestDelay;
+    if (hidden !== null && longest !== undefined) {
+      url.searchParams.set('visibilitytimeout', String(Math.min(Number(hidden), longest)));
     }
     url.pathname = url.pathname.replace(/(?<=\/devstoreaccount1\/)runs(?=$|[/-])/, ownName);
     for (const [name, value] of signature) url.searchParams.set(name, value);
@@ -146,17 +151,22 @@ export async function startQueueProxy(): Promise<QueueProxy> {
     calls,
     async reset() {
       longestDelay = undefined;
+      longestLease = undefined;
       faults.length = 0;
       await queue.clearMessages();
       if (await poison.exists()) await poison.clearMessages();
       calls.length = 0;
       sent.length = 0;
     },
-    deliver: (longestDelaySeconds) => {
+    deliver: (longestDelaySeconds, longestLeaseSeconds) => {
       longestDelay = longestDelaySeconds;
+      longestLease = longestLeaseSeconds;
     },
     inject: (call, fault, times = 1) => {
       for (let time = 0; time < times; time++) faults.push({ call, fault });
+    },
+    forgetFaults: () => {
+      faults.length = 0;
     },
     away: close,
     back: () => listen(port),

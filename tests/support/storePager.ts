@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { createRandom } from './random.ts';
 
 /** A query as it goes on to the store, and what its response's headers become. */
 interface Forwarded {
@@ -66,14 +67,3 @@ const positionOf = ({ searchParams }: URL): ReadonlyMap<string, string> =>
       return value === null ? [] : [[name, value] as const];
     }),
   );
-
-/** Mulberry32: numbers from 0 to below 1, the same for the same seed. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

@@ -34,6 +34,11 @@ export interface StoreProxy {
   readonly port: number;
   /** All round trips since the last `reset`. */
   readonly roundTrips: RoundTrip[];
+  /**
+   * How many rows the store has looked at for all reads and queries since the last `reset`. A query that is not a range
+   * of keys in one partition makes it infinite: Azure works through more rows than the query returns.
+   */
+  rowsRead(): number;
   /** Forgets round trips, faults and paging; what is late still comes. */
   reset(): void;
   /** The next `times` round trips of that kind meet the fault. */
@@ -61,6 +66,7 @@ export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
   const sockets = new Set<Socket>();
   const late = new Set<NodeJS.Timeout>();
   let pager: ReturnType<typeof createPager> | undefined;
+  let rowsRead = 0;
 
   const takeFault = (kind: RoundTrip, rows: ReadonlySet<RowKind>) => {
     const index = faults.findIndex(({ target }) =>
@@ -110,6 +116,7 @@ export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
     const query = kind === 'query' ? pager?.(path) : undefined;
     if (query && 'headers' in query) return void response.writeHead(200, query.headers).end(query.body);
     const answered = await send(request, query?.path ?? path, body);
+    if (answered.status === 200) rowsRead += countRows(kind, path, answered.body);
     if (outcome === 'lose') return void request.socket.destroy();
     response
       .writeHead(answered.status, query?.finish(answered.headers) ?? answered.headers)
@@ -134,8 +141,10 @@ export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
   return {
     port,
     roundTrips,
+    rowsRead: () => rowsRead,
     reset: () => {
       roundTrips.length = 0;
+      rowsRead = 0;
       faults.length = 0;
       pager = undefined;
     },
@@ -164,6 +173,17 @@ function toKind({ method, url = '', headers }: IncomingMessage): RoundTrip {
   if (method === 'PATCH' || method === 'MERGE') return 'merge';
   if (method === 'POST') return 'insert';
   return method === 'DELETE' ? 'delete' : 'other';
+}
+
+const keyRange = /^PartitionKey eq '[^']*'( and RowKey (gt|ge|lt|le) '[^']*')*$/;
+
+/** The rows that the store has looked at for a round trip that succeeded. */
+function countRows(kind: RoundTrip, path: string, body: Buffer): number {
+  if (kind === 'read') return 1;
+  if (kind !== 'query') return 0;
+  const { searchParams } = new URL(path, 'http://store');
+  if (!keyRange.test(searchParams.get('$filter') ?? '')) return Number.POSITIVE_INFINITY;
+  return JSON.parse(body.toString()).value.length;
 }
 
 /** The kinds of the rows that a round trip names: in its URL, in the row it inserts, or in its transaction. */

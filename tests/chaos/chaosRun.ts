@@ -1,0 +1,181 @@
+import { scheduler } from 'node:timers/promises';
+import { createCaller } from './caller.ts';
+import { runClient, type Scene } from './clients.ts';
+import { type Cluster, startCluster } from './cluster.ts';
+import { createDice } from './dice.ts';
+import { collect, type Row, unsettled } from './evidence.ts';
+import { createJournal, type Journal } from './journal.ts';
+import { drawPlan, type Strike } from './plan.ts';
+import { judge } from './verdict.ts';
+
+const workers = 3;
+const clients = 24;
+
+/** The first follow-up comes after so many seconds here, and a message whose worker died after so many. */
+const followUpSeconds = 3;
+const leaseSeconds = 10;
+
+/** How long after a request's beginning its follow-up may not be sent yet: a claim and a send, each tried again. */
+const sendMs = 12_000;
+
+/** How long everything may take to come to rest by itself, in milliseconds. */
+const restMs = 30_000;
+
+export interface ChaosReport {
+  readonly seed: number;
+  /** What was wrong, a sentence each; none when all is well. */
+  readonly violations: readonly string[];
+  /** Responses by status, and requests without one. */
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** How often each kind of fault was ordered. */
+  readonly faults: Readonly<Record<string, number>>;
+  readonly runs: Readonly<Record<string, number>>;
+  /** Events clients that followed a run to its end. */
+  readonly readings: number;
+  /** What no follow-up could have reached, because it was never sent, and a client had to ask for. */
+  readonly asked: number;
+  /** All that the workers have written. */
+  readonly log: string;
+}
+
+/**
+ * Lets clients loose on several workers while store, queue, engine and the workers themselves fail as planned; then
+ * lets everything come to rest and checks what store, engine and clients have on record.
+ * @param seed of the plan and of the clients' decisions. Time is real, so their order can differ.
+ */
+export async function runChaos({ seconds, seed }: { seconds: number; seed: number }): Promise<ChaosReport> {
+  const cluster = await startCluster(workers);
+  try {
+    const plan = drawPlan(createDice(seed, 'plan'), seconds, workers);
+    const journal = createJournal();
+    const until = Date.now() + seconds * 1000;
+    const scene: Scene = { cluster, journal, call: createCaller(journal, cluster.token), until };
+    cluster.store.page(seed);
+    cluster.queue.deliver(followUpSeconds, leaseSeconds);
+    await Promise.all([
+      carryOut(plan, cluster),
+      ...Array.from({ length: clients }, (_, index) =>
+        runClient(scene, `${seed}-${index}`, createDice(seed, `client ${index}`)),
+      ),
+    ]);
+    const asked = await comeToRest(scene);
+    await closeConnections(cluster, journal);
+    const evidence = await collect(cluster);
+    const log = logOf(cluster);
+    return {
+      seed,
+      violations: await judge({ ...evidence, ...scene, log }),
+      outcomes: Object.fromEntries([...journal.statuses].sort()),
+      faults: countBy(plan, ({ kind }) => kind),
+      runs: countBy(evidence.runs, ({ columns }) => columns['errorCode'] ?? columns['status']),
+      readings: journal.readings.length,
+      asked,
+      log,
+    };
+  } finally {
+    await cluster.close();
+  }
+}
+
+const logOf = ({ members }: Cluster): string => members.map((member) => member.log()).join('\n');
+
+/** Carries the plan out, then takes all faults back. */
+async function carryOut(plan: readonly Strike[], cluster: Cluster): Promise<void> {
+  const startedAt = Date.now();
+  const strikes: Promise<unknown>[] = [];
+  // One after the other for each worker and for the store: neither can be taken away twice.
+  let away: Promise<unknown> = Promise.resolve();
+  for (const { atMs, kind, strike } of plan) {
+    await scheduler.wait(Math.max(0, startedAt + atMs - Date.now()));
+    if (kind === 'worker kill' || kind === 'store away') {
+      away = away.then(() => strike(cluster));
+      strikes.push(away);
+    } else strikes.push(strike(cluster));
+  }
+  await Promise.all(strikes);
+  cluster.store.reset();
+  cluster.queue.forgetFaults();
+  await cluster.engine.reset();
+}
+
+/**
+ * Waits until runs have ended and deletions are done without anyone asking, and asks for those that no follow-up leads
+ * to. @returns how many had to be asked for
+ */
+async function comeToRest({ cluster, journal, call }: Scene): Promise<number> {
+  let left: Row[] = [];
+  for (const until = Date.now() + restMs; ; await scheduler.wait(500)) {
+    left = unsettled(await collect(cluster));
+    if (left.length === 0) return 0;
+    if (Date.now() > until) break;
+  }
+  const log = logOf(cluster).split('\n');
+  for (const row of left) {
+    if (!isForgotten(row, cluster, journal, log)) {
+      journal.violations.add(
+        `${row.rowKey} of ${row.threadId} did not come to rest: ${JSON.stringify(row.columns)}`,
+      );
+    }
+  }
+  const [member] = cluster.members;
+  const threads = new Map(left.map((row) => [row.threadId, row]));
+  for (const { projectId, threadId } of member ? threads.values() : []) {
+    const path = `projects/${projectId}/threads/${threadId}`;
+    const closed = left.some((row) => row.threadId === threadId && row.columns['closed']);
+    if (member) await call(member, closed ? 'DELETE' : 'GET', path);
+  }
+  return threads.size;
+}
+
+/** Whether the follow-up of a run or a deletion was never sent: the queue refused it, or the worker died before. */
+function isForgotten(
+  { threadId, columns }: Row,
+  { members }: Cluster,
+  journal: Journal,
+  log: readonly string[],
+): boolean {
+  if (log.some((line) => line.includes('follow_up_not_sent') && line.includes(threadId))) return true;
+  // Of a thread that no client was told of, nobody knows which worker opened it.
+  const openedAtMs = (columns['createdAt'] as Date | undefined)?.getTime() ?? 0;
+  if (!journal.threads.has(threadId)) return members.some(({ kills }) => kills.some(isDuring(openedAtMs)));
+  const creations = journal.creations.filter((creation) => creation.threadId === threadId);
+  const deletions = journal.threads.get(threadId)?.deletions ?? [];
+  // Its follow-up comes after 30 seconds, later than any request lasts; here it may come before the thread is closed.
+  const cameEarly = deletions.some(
+    ({ startedAtMs, endedAtMs = Number.POSITIVE_INFINITY }) =>
+      endedAtMs > startedAtMs + followUpSeconds * 900,
+  );
+  if (cameEarly) return true;
+  return [...creations, ...deletions].some(({ member, startedAtMs }) =>
+    member.kills.some(isDuring(startedAtMs)),
+  );
+}
+
+const isDuring = (startedAtMs: number) => (at: number) => at > startedAtMs - 100 && at < startedAtMs + sendMs;
+
+/** No invocation and no stream of the engine outlives the clients. */
+async function closeConnections({ members, engine }: Cluster, journal: Journal): Promise<void> {
+  const open = async () => {
+    const statuses = await Promise.all(members.map((member) => member.status()));
+    const invocations = statuses.reduce((sum, { openInvocations }) => sum + openInvocations, 0);
+    return {
+      invocations,
+      streams: await engine.openStreams(),
+      restarts: statuses.filter((s) => s.workerStarts > 1),
+    };
+  };
+  for (const until = Date.now() + 20_000; ; await scheduler.wait(250)) {
+    const { invocations, streams, restarts } = await open();
+    if (restarts.length > 0) journal.violations.add('a worker crashed by itself');
+    if (invocations === 0 && streams === 0) return;
+    if (Date.now() > until) {
+      journal.violations.add(`${invocations} invocations and ${streams} streams of the engine stay open`);
+      return;
+    }
+  }
+}
+
+function countBy<T>(items: readonly T[], keyOf: (item: T) => string): Record<string, number> {
+  const groups = [...Map.groupBy(items, keyOf)].map(([key, group]): [string, number] => [key, group.length]);
+  return Object.fromEntries(groups.sort());
+}
