@@ -32,7 +32,7 @@ for (const file of await readdir(target, { recursive: true })) {
   total += info.size;
   console.log(`${String(info.size).padStart(9)}  ${file}`);
 }
-console.log(`${String(total).padStart(9)}  in all, of at most ${limitBytes}`);
+console.log(`${String(total).padStart(9)}  total (limit ${limitBytes})`);
 if (total > limitBytes) {
   console.error('The package is too large.');
   process.exitCode = 1;

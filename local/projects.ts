@@ -10,9 +10,9 @@ import { openTable } from '../shared/storage/tables.ts';
  */
 
 const usage = `Usage:
-  npm run projects -- apply FILE.json   insert or replace the projects of the file (a JSON array)
+  npm run projects -- apply FILE.json   insert or replace the projects in a file (a JSON array)
   npm run projects -- list              print all projects as JSON
-  npm run projects -- remove ID         remove one; its threads stay, out of everyone's reach`;
+  npm run projects -- remove ID         remove a project; its threads are kept but nobody can reach them`;
 
 async function main([command = '', argument, ...others]: string[]): Promise<void> {
   const complete = (command === 'list') === (argument === undefined) && others.length === 0;
@@ -35,7 +35,7 @@ async function main([command = '', argument, ...others]: string[]): Promise<void
   } else if (await store.remove(argument ?? '')) {
     console.log(`removed ${argument}`);
   } else {
-    throw new Error(`There is no project ${argument}.`);
+    throw new Error(`Project ${argument} does not exist.`);
   }
 }
 
@@ -50,7 +50,7 @@ async function readJson(file: string): Promise<unknown> {
 await main(process.argv.slice(2)).catch((error) => {
   const { name, message } = error as Error;
   const known = name === 'Error' || error instanceof ConfigError;
-  console.error(known ? message : `The store could not be used (${causeOf(error)}).`);
+  console.error(known ? message : `Cannot use the table storage (${causeOf(error)}).`);
   process.exitCode = 1;
 });
 

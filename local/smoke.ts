@@ -19,13 +19,13 @@ if (!baseUrl || !token || !project) {
   process.exit(2);
 }
 
-interface Answer {
+interface ServiceResponse {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the service answers; each step checks what it needs.
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the service sends; each step checks what it needs.
   readonly body: any;
 }
 
-async function call(method: string, path: string, body?: unknown): Promise<Answer> {
+async function call(method: string, path: string, body?: unknown): Promise<ServiceResponse> {
   const response = await fetch(`${baseUrl}/api/projects/${path}`, {
     method,
     headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
@@ -51,10 +51,10 @@ async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
 }
 
 /** @throws {Error} naming the status and the code, which are all that may be shown. */
-function expectStatus({ status, body }: Answer, expected: number): void {
+function expectStatus({ status, body }: ServiceResponse, expected: number): void {
   if (status !== expected) {
     throw new Error(
-      `answered ${status} ${body.code ?? ''} instead of ${expected} (${body.details ?? 'no reference'})`,
+      `got ${status} ${body.code ?? ''}, expected ${expected} (${body.details ?? 'no request id'})`,
     );
   }
 }
@@ -62,35 +62,35 @@ function expectStatus({ status, body }: Answer, expected: number): void {
 async function main(): Promise<void> {
   const threads = `${project}/threads`;
   const { threadId } = await step('create a thread', async () => {
-    const answer = await call('POST', threads);
-    expectStatus(answer, 201);
-    return answer.body;
+    const response = await call('POST', threads);
+    expectStatus(response, 201);
+    return response.body;
   });
   const thread = `${threads}/${threadId}`;
   const { runId } = await step('start a run', async () => {
-    const answer = await call('POST', `${thread}/runs`, { message: 'Which topics can you help me with?' });
-    expectStatus(answer, 201);
-    return answer.body;
+    const response = await call('POST', `${thread}/runs`, { message: 'Which topics can you help me with?' });
+    expectStatus(response, 201);
+    return response.body;
   });
-  await step('wait for its end', async () => {
+  await step('wait for the run to end', async () => {
     const until = performance.now() + runLimitMs;
     for (;;) {
-      const answer = await call('GET', `${thread}/runs/${runId}?wait=20`);
-      expectStatus(answer, 200);
-      const { status, errorMessage } = answer.body;
+      const response = await call('GET', `${thread}/runs/${runId}?wait=20`);
+      expectStatus(response, 200);
+      const { status, errorMessage } = response.body;
       if (status === 'completed') return;
       if (!['queued', 'in_progress'].includes(status)) throw new Error(`the run ${status}: ${errorMessage}`);
       if (performance.now() > until) throw new Error(`the run is still ${status}`);
       await scheduler.wait(100);
     }
   });
-  await step('read the answer', async () => {
-    const answer = await call('GET', thread);
-    expectStatus(answer, 200);
-    const last = answer.body.messages?.at(-1);
-    if (last?.role !== 'assistant' || !last.content) throw new Error('the thread holds no answer');
+  await step('read the reply', async () => {
+    const response = await call('GET', thread);
+    expectStatus(response, 200);
+    const last = response.body.messages?.at(-1);
+    if (last?.role !== 'assistant' || !last.content) throw new Error('the thread has no reply');
   });
-  await step('be refused a foreign project', async () => {
+  await step('be denied another project', async () => {
     expectStatus(await call('GET', `${crypto.randomUUID()}/threads/${threadId}`), 403);
   });
   await step('delete the thread', async () => expectStatus(await call('DELETE', thread), 204));

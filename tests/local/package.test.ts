@@ -72,7 +72,7 @@ describe('the smoke test', () => {
     ];
     const failed = await node(args).catch((error) => error);
     expect(failed.code).toBe(1);
-    expect(failed.stdout).toContain('FAILED  wait for its end: the run failed');
+    expect(failed.stdout).toContain('FAILED  wait for the run to end: the run failed');
     expect(failed.stdout + failed.stderr).not.toContain(token);
   });
 
@@ -82,7 +82,7 @@ describe('the smoke test', () => {
       ...['local/smoke.ts', '--base-url', service.url, '--token', 'x', '--project', projectId],
     ]).catch((error) => error);
     expect(refused.code).toBe(1);
-    expect(refused.stdout).toContain('answered 401 unauthorized instead of 201');
+    expect(refused.stdout).toContain('got 401 unauthorized, expected 201');
     const misused = await node(['local/smoke.ts']).catch((error) => error);
     expect([misused.code, misused.stderr]).toEqual([2, expect.stringContaining('Usage')]);
   });

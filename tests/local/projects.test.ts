@@ -123,7 +123,7 @@ describe('npm run projects', () => {
     expect(await projects(['remove', 'nosuch'])).toEqual({
       code: 1,
       stdout: '',
-      stderr: 'There is no project nosuch.\n',
+      stderr: 'Project nosuch does not exist.\n',
     });
   });
 
@@ -222,7 +222,7 @@ describe('npm run projects with settings that do not work', () => {
       commands.map((args) => projects(args, changed)),
     )) {
       expect([code, stdout]).toEqual([1, '']);
-      expect(stderr).toMatch(/^The store could not be used \(.+\)\.\n$/);
+      expect(stderr).toMatch(/^Cannot use the table storage \(.+\)\.\n$/);
       expect(stderr).toContain(reason);
       expect(stderr).not.toContain('c2VjcmV0');
     }

@@ -85,7 +85,7 @@ async function launch(settings: Record<string, string>, command: Command = {}) {
   const ready = new Promise<void>((resolve) => {
     const add = (text: string) => {
       output += text;
-      if (output.includes('Ctrl-C ends it')) resolve();
+      if (output.includes('Press Ctrl-C to stop')) resolve();
     };
     child.stdout.setEncoding('utf8').on('data', add);
     child.stderr.setEncoding('utf8').on('data', add);
@@ -218,7 +218,7 @@ describe('npm start', () => {
     const { port } = taken.address() as AddressInfo;
     const { code, output } = await fail({ PORT: String(port) });
     expect(code).toBe(1);
-    expect(output).toBe(`Port ${port} is taken; choose another one: PORT=7080 npm start\n`);
+    expect(output).toBe(`Port ${port} is in use; choose another: PORT=7080 npm start\n`);
     expect(await processes()).toEqual([]);
   });
 });
@@ -260,7 +260,9 @@ describe('npm start and its data folder', () => {
 
   test('is held against a second start, whose parts are all its own or not', async () => {
     const first = await start();
-    expect((await fail({})).output).toMatch(/^The service did not start: the service runs here already;/);
+    expect((await fail({})).output).toMatch(
+      /^The service did not start: another process is using this data folder;/,
+    );
     const [issuer, engine, azurite] = await Promise.all([
       startTestIssuer(),
       startTestEngine(),
@@ -273,7 +275,7 @@ describe('npm start and its data folder', () => {
       OPENAI_BASE_URL: engine.url,
       OPENAI_API_KEY: 'key',
     };
-    expect((await fail(parts)).output).toContain('runs here already');
+    expect((await fail(parts)).output).toContain('is using this data folder');
     const storage = {
       TABLES_CONNECTION_STRING: azurite.connectionString,
       QUEUES_CONNECTION_STRING: azurite.connectionString,
@@ -336,7 +338,7 @@ describe('npm start with a part of its own', () => {
       QUEUES_CONNECTION_STRING: azurite.connectionString,
     });
     expect(started.token).toBeUndefined();
-    expect(started.output).toContain('Use a token of your issuer as TOKEN.');
+    expect(started.output).toContain('Set TOKEN to a token from your issuer.');
     expect(await processes()).toEqual([]);
     const kept = await readdir(dataDir);
     expect(kept).toContain('emulator');
