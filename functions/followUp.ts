@@ -16,9 +16,9 @@ import { followUpQueueName } from '../shared/storage/followUpQueue.ts';
 import { resumeDeletion } from '../shared/threads/deleteThread.ts';
 
 /**
- * Looks after a run until it has ended, and after a deletion until it is done, whether or not a client asks.
- * What is unfinished is followed up by a new message; only a message that cannot be handled is left to the host, which
- * delivers it again and in the end moves it to the poison queue.
+ * Makes sure that a run ends or a deletion completes even if no client returns. While unfinished, sends another follow-up.
+ * Throws only for a message that cannot be handled, so that the host delivers it again and finally moves it to the poison
+ * queue.
  */
 export async function followUp(message: unknown, invocation: InvocationContext): Promise<void> {
   const startedAt = performance.now();
@@ -31,7 +31,7 @@ export async function followUp(message: unknown, invocation: InvocationContext):
     else await followUpDeletion(context, parsed);
   } catch (error) {
     failure = error;
-    // The host logs what is thrown, and a message may quote what people wrote.
+    // The host logs the error, and the original message may contain user content.
     throw new Error('the follow-up failed');
   } finally {
     logFollowUp(invocation, performance.now() - startedAt, failure);
@@ -47,7 +47,7 @@ async function followUpRun(context: ServiceContext, followUp: RunFollowUp): Prom
     run = (await refreshRun(context, stored)).value;
     if (isTerminal(run)) return;
   } catch (error) {
-    // An overdue run ends whatever the engine says, so every known failure passes.
+    // Known failures are temporary: an overdue run expires even if the engine fails.
     if (!(error instanceof AppError)) throw error;
     if (error.code === 'run_not_found') return;
     logPostponed(context, followUp, error);
@@ -60,14 +60,14 @@ async function followUpDeletion(context: ServiceContext, followUp: DeletionFollo
     await resumeDeletion(context, followUp);
     return;
   } catch (error) {
-    // A fault of ours does not pass by itself: somebody has to see it.
+    // A bug is not temporary: leave the message to the poison queue, which has an alert.
     if (!(error instanceof AppError) || error.code === 'internal_error') throw error;
     logPostponed(context, followUp, error);
   }
   await sendNext(context, followUp);
 }
 
-/** @throws {AppError} unavailable when the queue does not take it: the host then delivers this message again. */
+/** Sends the next follow-up. @throws {AppError} unavailable when that fails, so that the host redelivers this one. */
 async function sendNext(context: ServiceContext, followUp: FollowUp, deadline?: Date): Promise<void> {
   const next = { ...followUp, attempt: followUp.attempt + 1 };
   if (!(await scheduleFollowUp(context, next, deadline))) throw new AppError('unavailable');
@@ -90,7 +90,7 @@ function logFollowUp(invocation: InvocationContext, durationMs: number, failure:
 
 app.storageQueue('followUp', {
   queueName: followUpQueueName,
-  // The setting, or its name with `__queueServiceUri`, `__credential` and `__clientId` behind it.
+  // The name of a setting, or the prefix of `__queueServiceUri`, `__credential` and `__clientId`.
   connection: 'AzureWebJobsStorage',
   handler: followUp,
 });

@@ -3,7 +3,7 @@ import openApi from '../openapi.json' with { type: 'json' };
 import { conditionalResponse } from '../shared/http/conditional.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
 
-/** Describes this API. Needs no token. */
+/** Returns the OpenAPI description of this API. Requires no token. */
 app.http('getOpenApi', {
   methods: ['GET'],
   authLevel: 'anonymous',

@@ -12,7 +12,7 @@ import './listRuns.ts';
 import './listThreads.ts';
 import './streamRunEvents.ts';
 
-/* The app's one entry: loading it registers every function. */
+/* The app's entry point: importing it registers all functions. */
 
 // Required for SSE; otherwise responses are buffered.
 app.setup({ enableHttpStream: true });

@@ -6,7 +6,7 @@ import { authorizeRun } from '../shared/http/params.ts';
 import { lastEventId, runEvents } from '../shared/http/runEvents.ts';
 import { findRun } from '../shared/runs/findRun.ts';
 
-/** Streams the events of a run until it ends, the token expires or time is up; the client can resume. */
+/** Streams the events of a run until it ends, the token expires or the time limit is reached. Clients can resume. */
 app.http('streamRunEvents', {
   methods: ['GET'],
   authLevel: 'anonymous',
@@ -15,7 +15,7 @@ app.http('streamRunEvents', {
     const { caller, runKey } = await authorizeRun(request, context);
     const after = parseLastEventId(request);
     const stored = await findRun(context, runKey);
-    // 204 tells an EventSource not to come back.
+    // 204 stops an EventSource from reconnecting.
     if (after === lastEventId) return { status: 204, headers: {} };
 
     const durationMs = Math.min(context.config.eventStreamSeconds * 1000, caller.expiresAt - Date.now());

@@ -1,12 +1,12 @@
-/** A memory for values that are good for a while. */
+/** A cache whose entries expire. */
 export interface Cache<T> {
   get(key: string): T | undefined;
-  /** @param until Unix milliseconds from which on the value is no longer given. */
+  /** @param until expiry, in Unix milliseconds. */
   set(key: string, value: T, until: number): void;
   delete(key: string): void;
 }
 
-/** @param limit entries at a time: callers choose the keys, and must not be able to fill the memory with them. */
+/** @param limit maximum number of entries; beyond it the oldest is evicted, since clients may choose the keys. */
 export function createCache<T>(limit: number): Cache<T> {
   const entries = new Map<string, { value: T; until: number }>();
   return {
@@ -17,7 +17,7 @@ export function createCache<T>(limit: number): Cache<T> {
     set(key, value, until) {
       entries.delete(key);
       entries.set(key, { value, until });
-      // A Map keeps the order of insertion, so the first key is the oldest.
+      // A Map iterates in insertion order, so the first key is the oldest.
       const [oldest] = entries.keys();
       if (entries.size > limit && oldest !== undefined) entries.delete(oldest);
     },

@@ -2,7 +2,7 @@ import { parseAssistants } from './assistants/assistants.ts';
 import { deepFreeze } from './freeze.ts';
 import type { Assistant } from './model/assistant.ts';
 
-/** Names of all settings, as `local.settings.sample.json` and `infra/` spell them. */
+/** Names of all settings, as in `local.settings.sample.json` and `infra/`. */
 export const settingNames = [
   'JWT_ISSUER',
   'JWT_AUDIENCE',
@@ -21,11 +21,12 @@ export const settingNames = [
 
 type SettingName = (typeof settingNames)[number];
 
+/** The service's configuration. */
 export interface Config {
   readonly jwt: { readonly issuer: string; readonly audience: string; readonly jwksUri: string | undefined };
   readonly engine: {
     readonly baseUrl: string;
-    /** Absent: tokens of Entra ID for `tokenScope`. */
+    /** Undefined to authenticate with Entra ID tokens for `tokenScope`. */
     readonly apiKey: string | undefined;
     readonly tokenScope: string;
   };
@@ -34,16 +35,16 @@ export interface Config {
   /** By assistant id. */
   readonly assistants: ReadonlyMap<string, Assistant>;
   readonly runTimeoutSeconds: number;
-  /** Longest duration of one response with events. */
+  /** Maximum duration of one event stream. */
   readonly eventStreamSeconds: number;
 }
 
-/** A service of a storage account: by its address with Entra ID, or by a connection string. */
+/** Connection to a service of a storage account: its endpoint (with Entra ID), or a connection string. */
 export type StorageConfig =
   | { readonly endpoint: string; readonly connectionString?: undefined }
   | { readonly connectionString: string; readonly endpoint?: undefined };
 
-/** All issues of the settings at once; each names its setting and never repeats its value. */
+/** Lists all issues of the settings. Each names its setting and never quotes its value. */
 export class ConfigError extends Error {
   readonly issues: readonly string[];
 
@@ -55,8 +56,8 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the whole configuration from environment variables; an empty value counts as absent.
- * @throws {ConfigError} naming every missing or malformed setting.
+ * Reads the configuration from environment variables. Empty values count as missing.
+ * @throws {ConfigError} listing every missing or malformed setting.
  */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const issues: string[] = [];
@@ -104,14 +105,14 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     queues: storage('QUEUES', 'QueueEndpoint'),
     assistants: parseAssistants(required('ASSISTANTS'), issues),
     runTimeoutSeconds: seconds('RUN_TIMEOUT_SECONDS', 600, 86_400),
-    // Azure's load balancer ends a request after 230 seconds.
+    // Azure's load balancer closes idle requests after 230 seconds.
     eventStreamSeconds: seconds('EVENT_STREAM_SECONDS', 220, 220),
   };
   if (issues.length > 0) throw new ConfigError(issues);
   return deepFreeze(config);
 }
 
-/** @param endpointPart the name that a connection string has for the service's address. */
+/** @param endpointPart name of the service's endpoint in a connection string. */
 function parseStorage(
   prefix: string,
   endpoint: string | undefined,
@@ -143,7 +144,7 @@ function connectionStringIssue(value: string, endpointPart: string): string | un
   return plain ? 'must use https (http only for localhost)' : undefined;
 }
 
-/** Plain HTTP would hand tokens and keys to anyone on the way; only this very machine is exempt. */
+/** Checks a URL. Plain HTTP, which would expose tokens and keys, is allowed for localhost only. */
 function urlIssue(value: string): string | undefined {
   const url = URL.parse(value);
   if (!url || !/^https?:$/.test(url.protocol)) return 'must be an absolute http(s) URL';

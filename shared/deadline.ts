@@ -1,22 +1,22 @@
 import { AppError } from './errors.ts';
 
-/** Longest time a caller waits for anything, with a second to spare for the answer's way back. */
+/** Time limit of a request, in milliseconds: 30 s, less a second for sending the response. */
 const requestMs = 29_000;
 
-/** What is left of a request's time. */
+/** Time limit of a request. */
 export interface Deadline {
   /**
-   * Milliseconds a step may take: at most `maxMs`, at most what is left, and at least 1.
-   * @param reserveMs left for the steps after it.
+   * Returns the timeout of a step in milliseconds: `maxMs`, or the remaining time if that is less; at least 1.
+   * @param reserveMs time to keep for later steps.
    */
   remaining(maxMs: number, reserveMs?: number): number;
-  /** Adds time that the caller asked to be made to wait. */
+  /** Extends the deadline by the time that the client asked to wait. */
   extend(ms: number): void;
 }
 
 /**
- * Runs work with a signal that aborts after so many milliseconds. Unlike `AbortSignal.timeout`, nothing of it is left
- * when the work is done: thousands of timers that still wait to fire would cost a busy worker more than the work.
+ * Runs work with a signal that aborts after `ms` milliseconds. Unlike `AbortSignal.timeout`, the timer is cleared when
+ * the work is done: on a busy worker, thousands of pending timers would cost more than the work.
  */
 export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
@@ -29,8 +29,8 @@ export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => 
 }
 
 /**
- * Waits for work that others share, no longer than a request lasts; the work goes on behind it.
- * @throws {AppError} `unavailable` when the time is up; else what the work throws.
+ * Waits for shared work until the deadline at most. The work itself is not cancelled.
+ * @throws {AppError} `unavailable` when the time is up; otherwise what the work throws.
  */
 export async function waitWithin<T>(deadline: Deadline, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
@@ -44,8 +44,8 @@ export async function waitWithin<T>(deadline: Deadline, work: Promise<T>): Promi
   }
 }
 
-/** Waits for work that never fails, at most so many milliseconds; the work goes on behind it. */
-export async function settleWithin(ms: number, work: Promise<unknown>): Promise<void> {
+/** Waits for work that never rejects, for at most `ms` milliseconds. The work itself is not cancelled. */
+export async function waitAtMost(ms: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);
@@ -54,7 +54,7 @@ export async function settleWithin(ms: number, work: Promise<unknown>): Promise<
   clearTimeout(timer);
 }
 
-/** A deadline that starts now. */
+/** Starts a deadline. */
 export function startDeadline(): Deadline {
   let end = performance.now() + requestMs;
   return {

@@ -1,6 +1,6 @@
 import type { RunKey } from './model/run.ts';
 
-/** Stable codes of the API's errors, for clients to compare instead of sentences. */
+/** Error codes of the API. They are stable, so that clients need not compare messages. */
 export type ErrorCode =
   | 'invalid_request'
   | 'unauthorized'
@@ -17,22 +17,23 @@ export type ErrorCode =
   | 'unavailable'
   | 'internal_error';
 
-/** Messages by field, as the contract's 400 shows them. */
+/** Messages by field, as in the API's 400 responses. */
 export type FieldErrors = Readonly<Record<string, readonly string[]>>;
 
 export interface AppErrorOptions {
-  /** For the log only, and there only by name and code: its message may quote a request. */
+  /** For the log only, which shows its name and code: its message may quote a request. */
   readonly cause?: unknown;
   /** unauthorized, token_expired: the `WWW-Authenticate` header (RFC 6750, section 3). */
   readonly challenge?: string;
+  /** The `Retry-After` header. */
   readonly retryAfterSeconds?: number | undefined;
-  /** thread_busy: the run that the caller has to wait for, when it is known. */
+  /** thread_busy: the run that must end first, if known. */
   readonly activeRun?: RunKey;
   /** invalid_request: at least one. */
   readonly fieldErrors?: FieldErrors;
 }
 
-/** The one error of this application; `errorResponse` turns it into an answer. */
+/** The application's error; `errorResponse` maps it to a response. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly options: AppErrorOptions;
@@ -45,6 +46,6 @@ export class AppError extends Error {
   }
 }
 
-/** The error for one faulty field of a request. */
+/** Creates the error for one invalid field of a request. */
 export const fieldError = (field: string, text: string): AppError =>
   new AppError('invalid_request', { fieldErrors: { [field]: [text] } });

@@ -1,10 +1,10 @@
 import { ConfigError } from './config.ts';
 import { AppError } from './errors.ts';
 
-/** What goes into a line of the log: ids, codes, names and counts only; nothing of what people wrote. */
+/** Data of a log line: ids, codes, names and counts only; never user content. */
 export type LogFacts = Readonly<Record<string, string | number | readonly string[]>>;
 
-/** What an error may tell a log: no message, any may hold what people wrote. */
+/** Describes an error for the log, without its message, which may contain user content. */
 export function describeFailure(failure: unknown): LogFacts {
   if (failure instanceof ConfigError) return { issues: failure.issues };
   if (!(failure instanceof AppError)) return { error: causes(failure), stack: frames(failure) };
@@ -14,7 +14,7 @@ export function describeFailure(failure: unknown): LogFacts {
   };
 }
 
-/** Names, codes and statuses down the chain of causes, such as `APIConnectionError < TypeError < ECONNREFUSED`. */
+/** Joins names, codes and statuses along the chain of causes: `APIConnectionError < TypeError < Error ECONNREFUSED`. */
 function causes(error: unknown, depth = 0): string {
   if (!(error instanceof Error) || depth > 4) return '';
   const { code, status, statusCode, cause } = error as Error & Record<string, unknown>;
@@ -23,7 +23,7 @@ function causes(error: unknown, depth = 0): string {
   return [error.name, ...facts].join(' ') + (next && ` < ${next}`);
 }
 
-/** Where it was thrown, without the message in front. */
+/** Returns the first stack frames, without the message. */
 const frames = (error: unknown): string[] =>
   error instanceof Error
     ? (error.stack ?? '')

@@ -4,16 +4,16 @@ import type { LogFacts } from './failures.ts';
 import type { Stores } from './runs/runServices.ts';
 import { type Services, services } from './services.ts';
 
-/** What the handler of any trigger is given besides its input. */
+/** Context of an invocation, for handlers of any trigger. */
 export interface ServiceContext extends Services, Stores {
   readonly deadline: Deadline;
-  /** Writes a line about what happened, with the invocation's id. */
+  /** Writes a line to the log, with the invocation's id. */
   readonly log: (facts: LogFacts) => void;
 }
 
 /**
- * Builds the context of an invocation whose time starts now.
- * @throws {ConfigError} when the settings are not usable.
+ * Creates the context of an invocation and starts its deadline.
+ * @throws {ConfigError} when the settings are invalid.
  */
 export function openContext(invocation: InvocationContext): ServiceContext {
   const deadline = startDeadline();

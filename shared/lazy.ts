@@ -1,4 +1,4 @@
-/** Opens something on first use and shares it from then on; a failed opening is not remembered. */
+/** Calls `open` on first use and shares its result. A failed call is repeated on next use. */
 export function lazy<T>(open: () => Promise<T>): () => Promise<T> {
   let opening: Promise<T> | undefined;
   return () => {

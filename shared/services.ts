@@ -11,14 +11,14 @@ import { createRunStore } from './storage/runStore.ts';
 import { lazyTable } from './storage/tables.ts';
 import { createThreadStore } from './storage/threadStore.ts';
 
-/** Everything with an effect that a handler may use. */
+/** The services that handlers use. */
 export interface Services {
   readonly config: Config;
   readonly authenticate: Authenticate;
   readonly findProject: ProjectStore['find'];
-  /** The stores of threads and runs, for one request. */
+  /** Opens the stores of threads and runs for one request. */
   readonly openStores: (deadline: Deadline) => Stores;
-  /** The stores for work that several requests share; each round trip has its own limit only. */
+  /** The stores for work shared by several requests: round trips have their own timeout only. */
   readonly workerStores: Stores;
   readonly engine: Engine;
   readonly liveRuns: LiveRuns;
@@ -28,8 +28,8 @@ export interface Services {
 let built: Services | undefined;
 
 /**
- * The worker's services, built from the environment on first use. A failed construction is not remembered.
- * @throws {ConfigError} when the settings are not usable.
+ * Returns the worker's services, created from the environment on first use.
+ * @throws {ConfigError} when the settings are invalid.
  */
 export function services(): Services {
   built ??= buildServices(parseConfig(process.env));
@@ -48,7 +48,7 @@ function buildServices(config: Config): Services {
   const liveRuns: LiveRuns = createLiveRuns(() => ({
     ...{ config, engine, liveRuns, followUps, workerStores, ...workerStores },
     deadline: startDeadline(),
-    // No request's own log: the work may outlast whoever asked for it.
+    // Not a request's log: the work may outlast the request that started it.
     log: (facts) => console.log(JSON.stringify(facts)),
   }));
   return {

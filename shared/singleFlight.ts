@@ -1,7 +1,7 @@
-/** Runs at most one piece of work per key at a time; callers with the same key share its result. */
+/** Runs work once at a time per key; concurrent calls with the same key share its result. */
 export type SingleFlight<T> = (key: string, work: () => Promise<T>) => Promise<T>;
 
-/** Creates a {@link SingleFlight}; nothing is remembered once the work is done, whether it succeeded or not. */
+/** Creates a {@link SingleFlight}. Results and failures are not cached. */
 export function createSingleFlight<T>(): SingleFlight<T> {
   const flights = new Map<string, Promise<T>>();
   return (key, work) => {

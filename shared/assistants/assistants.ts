@@ -3,11 +3,11 @@ import { deepFreeze } from '../freeze.ts';
 import type { Assistant } from '../model/assistant.ts';
 import schema from './assistant.schema.json' with { type: 'json' };
 
-// The tests check the schema; loading the meta-schemas for that here would slow every start.
+// The tests validate the schema; loading the meta-schemas here would slow every start.
 const ajv = new Ajv2020({ allErrors: true, discriminator: true, meta: false, validateSchema: false });
 const isAssistant = ajv.compile<Assistant>(schema);
 
-/** What is wrong with one assistant, each issue with its place; empty when nothing is. */
+/** Validates an assistant. @returns its issues with their locations; empty when it is valid. */
 export function assistantIssues(value: unknown): string[] {
   if (isAssistant(value)) return [];
   return (isAssistant.errors ?? []).map(({ instancePath, message, params }) => {
@@ -18,8 +18,8 @@ export function assistantIssues(value: unknown): string[] {
 }
 
 /**
- * Reads the `ASSISTANTS` setting, a JSON array of assistants, into a map by id.
- * Issues are appended to `issues`, each naming the assistant; nothing is thrown.
+ * Parses the `ASSISTANTS` setting, a JSON array of assistants, into a map by id. Never throws: appends issues, each naming
+ * its assistant, to `issues`.
  */
 export function parseAssistants(text: string, issues: string[]): ReadonlyMap<string, Assistant> {
   const assistants = new Map<string, Assistant>();

@@ -3,24 +3,24 @@ import { isProjectId, normalProjectId, type Project } from '../model/project.ts'
 import { type Caller, mayUse } from './caller.ts';
 import type { Authenticate } from './token.ts';
 
-/** A caller with the project that the request is about. */
+/** An authorized caller and the project of the request. */
 export interface Access {
   readonly caller: Caller;
   readonly project: Project;
 }
 
-/** What access is decided with. */
+/** Dependencies of {@link authorizeProject}. */
 export interface AccessServices {
   readonly authenticate: Authenticate;
   readonly findProject: (projectId: string) => Promise<Project | undefined>;
 }
 
 /**
- * Authenticates the caller, then finds the project.
+ * Authenticates the caller and checks access to the project.
  * @param credentials value of the `Authorization` header.
- * @param projectId as the request names it.
- * @throws {AppError} `unauthorized` or `token_expired`; then `access_denied`, the same for a project that
- * is not the caller's, does not exist, or cannot exist.
+ * @param projectId project id from the request, in any spelling.
+ * @throws {AppError} `unauthorized` or `token_expired`; `access_denied` when the caller has no access, the project does
+ * not exist, or the id is malformed.
  */
 export async function authorizeProject(
   { authenticate, findProject }: AccessServices,

@@ -1,18 +1,18 @@
 import type { JWTPayload } from 'jose';
 import { normalProjectId, type Project } from '../model/project.ts';
 
-/** Who sent the request, as far as a verified token says. */
+/** The authenticated caller, from the claims of a verified token. */
 export interface Caller {
-  /** The token's `sub` and, from Entra ID, `oid`: what a project's `members` may list. */
+  /** The token's `sub` and, with Entra ID, `oid`; matched against a project's `members`. */
   readonly ids: readonly string[];
   readonly groups: readonly string[];
-  /** Projects that the issuer itself grants, by their ids in normal form. */
+  /** Normalized ids of the projects that the token grants. */
   readonly projects: readonly string[];
-  /** When the token ends, in Unix milliseconds. */
+  /** Expiry of the token, in Unix milliseconds. */
   readonly expiresAt: number;
 }
 
-/** Reads the claims of a verified token; a claim of another shape than expected grants nothing. */
+/** Creates the caller from the claims of a verified token. Malformed claims grant nothing. */
 export function toCaller(claims: JWTPayload): Caller {
   return {
     ids: [claims.sub, claims['oid']].filter((id) => typeof id === 'string' && id !== '') as string[],
@@ -22,7 +22,7 @@ export function toCaller(claims: JWTPayload): Caller {
   };
 }
 
-/** The access rule: granted by the token's `projects`, or by the project's `members` or `groups`. */
+/** Returns whether the caller may use the project: by the token's `projects`, or the project's `members` or `groups`. */
 export function mayUse(caller: Caller, project: Project): boolean {
   return (
     caller.projects.includes(project.projectId) ||

@@ -5,28 +5,28 @@ import { AppError } from '../errors.ts';
 import { lazy } from '../lazy.ts';
 import { type Caller, toCaller } from './caller.ts';
 
-/** Turns the value of an `Authorization` header into the caller. */
+/** Authenticates the value of an `Authorization` header. */
 export type Authenticate = (authorization: string | null) => Promise<Caller>;
 
-/** Asymmetric only: with an HMAC algorithm the public key would be the secret. */
+/** Accepted algorithms. Asymmetric only: with HMAC, the public key could be used as the secret. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 
-/** Longest wait for the issuer's metadata and for its keys, each. */
+/** Timeout of a request for the issuer's metadata or its keys, in milliseconds. */
 const keyTimeoutMs = 3_000;
 
-/** At most one request for keys in this time, however many unknown key ids arrive. */
+/** Minimum time between a successful fetch of the keys and a refetch for an unknown key id, in milliseconds. */
 const keyCooldownMs = 30_000;
 
-/** How long a worker takes a token that it has verified for good, never beyond its `exp`: a client sends it often. */
+/** How long a verified token is cached, in milliseconds; never beyond its `exp`. */
 const verifiedMs = 30_000;
 
-/** Tokens remembered at a time. */
+/** Maximum number of cached tokens. */
 const verifiedLimit = 1_000;
 
 const realm = 'Bearer realm="thread-runs"';
 
-/** jose's codes that speak of the token; any other failure is not the caller's. */
-const tokenFaults = new Set([
+/** jose's error codes for an invalid token. Other failures are not the caller's. */
+const tokenErrorCodes = new Set([
   'ERR_JWT_EXPIRED',
   'ERR_JWT_CLAIM_VALIDATION_FAILED',
   'ERR_JWT_INVALID',
@@ -38,14 +38,14 @@ const tokenFaults = new Set([
   'ERR_JWKS_MULTIPLE_MATCHING_KEYS',
 ]);
 
-const isTokenFault = (error: unknown): error is errors.JOSEError =>
-  error instanceof errors.JOSEError && tokenFaults.has(error.code);
+const isTokenError = (error: unknown): error is errors.JOSEError =>
+  error instanceof errors.JOSEError && tokenErrorCodes.has(error.code);
 
 /**
- * Verifies bearer tokens of the configured issuer: signature, `iss`, `aud`, `exp`, `nbf`, and that there is a `sub`.
- * No clock tolerance: a token ends when it says so.
- * The returned function throws `unauthorized` or `token_expired` for what is wrong with the token,
- * and `unavailable` when the issuer's keys cannot be had.
+ * Creates a function that verifies bearer tokens of the configured issuer: signature, `iss`, `aud`, `exp`, `nbf`, and
+ * the presence of `sub`, without clock tolerance.
+ * The function throws `unauthorized` or `token_expired` for an invalid token, and `unavailable` when the issuer's keys
+ * cannot be fetched.
  */
 export function createAuthenticate(config: Config['jwt']): Authenticate {
   const findKey = createFindKey(config);
@@ -76,8 +76,8 @@ export function createAuthenticate(config: Config['jwt']): Authenticate {
 
 function toTokenError(error: unknown): unknown {
   if (error instanceof AppError) return error;
-  // What is left is a published key that is no good, such as one too short for its algorithm.
-  if (!isTokenFault(error)) return new AppError('unavailable', { cause: error });
+  // The remaining errors are caused by an unusable published key, such as one too short for its algorithm.
+  if (!isTokenError(error)) return new AppError('unavailable', { cause: error });
   const expired = error.code === 'ERR_JWT_EXPIRED';
   const description = expired ? 'The token has expired' : 'The token does not verify';
   return new AppError(expired ? 'token_expired' : 'unauthorized', {
@@ -86,9 +86,9 @@ function toTokenError(error: unknown): unknown {
   });
 }
 
-/** The issuer's keys, discovered on first use and kept; a failed discovery is not remembered. */
+/** Creates a key lookup for the issuer. The key set is discovered on first use; a failed discovery is retried. */
 function createFindKey(config: Config['jwt']): JWTVerifyGetKey {
-  // Only a failed discovery is forgotten: an unknown key id during an outage must not cost the keys in hand.
+  // Keep the key set after a failed lookup: an unknown key id during an outage must not drop the known keys.
   const keys = lazy(async () => {
     const uri = config.jwksUri ?? (await discoverJwksUri(config.issuer));
     return createRemoteJWKSet(new URL(uri), {
@@ -100,20 +100,20 @@ function createFindKey(config: Config['jwt']): JWTVerifyGetKey {
     try {
       return await (await keys())(header, token);
     } catch (error) {
-      if (isTokenFault(error)) throw error;
+      if (isTokenError(error)) throw error;
       throw new AppError('unavailable', { cause: error });
     }
   };
 }
 
-/** OpenID Connect Discovery 1.0, section 4: the metadata must speak of this very issuer. */
+/** Discovers the key set URL (OpenID Connect Discovery 1.0, section 4); the metadata must name the same issuer. */
 async function discoverJwksUri(issuer: string): Promise<string> {
   const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, {
     signal: AbortSignal.timeout(keyTimeoutMs),
     headers: { Accept: 'application/json' },
     redirect: 'error',
   });
-  if (!response.ok) throw new Error(`discovery answered ${response.status}`);
+  if (!response.ok) throw new Error(`discovery responded with ${response.status}`);
   const metadata = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown };
   if (metadata.issuer !== issuer) throw new Error('the discovered metadata names another issuer');
   if (typeof metadata.jwks_uri !== 'string') throw new Error('the discovered metadata has no jwks_uri');

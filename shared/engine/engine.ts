@@ -19,8 +19,8 @@ import {
 import { type RunRequest, toResponseParams } from './responseParams.ts';
 
 /**
- * What became of handing a run to the engine. `rejected`: it certainly did not accept the run; `refused`: it did not
- * because of what people wrote; `unknown`: it may have accepted it.
+ * Result of submitting a run. `refused`: the engine refused the message or the instructions; `rejected`: it did not
+ * accept the run for another reason; `unknown`: it may have accepted it.
  */
 export type Submission =
   | {
@@ -32,51 +32,52 @@ export type Submission =
   | { readonly outcome: 'refused'; readonly errorCode: RunErrorCode }
   | { readonly outcome: 'rejected' | 'unknown'; readonly error: AppError };
 
-/** The further events of a run that was just accepted. Either read it or close it. */
+/** The remaining events of a run that was just accepted. Must be read or closed. */
 export interface EngineStream {
   readonly events: AsyncIterable<EngineEvent>;
   close(): void;
 }
 
-/** A step of a run as the engine reports it while it happens. */
+/** An event of a run, as streamed by the engine. */
 export interface EngineEvent {
-  /** Counts up within a run; the number to take it up again after. */
+  /** Increases within a run; pass it to `follow` to resume after this event. */
   readonly sequence: number;
-  /** Present when it tells the state of the run. */
+  /** Present when the event carries the state of the run. */
   readonly state?: EngineRunState;
-  /** Present when a message of the reply begins. */
+  /** Present when a message of the reply starts. */
   readonly message?: { readonly itemId: string; readonly commentary: boolean };
-  /** Present when it brings a further piece of a message; `part` counts the parts of the message. */
+  /** Present when the event carries text of a message; `part` is the index of the content part. */
   readonly delta?: { readonly itemId: string; readonly part: number; readonly text: string };
 }
 
 export interface MessagePage {
   readonly messages: readonly Message[];
-  /** There may be messages behind these; the page can be short of its limit, even empty, and still have more. */
+  /** Whether more messages may follow. True is possible even for a short or empty page. */
   readonly hasMore: boolean;
-  /** What the next page starts behind: the last message, or for a short page the last item looked at. */
+  /** Cursor of the next page: the last message or, for a short page, the last item read. */
   readonly lastId: string | undefined;
 }
 
 /**
- * What the service asks of the engine; the one place that speaks its words.
- * Every call is sent once, never repeated, and takes at most `timeoutMs`.
+ * Client of the engine, the OpenAI Responses and Conversations APIs.
+ * Every call is sent once, without retries, and takes at most `timeoutMs` milliseconds.
  * All but `submit` throw an {@link AppError}: `rate_limited`, `unavailable`, `thread_not_found` or `internal_error`.
  */
 export interface Engine {
   openConversation(labels: Record<string, string>, timeoutMs: number): Promise<string>;
   removeConversation(conversationId: string, timeoutMs: number): Promise<void>;
-  /** Starts a run. The run goes on when its stream is closed after `in_progress`; before that it may get stuck. */
+  /** Starts a run. Closing its stream before `in_progress` may leave the run stuck; later it continues. */
   submit(request: RunRequest, timeoutMs: number): Promise<Submission>;
   find(responseId: string, timeoutMs: number): Promise<EngineRunState>;
   /**
-   * The events of a run after one of them: the past ones at once, the others as they happen.
-   * Ends when the engine ends it, whether or not the run has; throws when it cannot be taken up or breaks off.
+   * Streams the events of a run that come after sequence number `after`: past events first, then live ones.
+   * Ends when the engine ends the stream, even if the run has not ended; throws when the stream cannot be opened or
+   * breaks.
    */
   follow(responseId: string, after: number, signal: AbortSignal): AsyncIterable<EngineEvent>;
-  /** @returns the state after the request; `queued` or `in_progress` when the engine agreed but is not done yet. */
+  /** @returns the state after the request; `queued` or `in_progress` while the cancellation is still in progress. */
   cancel(responseId: string, timeoutMs: number): Promise<EngineRunState>;
-  /** @param after an engine's item id; messages keep the engine's ids here. */
+  /** @param page `after` is an item id of the engine, as are the message ids of the result. */
   listMessages(
     conversationId: string,
     page: { readonly after?: string; readonly limit: number },
@@ -84,8 +85,9 @@ export interface Engine {
   ): Promise<MessagePage>;
 }
 
+/** Creates a client of the engine; the `openai` module is loaded on first use. */
 export function createEngine(config: Config['engine']): Engine {
-  // Most of the client's code is not needed to answer a finished run.
+  // Requests for terminal runs do not need the client.
   const client = lazy(() => openClient(config));
   const call = async <T>(timeoutMs: number, send: Send<T>, missing?: ErrorCode): Promise<T> => {
     try {
@@ -95,7 +97,7 @@ export function createEngine(config: Config['engine']): Engine {
       throw toAppError(error, missing);
     }
   };
-  /** A run that the engine does not know has a state too. */
+  /** Maps a run that the engine does not know to the state `absent`. */
   const findState = (timeoutMs: number, send: Send<OpenAI.Responses.Response>): Promise<EngineRunState> =>
     call(
       timeoutMs,
@@ -121,16 +123,16 @@ export function createEngine(config: Config['engine']): Engine {
       ),
 
     async submit(request, timeoutMs) {
-      const leave = new AbortController();
+      const disconnect = new AbortController();
       try {
         const openai = await client();
-        return await withTimeout(timeoutMs, async (late) => {
-          late.addEventListener('abort', () => leave.abort());
-          const options = { timeout: timeoutMs, signal: leave.signal };
+        return await withTimeout(timeoutMs, async (timeout) => {
+          timeout.addEventListener('abort', () => disconnect.abort());
+          const options = { timeout: timeoutMs, signal: disconnect.signal };
           const stream = await openai.responses.create(toResponseParams(request), options);
           const events = stream[Symbol.asyncIterator]();
           const response = await firstResponse(events);
-          const close = () => leave.abort();
+          const close = () => disconnect.abort();
           return {
             outcome: 'accepted',
             responseId: response.id,
@@ -139,7 +141,7 @@ export function createEngine(config: Config['engine']): Engine {
           };
         });
       } catch (error) {
-        leave.abort();
+        disconnect.abort();
         const errorCode = toPromptRefusal(error);
         if (errorCode !== undefined) return { outcome: 'refused', errorCode };
         return { outcome: isRefusal(error) ? 'rejected' : 'unknown', error: toStartError(error) };
@@ -153,7 +155,7 @@ export function createEngine(config: Config['engine']): Engine {
       const stream = await (await client()).responses.retrieve(
         id,
         { stream: true, starting_after: after },
-        { timeout: takeUpMs, signal },
+        { timeout: openStreamMs, signal },
       );
       yield* toEngineEvents(stream[Symbol.asyncIterator]());
     },
@@ -163,7 +165,7 @@ export function createEngine(config: Config['engine']): Engine {
         try {
           return await openai.responses.cancel(id, options);
         } catch (error) {
-          // The engine refuses to cancel what has ended; how it ended is what the caller has to know.
+          // The engine refuses to cancel an ended response, but the caller needs its final state.
           if (!cancelRefusals.has((error as { status?: number }).status)) throw error;
           const response = await openai.responses.retrieve(id, {}, options);
           if (response.status === 'queued' || response.status === 'in_progress') {
@@ -182,7 +184,7 @@ export function createEngine(config: Config['engine']): Engine {
             conversationId,
             {
               order: 'asc',
-              // Tool calls and reasoning are items too, so a page that did not suffice is followed by a larger one.
+              // Tool calls and reasoning are items too, so each further page is larger.
               limit: Math.min(maxItems, (limit + 1) * 2 ** lists),
               ...(lastId !== undefined && { after: lastId }),
             },
@@ -207,24 +209,24 @@ export function createEngine(config: Config['engine']): Engine {
   };
 }
 
-/** The engine's own limit for a page of items. */
+/** Maximum page size of the engine's item list. */
 const maxItems = 100;
 
-/** How many pages of items one page of messages may take. */
+/** Maximum number of item pages read for one page of messages. */
 const maxItemLists = 5;
 
-/** Longest wait for a token of Entra ID. */
+/** Timeout of an Entra ID token request, in milliseconds. */
 const tokenMs = 5_000;
 
-/** Longest wait for a stream to begin. */
-const takeUpMs = 10_000;
+/** Timeout of opening a stream, in milliseconds. */
+const openStreamMs = 10_000;
 
-/** Statuses with which engines refuse to cancel a response that is not, or no longer, to be cancelled. */
+/** Status codes with which engines refuse to cancel a response that cannot be cancelled (any more). */
 const cancelRefusals: ReadonlySet<number | undefined> = new Set([400, 409]);
 
 type WireEvents = AsyncIterator<OpenAI.Responses.ResponseStreamEvent>;
 
-/** Reads a stream up to the first event that names the response. */
+/** Reads a stream up to the first event that carries the response. */
 async function firstResponse(events: WireEvents): Promise<OpenAI.Responses.Response> {
   for (;;) {
     const { done, value: event } = await events.next();
@@ -272,11 +274,11 @@ async function openClient({ baseUrl, apiKey, tokenScope }: Config['engine']): Pr
   return new Client({
     baseURL: baseUrl,
     apiKey: apiKey ?? (await entraTokens(tokenScope)),
-    // Nothing but the settings decides where requests go, and nothing of a request is logged.
+    // Ignore the client's own environment variables, and never log requests.
     organization: null,
     project: null,
     logLevel: 'off',
-    // A repeated create could start a second run, and a repeated look-up would outlast its caller.
+    // A retried create could start a second run, and a retried read would outlast its caller.
     maxRetries: 0,
     fetch: engineFetch,
   });
@@ -286,19 +288,19 @@ async function entraTokens(scope: string): Promise<() => Promise<string>> {
   const { DefaultAzureCredential, getBearerTokenProvider } = await import('@azure/identity');
   const tokens = getBearerTokenProvider(new DefaultAzureCredential(), scope);
   return async () => {
-    // The client waits for a token before it looks at any limit of its own.
-    const late = new AbortController();
+    // The client's own timeout does not cover the token request.
+    const done = new AbortController();
     try {
       return await Promise.race([
         tokens(),
-        scheduler.wait(tokenMs, { signal: late.signal }).then(() => {
+        scheduler.wait(tokenMs, { signal: done.signal }).then(() => {
           throw new Error('the token took too long');
         }),
       ]);
     } catch (error) {
       throw new CredentialUnavailable('no token for the engine', { cause: error });
     } finally {
-      late.abort();
+      done.abort();
     }
   };
 }
@@ -334,7 +336,7 @@ const toReply = ({ output }: OpenAI.Responses.Response): ReplyMessage[] =>
 
 function toCompletion({ completed_at, usage }: OpenAI.Responses.Response) {
   return {
-    // Whole seconds, so the end of that second: never before the run really ended.
+    // The engine reports whole seconds; use the end of that second so as not to predate the actual end.
     ...(completed_at && { completedAt: new Date(Math.floor(completed_at) * 1000 + 999) }),
     ...(usage && {
       usage: {
@@ -346,7 +348,7 @@ function toCompletion({ completed_at, usage }: OpenAI.Responses.Response) {
   };
 }
 
-/** Only a code passes, never a sentence. */
+/** Accepts codes only: a sentence may quote a message. */
 const toReason = (code: string | null | undefined): string =>
   code && /^[a-z0-9_]{1,64}$/i.test(code) ? code : 'unknown_error';
 
@@ -357,10 +359,10 @@ function toMessage(item: OpenAI.Conversations.ConversationItem): Message | undef
 
 type MessagePart = { readonly type: string; readonly text?: string; readonly refusal?: string };
 
-/** Parts that belong to a message; the summary of a model's reasoning, say, does not. */
+/** Content parts that are text of a message; a reasoning summary, for example, is not. */
 const textParts = new Set(['input_text', 'output_text', 'text']);
 
-/** Joins a message's parts of text and refusals, each on lines of its own. */
+/** Joins the text and refusal parts of a message with line breaks. */
 const textOf = (parts: readonly MessagePart[]): string =>
   parts
     .map(({ type, text, refusal }) => (textParts.has(type) ? text : type === 'refusal' ? refusal : ''))

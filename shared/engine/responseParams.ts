@@ -3,6 +3,7 @@ import type { Assistant, AssistantTool } from '../model/assistant.ts';
 import type { Project } from '../model/project.ts';
 import type { Run, RunInput } from '../model/run.ts';
 
+/** Everything needed to submit a run. */
 export interface RunRequest {
   readonly run: Run;
   readonly conversationId: string;
@@ -11,14 +12,14 @@ export interface RunRequest {
   readonly input: RunInput;
 }
 
-/** What the engine is asked for a run. */
+/** Returns the parameters of the response that a run creates (`POST /responses`). */
 export function toResponseParams({ run, conversationId, assistant, project, input }: RunRequest) {
   const tools = toTools(assistant.tools ?? [], project.vectorStoreIds ?? []);
   return {
     model: assistant.model,
     conversation: conversationId,
     input: [{ role: 'user', content: input.message }],
-    // A caller's instructions come last and only ever add: those of assistant and project stay in front of them.
+    // The caller's instructions are appended to those of the assistant and the project and never replace them.
     instructions: [assistant.instructions, project.instructions, input.instructions]
       .filter(Boolean)
       .join('\n\n'),
@@ -27,7 +28,7 @@ export function toResponseParams({ run, conversationId, assistant, project, inpu
     ...(assistant.topP !== undefined && { top_p: assistant.topP }),
     ...(assistant.maxOutputTokens !== undefined && { max_output_tokens: assistant.maxOutputTokens }),
     ...(assistant.reasoningEffort && { reasoning: { effort: assistant.reasoningEffort } }),
-    // As the Assistants API did by default: a thread that outgrows the model loses its beginning, not its use.
+    // The Assistants API's default: drop the oldest items once a thread exceeds the context window.
     truncation: 'auto',
     background: true,
     // Only a run created as a stream can be followed later.
@@ -44,7 +45,7 @@ function toTools(tools: readonly AssistantTool[], projectStores: readonly string
     if (tool.type === 'code_interpreter') return [{ type: tool.type, container: { type: 'auto' } }];
     if (tool.type === 'web_search') return [{ type: tool.type }];
     const stores = [...new Set([...(tool.vectorStoreIds ?? []), ...projectStores])];
-    // The engine refuses a search of nothing.
+    // The engine rejects a file search without vector stores.
     if (stores.length === 0) return [];
     const limit = tool.maxResults === undefined ? {} : { max_num_results: tool.maxResults };
     return [{ type: tool.type, vector_store_ids: stores, ...limit }];

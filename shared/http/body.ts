@@ -4,21 +4,24 @@ import { AppError, type FieldErrors, fieldError } from '../errors.ts';
 import type { RunInput } from '../model/run.ts';
 import type { ApiRequest } from './endpoint.ts';
 
-// `npm run lint:openapi` checks the schema; loading the meta-schemas for that here would slow every start by 0.1 s.
+// `npm run lint:openapi` validates the schema; loading the meta-schemas here would slow every start by 0.1 s.
 const ajv = new Ajv2020({ allErrors: true, verbose: true, meta: false, validateSchema: false });
-// Half a surrogate pair is no character, and no engine would take it.
+// Rejects lone surrogates, which no engine accepts.
 ajv.addFormat('well-formed', (text: string) => text.isWellFormed());
 
 const isRunInput = (body: unknown): body is { message: string; instructions?: string | null } =>
-  // Compiled by the first create and kept.
+  // Compiled on first use and cached.
   ajv.validate(openApi.components.schemas.CreateRunRequest, body);
 
-/** @throws {AppError} invalid_request naming every faulty field; and as {@link ApiRequest.text} does. */
+/**
+ * Parses the body of a create.
+ * @throws {AppError} invalid_request naming every invalid field; also as {@link ApiRequest.text}.
+ */
 export async function parseRunInput(request: ApiRequest): Promise<RunInput> {
   const text = await request.text();
   let body: unknown;
   try {
-    // Without a body nothing is malformed; what it lacks are its fields.
+    // An empty body is not malformed; report its missing fields instead.
     body = text === '' ? {} : JSON.parse(text);
   } catch {
     // The parser's own message quotes the body, so it is dropped.
@@ -41,7 +44,7 @@ function toFieldErrors(errors: readonly ErrorObject[]): FieldErrors {
   return fields;
 }
 
-/** The sentences of the contract's origin, ASP.NET's model validation; clients show them to people. */
+/** Returns the message of ASP.NET's model validation, which the contract follows; clients display it. */
 function toFieldError(field: string, { keyword, params, data }: ErrorObject & { data?: unknown }): string {
   if (field === '$') return 'The request body must be a JSON object.';
   switch (keyword) {

@@ -2,29 +2,28 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HttpResponseInit } from '@azure/functions';
 import type { RequestContext } from './endpoint.ts';
 
-/** One event of a `text/event-stream` (HTML, section 9.2). */
+/** An event of a `text/event-stream` (HTML, section 9.2). */
 export interface ServerSentEvent {
-  /** What a client sends as Last-Event-ID to go on after this event. */
+  /** Sent by a client as `Last-Event-ID` to resume after this event. */
   readonly id: string;
   readonly event: string;
   readonly data: unknown;
 }
 
-/** Between two comment lines that keep proxies from closing a silent connection, in milliseconds. */
+/** Interval of comment lines that keep proxies from closing an idle connection, in milliseconds. */
 const keepAliveMs = 15_000;
 
-/** Bytes that may wait for a client that does not read; beyond that its connection is closed, and it can resume. */
+/** Maximum bytes buffered for a slow client. Beyond that its connection is closed; it can resume. */
 const maxUnsentBytes = 1024 * 1024;
 
-/** From how many characters on no further event is read before the client has taken those. */
+/** Batch size, in characters, from which no further event is read until the client has received the batch. */
 const maxBatchLength = 16 * 1024;
 
 /**
- * Sends events as they come, those that are there together, and none long before the client has taken the ones before:
- * many clients that follow the same run, or catch up with it, would otherwise keep a worker busy with single events. The response ends when the events
- * do, when they fail, and when its time is up: the client reconnects and goes on after the last event it has. All work
- * for the events ends with it, or at once when the client disconnects.
- * @param open starts the events; they have to end soon after its signal aborts.
+ * Creates a response that streams events. Batches pending events and applies back-pressure, because writing single
+ * events to many followers of a run would keep a worker busy. The response ends when the events end or fail, or when its
+ * time is up; the client can then resume. When it ends, or the client disconnects, the events are stopped.
+ * @param open starts the events, which must end soon after its signal aborts.
  */
 export function eventStreamResponse(
   { signal: disconnected, outgoing }: Pick<RequestContext, 'signal' | 'outgoing'>,
@@ -34,7 +33,7 @@ export function eventStreamResponse(
   const encoder = new TextEncoder();
   const stop = new AbortController();
   const events = open(stop.signal)[Symbol.asyncIterator]();
-  /** What the client is to be sent next. */
+  /** Text to send next. */
   let batch = ': connected\n\n';
   let ended = false;
   let reading = false;
@@ -46,20 +45,20 @@ export function eventStreamResponse(
     clearTimeout(timeUp);
     clearInterval(keepAlive);
     disconnected.removeEventListener('abort', end);
-    outgoing?.off('drain', notice);
+    outgoing?.off('drain', wakeReader);
     stop.abort();
-    // Events that wait for something return only when that is over, so nobody waits for them.
+    // Not awaited: an iterator that is waiting returns only afterwards.
     events.return?.().catch(() => undefined);
-    notice();
+    wakeReader();
   };
-  const notice = () => wake();
+  const wakeReader = () => wake();
   const timeUp = setTimeout(end, maxDurationMs);
   const keepAlive = setInterval(() => {
     keepAliveDue = true;
-    notice();
+    wakeReader();
   }, keepAliveMs);
   disconnected.addEventListener('abort', end);
-  outgoing?.on('drain', notice);
+  outgoing?.on('drain', wakeReader);
   if (disconnected.aborted) end();
 
   const read = async () => {
@@ -69,24 +68,24 @@ export function eventStreamResponse(
         const { done, value } = await events.next();
         if (done) ended = true;
         else batch += `id: ${value.id}\nevent: ${value.event}\ndata: ${JSON.stringify(value.data)}\n\n`;
-        notice();
+        wakeReader();
       }
     } catch {
-      // The status is sent already; ending early is the only way left to tell.
+      // The status has been sent, so the response can only end early.
       ended = true;
     }
     reading = false;
-    notice();
+    wakeReader();
   };
 
-  /** @returns the empty text at the end. */
-  const take = async (): Promise<string> => {
+  /** Returns the next batch, or an empty string at the end. */
+  const nextBatch = async (): Promise<string> => {
     while (!stop.signal.aborted) {
       if ((outgoing?.writableLength ?? 0) > maxUnsentBytes) outgoing?.destroy();
       if (!outgoing?.writableNeedDrain) {
         if (!reading) void read();
         if (batch !== '') {
-          // Events that are there already join, and other work of the worker gets its turn.
+          // Let pending events join the batch and other work proceed.
           await nextTurn();
           if (stop.signal.aborted) break;
           const text = batch;
@@ -110,14 +109,14 @@ export function eventStreamResponse(
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const text = await take();
+        const text = await nextBatch();
         if (text !== '') return controller.enqueue(encoder.encode(text));
         end();
         controller.close();
       },
       cancel: end,
     },
-    // No batch is taken ahead of the client.
+    // Do not read ahead of the client.
     { highWaterMark: 0 },
   );
   return {

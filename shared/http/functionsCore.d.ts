@@ -1,4 +1,4 @@
-/** What this service uses of the module that the Functions worker provides at run time. */
+/** The parts used here of the module that the Functions worker provides at run time. */
 declare module '@azure/functions-core' {
   interface CoreInvocationContext {
     readonly invocationId: string;

@@ -21,8 +21,8 @@ export function parseIdempotencyKey(request: ApiRequest): string | undefined {
 
 /**
  * Reads `Last-Event-ID` (HTML, section 9.2.4).
- * @returns undefined for a stream from the start.
- * @throws {AppError} invalid_request for an id that no event has.
+ * @returns undefined to stream from the start.
+ * @throws {AppError} invalid_request for a malformed id.
  */
 export function parseLastEventId(request: ApiRequest): EventPosition | typeof lastEventId | undefined {
   const id = request.headers.get('Last-Event-ID');

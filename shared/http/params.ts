@@ -5,35 +5,35 @@ import type { RunKey } from '../model/run.ts';
 import type { ThreadKey } from '../model/thread.ts';
 import type { ApiRequest } from './endpoint.ts';
 
-/** @throws {AppError} thread_not_found for an id that no thread can have. */
+/** Validates a thread id. @throws {AppError} thread_not_found for a malformed one. */
 export function parseThreadId(value: string | undefined): string {
   if (!isThreadId(value)) throw new AppError('thread_not_found');
   return value;
 }
 
-/** @throws {AppError} run_not_found for an id that no run can have. */
+/** Validates a run id. @throws {AppError} run_not_found for a malformed one. */
 export function parseRunId(value: string | undefined): string {
   if (!isRunId(value)) throw new AppError('run_not_found');
   return value;
 }
 
-/** A request's caller and project, with the thread that it names. */
+/** The caller, project and thread of a request. */
 export interface ThreadAccess extends Access {
   readonly threadKey: ThreadKey;
 }
 
-/** The same with the run that it names. */
+/** The caller, project, thread and run of a request. */
 export interface RunAccess extends ThreadAccess {
   readonly runKey: RunKey;
 }
 
-/** Authorizes a request for the project in its path: the first step of every route. @throws as {@link authorizeProject}. */
+/** Authorizes a request for the project in its path. @throws {AppError} as {@link authorizeProject}. */
 export const authorize = (request: ApiRequest, services: AccessServices): Promise<Access> =>
   authorizeProject(services, request.headers.get('Authorization'), request.params.projectId);
 
 /**
- * Authorizes a request, then reads the id of the thread in its path.
- * @throws {AppError} as {@link authorize}; then as {@link parseThreadId}.
+ * Authorizes a request and validates the thread id in its path.
+ * @throws {AppError} as {@link authorize}, then as {@link parseThreadId}.
  */
 export async function authorizeThread(request: ApiRequest, services: AccessServices): Promise<ThreadAccess> {
   const access = await authorize(request, services);
@@ -42,8 +42,8 @@ export async function authorizeThread(request: ApiRequest, services: AccessServi
 }
 
 /**
- * Authorizes a request, then reads the ids of the thread and the run in its path.
- * @throws {AppError} as {@link authorizeThread}; then as {@link parseRunId}.
+ * Authorizes a request and validates the thread and run ids in its path.
+ * @throws {AppError} as {@link authorizeThread}, then as {@link parseRunId}.
  */
 export async function authorizeRun(request: ApiRequest, services: AccessServices): Promise<RunAccess> {
   const access = await authorizeThread(request, services);

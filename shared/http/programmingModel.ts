@@ -11,14 +11,14 @@ import {
 import { errorResponse, withCommonHeaders } from './responses.ts';
 
 /*
- * `@azure/functions` is the worker's programming model: it turns invocations into calls of our functions. Where HTTP
- * streams, it leaves a request without a response when anything throws outside a function, and keeps what it has filed
- * about it for good. The model set here wraps it through the worker's own extension point.
+ * `@azure/functions` is the worker's programming model: it turns invocations into calls of the app's functions. With HTTP
+ * streaming, an error outside a function leaves a request without a response and leaks the library's state of it. The
+ * model set here wraps the library's through the worker's extension point.
  */
 
 /**
- * Makes sure that every HTTP request of a streaming app gets a response and leaves nothing behind. Call it after the
- * functions are registered: the first registration sets the library's own model.
+ * Ensures that every HTTP request of a streaming app gets a response and leaks nothing. Must be called after the
+ * functions are registered, because the first registration sets the library's model.
  */
 export function guardProgrammingModel(): void {
   const library = core.getProgrammingModel();
@@ -33,7 +33,7 @@ export function guardProgrammingModel(): void {
   });
   observeRequests(async (request, rejection) => {
     const model = library.getInvocationModel(unclaimedContext(request));
-    // Takes the request out of the library's books; that it may be no good as a request does not matter any more.
+    // Makes the library forget the request. An error does not matter, since the request is rejected anyway.
     await model.getArguments().catch(() => undefined);
     await respond(model, request, toError(rejection));
   });
@@ -46,7 +46,7 @@ function guardInvocation(
   let request: ProxiedRequest | undefined;
   const fail = async (message: string) => {
     if (request) await respond(model, request, new AppError('internal_error'));
-    // The library's own message may quote the request, and the host logs it.
+    // The host logs this message; the library's may quote the request.
     return new Error(message);
   };
   const end = () => {
@@ -58,7 +58,7 @@ function guardInvocation(
     async getArguments() {
       request = await claimRequest(invocationId);
       if (!request) throw new Error('The request of this invocation did not arrive');
-      // A query or a body with `Headers` replaces the request's own here, and throws when they are none.
+      // A query parameter or body property `Headers` would replace the request's headers here, or throw.
       if (triggerMetadata) delete triggerMetadata['Headers'];
       try {
         return await model.getArguments();
@@ -90,7 +90,7 @@ function guardInvocation(
   };
 }
 
-/** An invocation that only the library knows of. */
+/** Returns the context of an invocation that exists only for the library. */
 const unclaimedContext = ({ invocationId }: ProxiedRequest): core.CoreInvocationContext => ({
   invocationId,
   metadata: {
@@ -109,7 +109,7 @@ const toError = (rejection: Rejection): AppError =>
     ? new AppError('unavailable')
     : fieldError('x-ms-invocation-id', 'The x-ms-invocation-id header is reserved.');
 
-/** Sends an error through the library, which then forgets the request. */
+/** Responds with an error through the library, which then forgets the request. */
 async function respond(model: core.InvocationModel, request: ProxiedRequest, error: AppError): Promise<void> {
   const { invocationId, outgoing } = request;
   const response = errorResponse(error, 'The request could not be processed', invocationId);

@@ -3,17 +3,17 @@ import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /*
- * With HTTP streaming on, the host sends each request to a small server inside the worker, and `@azure/functions` joins
- * it with its invocation. On the way it loses what a handler needs to know: that the client has disconnected, whether
- * it reads (azure-functions-nodejs-library#294), and the request's own headers where the query or a JSON body has a
- * property `Headers`. And it trusts what it receives: a request without an invocation hangs, an invocation id of `error`
- * crashes the worker. Node's diagnostics channel shows each request before the library sees it.
+ * With HTTP streaming, the host proxies each request to an HTTP server inside the worker, and `@azure/functions` matches
+ * it with its invocation. Handlers then cannot detect disconnects or back-pressure
+ * (azure-functions-nodejs-library#294), and lose the request's headers if the query or a JSON body has a property
+ * `Headers`. The library also trusts its input: a request without an invocation hangs, and the invocation id `error`
+ * crashes the worker. Node's diagnostics channel gives access to each request before the library handles it.
  */
 
-/** A request as the worker's server received it. */
+/** A request as received by the worker's HTTP server. */
 export interface ProxiedRequest {
   readonly invocationId: string;
-  /** Those that the client and the host sent. */
+  /** The headers sent by the client and the host. */
   readonly headers: Headers;
   /** Aborts when the connection closes before the response is complete. */
   readonly signal: AbortSignal;
@@ -21,23 +21,23 @@ export interface ProxiedRequest {
   readonly outgoing: ServerResponse;
 }
 
-/** Why a request is answered without an invocation. */
+/** Why a request is rejected without an invocation. */
 export type Rejection = 'invalid_invocation_id' | 'unclaimed';
 
-/** Answers a request that the library holds, and makes the library forget it. */
+/** Responds to a request that the library holds, and makes the library forget it. */
 export type Reject = (request: ProxiedRequest, rejection: Rejection) => Promise<void>;
 
 const invocationHeader = 'x-ms-invocation-id';
 
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** How long request and invocation wait for each other, in milliseconds. */
+/** How long a request and its invocation wait for each other, in milliseconds. */
 const claimTimeoutMs = 5_000;
 
-/** How long a client may take to read the rest of a response that has ended, in milliseconds. */
+/** How long a client may take to read the rest of a complete response, in milliseconds. */
 const flushTimeoutMs = 30_000;
 
-/** What has to arrive of the rest of a body that nobody reads any more: so many bytes in so many milliseconds. */
+/** Minimum rate at which the rest of a discarded body must arrive: `drainBytes` per `drainMs` milliseconds. */
 const drainBytes = 256 * 1024;
 const drainMs = 5_000;
 
@@ -48,12 +48,12 @@ interface Entry extends ProxiedRequest {
 
 const entries = new Map<string, Entry>();
 
-/** Invocations whose request has not arrived yet. */
+/** Wake-up functions of invocations whose request has not arrived yet. */
 const waiting = new Map<string, () => void>();
 
 /**
- * Observes every request of the worker's HTTP server. One whose invocation id is impossible is rejected at once, one
- * that no invocation claims after 5 s.
+ * Observes every request of the worker's HTTP server. Rejects a request with an invalid invocation id immediately, and
+ * one that no invocation claims after 5 s.
  */
 export function observeRequests(reject: Reject): void {
   subscribe('http.server.request.start', (message) => {
@@ -61,15 +61,15 @@ export function observeRequests(reject: Reject): void {
     const sent = request.headers[invocationHeader];
     const valid = typeof sent === 'string' && guid.test(sent) && !entries.has(sent);
     const invocationId = valid ? sent : randomUUID();
-    // The library files the request under this header, so an id of the client's choice never reaches it.
+    // The library stores the request under this header, so an id chosen by the client must not reach it.
     request.headers[invocationHeader] = invocationId;
     const entry = createEntry(invocationId, request, response);
     const end = (rejection: Rejection) => {
-      // First of all, so that no invocation claims it any more.
+      // First, so that no invocation can claim it.
       releaseRequest(entry);
       void reject(entry, rejection).finally(() => closeSoon(entry));
     };
-    // Not before the library has filed it: only then can it be made to forget it.
+    // Deferred until the library has stored the request, because only then can it be made to forget it.
     if (!valid) return void setImmediate(end, 'invalid_invocation_id');
     entry.unclaimed = setTimeout(end, claimTimeoutMs, 'unclaimed').unref();
     entries.set(invocationId, entry);
@@ -97,7 +97,7 @@ function createEntry(invocationId: string, incoming: IncomingMessage, outgoing: 
   };
 }
 
-/** Takes in the rest of a body: the host reads no response before it has sent all of it. A slow rest is cut off. */
+/** Discards the rest of a body, because the host reads no response before it has sent all of it; aborts a slow one. */
 function drain(incoming: IncomingMessage): void {
   incoming.resume();
   let received = incoming.socket.bytesRead;
@@ -117,7 +117,7 @@ function toHeaders({ headersDistinct }: IncomingMessage): Headers {
 }
 
 /**
- * Joins an invocation with its request.
+ * Claims the request of an invocation, waiting for it if necessary.
  * @returns undefined when the request does not arrive within 5 s, or has been rejected.
  */
 export async function claimRequest(invocationId: string): Promise<ProxiedRequest | undefined> {
@@ -136,15 +136,15 @@ export async function claimRequest(invocationId: string): Promise<ProxiedRequest
   return entry;
 }
 
-/** The claimed request of an invocation; undefined without HTTP streaming. */
+/** Returns the claimed request of an invocation; undefined without HTTP streaming. */
 export const findRequest = (invocationId: string): ProxiedRequest | undefined => entries.get(invocationId);
 
-/** Forgets a request that has its response. */
+/** Removes a request that has been responded to. */
 export function releaseRequest({ invocationId }: ProxiedRequest): void {
   entries.delete(invocationId);
 }
 
-/** Closes the connection of a client that does not read its response to the end within 30 s. */
+/** Closes the connection if the client does not read its response within 30 s. */
 export function closeSoon({ outgoing }: ProxiedRequest): void {
   if (outgoing.writableFinished || outgoing.destroyed) return;
   const timer = setTimeout(() => outgoing.destroy(), flushTimeoutMs).unref();

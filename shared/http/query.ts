@@ -4,16 +4,16 @@ import type { ApiRequest } from './endpoint.ts';
 
 const maxWaitSeconds = 60;
 
-/** How long a client wants to wait for a change. */
+/** How long a client wants to wait for a change of status. */
 export interface Wait {
-  /** 0 to 60; 0 for a response right away. */
+  /** 0 to 60; 0 for an immediate response. */
   readonly seconds: number;
-  /** Whether it was asked for with `Prefer`, whose response says that the preference was applied. */
+  /** Whether the `Prefer` header requested it; the response then confirms with `Preference-Applied`. */
   readonly preferred: boolean;
 }
 
 /**
- * Reads `?wait=` or the header `Prefer: wait=` (RFC 7240, section 4.3); without either the client does not wait.
+ * Reads `?wait=` or the header `Prefer: wait=` (RFC 7240, section 4.3); 0 s by default.
  * @throws {AppError} invalid_request for anything but whole seconds from 0 to 60.
  */
 export function parseWaitSeconds(request: ApiRequest): Wait {
@@ -27,7 +27,7 @@ export function parseWaitSeconds(request: ApiRequest): Wait {
   return { seconds, preferred: requested === null && seconds > 0 };
 }
 
-/** @throws {AppError} invalid_request for a `limit` that is not a whole number from 1 to 100. */
+/** Reads `?limit=`, 50 by default. @throws {AppError} invalid_request for anything but a whole number from 1 to 100. */
 export function parseLimit(request: ApiRequest): number {
   const value = request.query.get('limit') ?? '50';
   const limit = Number(value);
@@ -46,7 +46,7 @@ const statuses: readonly string[] = [
   'cancelled',
 ] satisfies RunStatus[];
 
-/** @throws {AppError} invalid_request for a `status` that no run can have. */
+/** Reads `?status=`. @throws {AppError} invalid_request for an unknown status. */
 export function parseStatus(request: ApiRequest): RunStatus | undefined {
   const status = request.query.get('status') ?? undefined;
   if (status !== undefined && !statuses.includes(status)) {
@@ -56,8 +56,8 @@ export function parseStatus(request: ApiRequest): RunStatus | undefined {
 }
 
 /**
- * The id that a page starts behind.
- * @throws {AppError} invalid_request for an `after` that cannot be such an id.
+ * Reads `?after=`, the id after which a page starts.
+ * @throws {AppError} invalid_request for a malformed id.
  */
 export function parseAfter(
   request: ApiRequest,

@@ -1,18 +1,18 @@
 import { IncomingMessage } from 'node:http';
 import { AppError, fieldError } from '../errors.ts';
 
-/** Largest request body, in bytes. `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` has to be larger, or the host answers first. */
+/** Maximum size of a request body, in bytes. `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` must be larger, or the host rejects it. */
 export const maxBodyBytes = 2 * 1024 * 1024;
 
 /** How long a body may take to arrive, in milliseconds. */
 const bodyTimeoutMs = 15_000;
 
 /**
- * Reads a request body as UTF-8 text, counting its bytes as they arrive.
- * @param body the request itself where HTTP streams: cancelling it as a web stream would close the connection, and the
- * response with it.
+ * Reads a request body as UTF-8 text, enforcing the size limit while it arrives.
+ * @param body the Node request with HTTP streaming, because cancelling its web stream would close the connection before
+ * the response is sent.
  * @param contentLength value of the `Content-Length` header.
- * @throws {AppError} payload_too_large beyond 2 MiB, request_timeout after 15 s, invalid_request when the body breaks off.
+ * @throws {AppError} payload_too_large beyond 2 MiB, request_timeout after 15 s, invalid_request when the body is incomplete.
  */
 export async function readBody(
   body: IncomingMessage | AsyncIterable<unknown> | null | undefined,
@@ -28,15 +28,15 @@ function readIncoming(incoming: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const settle = (settleWith: () => void) => {
+    const finish = (complete: () => void) => {
       clearTimeout(timer);
-      incoming.off('data', add).off('end', end).off('error', breakOff).off('close', breakOff);
-      settleWith();
+      incoming.off('data', add).off('end', end).off('error', failIncomplete).off('close', failIncomplete);
+      complete();
     };
     const fail = (error: AppError) =>
-      settle(() => {
+      finish(() => {
         chunks.length = 0;
-        // Lets the rest pass unread; without a listener it would wait in the connection.
+        // Discard the rest; without a listener it would stall the connection.
         incoming.resume();
         reject(error);
       });
@@ -45,15 +45,15 @@ function readIncoming(incoming: IncomingMessage): Promise<Buffer> {
       if (size > maxBodyBytes) fail(new AppError('payload_too_large'));
       else chunks.push(chunk);
     };
-    const end = () => settle(() => resolve(Buffer.concat(chunks)));
-    const breakOff = () => fail(fieldError('$', 'The request body ended before it was complete.'));
+    const end = () => finish(() => resolve(Buffer.concat(chunks)));
+    const failIncomplete = () => fail(fieldError('$', 'The request body ended before it was complete.'));
     const timer = setTimeout(() => fail(new AppError('request_timeout')), bodyTimeoutMs);
-    if (incoming.destroyed) breakOff();
-    else incoming.on('data', add).on('end', end).on('error', breakOff).on('close', breakOff);
+    if (incoming.destroyed) failIncomplete();
+    else incoming.on('data', add).on('end', end).on('error', failIncomplete).on('close', failIncomplete);
   });
 }
 
-/** Without HTTP streaming the host has read the body already. */
+/** Reads a body that the host has buffered, without HTTP streaming. */
 async function readWhole(body: AsyncIterable<unknown>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -33,13 +33,14 @@ const messages: Readonly<Partial<Record<ErrorCode, string>>> = {
   rate_limited: 'Too many requests',
 };
 
-/** Seconds a client is asked to wait where nothing better is known. */
+/** Default `Retry-After` by error code, in seconds. */
 const defaultRetryAfterSeconds: Readonly<Partial<Record<ErrorCode, number>>> = {
   thread_busy: 2,
   rate_limited: 5,
   unavailable: 5,
 };
 
+/** Creates a JSON response. */
 export function jsonResponse(
   status: number,
   body: unknown,
@@ -52,7 +53,7 @@ export function jsonResponse(
   };
 }
 
-/** Response headers that scripts of other origins may read (Fetch standard, section 3.3.5). */
+/** Response headers readable by cross-origin scripts (Fetch standard, section 3.3.5). */
 const exposedHeaders = [
   'Location',
   'ETag',
@@ -62,7 +63,7 @@ const exposedHeaders = [
   'Preference-Applied',
 ].join(', ');
 
-/** Adds the headers that every response has. */
+/** Adds the headers common to all responses. */
 export const withCommonHeaders = (response: HttpResponseInit, requestId: string): HttpResponseInit => ({
   ...response,
   headers: {
@@ -73,9 +74,9 @@ export const withCommonHeaders = (response: HttpResponseInit, requestId: string)
 });
 
 /**
- * The one mapping from errors to answers. Anything but an `AppError` is a fault of ours and answers 500.
- * @param failure the route's sentence for 500 and 503.
- * @param requestId the only detail a client is given of those.
+ * Maps an error to a response. Anything but an `AppError` is a bug and becomes a 500.
+ * @param failure the route's message for 500 and 503.
+ * @param requestId the only detail included in 500 and 503.
  */
 export function errorResponse(error: unknown, failure: string, requestId: string) {
   const { code, options } = error instanceof AppError ? error : new AppError('internal_error');

@@ -1,6 +1,6 @@
 import type { Run, RunErrorCode, RunInput, RunKey, RunStatus, Usage } from '../model/run.ts';
 
-/** A run as the contract shows it. */
+/** A run in a response body. */
 export interface RunBody {
   runId: string;
   threadId: string;
@@ -18,7 +18,7 @@ export interface RunBody {
   expiresAt?: string;
 }
 
-/** The answer to a create: the run as it was created, whatever has become of it since. */
+/** Returns the response body of a create: the run as it was created, regardless of its current state. */
 export function toCreatedBody(run: Run, input: RunInput): RunBody {
   return {
     runId: run.runId,
@@ -34,7 +34,7 @@ export function toCreatedBody(run: Run, input: RunInput): RunBody {
   };
 }
 
-/** The answer to a get. */
+/** Returns a run for a response body. */
 export function toRunBody(run: Run): RunBody {
   return {
     runId: run.runId,
@@ -54,6 +54,6 @@ export function toRunBody(run: Run): RunBody {
   };
 }
 
-/** Below `/api`; ids are letters, digits, `_` and `-`, so nothing needs escaping. */
+/** Returns the path of a run. Ids consist of letters, digits, `_` and `-`, so no escaping is needed. */
 export const runLocation = ({ projectId, threadId, runId }: RunKey): string =>
   `/api/projects/${projectId}/threads/${threadId}/runs/${runId}`;

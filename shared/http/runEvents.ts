@@ -6,21 +6,21 @@ import type { RunServices } from '../runs/runServices.ts';
 import type { ServerSentEvent } from './eventStream.ts';
 import { toRunBody } from './runBody.ts';
 
-/** The id of a run's last event; whoever has seen it has seen everything. */
+/** The id of a run's last event. A client that has it has all events. */
 export const lastEventId = 'end';
 
 /**
- * How much of a run's events a client has. The sequence alone does not tell: where the engine's stream cannot be read,
- * the text comes in one piece, without the numbers of its events.
+ * A client's position in the events of a run. The sequence number alone is not enough: if the engine's stream cannot be
+ * read, polling delivers text without sequence numbers.
  */
 export interface EventPosition {
-  /** The engine's number of the last event. */
+  /** The engine's sequence number of the last event. */
   readonly sequence: number;
-  /** How many characters of text came with all events so far. */
+  /** Number of characters of text in all events so far. */
   readonly characters: number;
 }
 
-/** Parses the id of any event but the last. @returns undefined for an id that no event has. */
+/** Parses the id of any event but the last. @returns undefined for a malformed id. */
 export function parseEventId(id: string): EventPosition | undefined {
   const [, sequence, characters = '0'] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(id) ?? [];
   return sequence === undefined ? undefined : { sequence: Number(sequence), characters: Number(characters) };
@@ -30,12 +30,12 @@ const toEventId = ({ sequence, characters }: EventPosition): string =>
   characters === 0 ? String(sequence) : `${sequence}-${characters}`;
 
 /**
- * Gives a run's events as they happen: `run` with the run at first and on every change of its status, `message.delta`
- * (or `commentary.delta`) for every piece of the reply, and the finished run at last. Without `after`, a run that has
- * finished already gives its end alone.
- * @param after what the client has already: nothing of it is repeated, and nothing after it is left out as long as the
- * engine keeps it.
- * @param signal ends the events.
+ * Yields the events of a run: `run` at the start and whenever its status changes, `message.delta` (or
+ * `commentary.delta`) for every piece of text, and a last `run` when it has ended. For a run that has already ended,
+ * yields only that last event unless `after` is given.
+ * @param after position to resume from: earlier events are not repeated, and later ones are not skipped as long as the
+ * engine keeps them.
+ * @param signal stops the events.
  */
 export async function* runEvents(
   services: RunServices,
@@ -57,18 +57,18 @@ export async function* runEvents(
   }
   const subscription = services.liveRuns.feeds.subscribe(stored);
   try {
-    /** Characters of all entries so far; every feed of a run has the same text, in pieces of its own. */
-    let fed = 0;
+    /** Characters of text in all entries so far. Feeds of a run have the same text, but may split it differently. */
+    let entryCharacters = 0;
     for (let next = 0; !signal.aborted; ) {
       const entry = subscription.entries[next];
       if (entry) {
         next++;
         if (entry.type === 'delta') {
-          const text = entry.text.slice(Math.max(0, characters - fed));
-          fed += entry.text.length;
+          const text = entry.text.slice(Math.max(0, characters - entryCharacters));
+          entryCharacters += entry.text.length;
           if (text === '') continue;
           sequence = Math.max(sequence, entry.sequence);
-          characters = fed;
+          characters = entryCharacters;
           yield toDeltaEvent(toEventId({ sequence, characters }), entry, text);
         } else if (after === undefined || entry.sequence > after.sequence) {
           sequence = Math.max(sequence, entry.sequence);

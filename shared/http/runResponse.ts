@@ -4,13 +4,13 @@ import { conditionalResponse } from './conditional.ts';
 import type { ApiRequest } from './endpoint.ts';
 import { toRunBody } from './runBody.ts';
 
-/** Seconds between two looks of a polling client, as the contract recommends. */
+/** Recommended polling interval of clients, in seconds. */
 const pollSeconds = 2;
 
-/** A recorded end is final; the limit is for a run whose thread is deleted. */
+/** How long a client may cache a terminal run, in seconds. Limited because its thread may be deleted. */
 const finishedMaxAgeSeconds = 300;
 
-/** The answer of a get, which a client may keep once the run has finished. */
+/** Returns the response to a read of a run, cacheable once the run is terminal. */
 export function runResponse(request: ApiRequest, run: Run, headers: Record<string, string> = {}) {
   return conditionalResponse(request, toRunBody(run), {
     ...headers,

@@ -1,12 +1,12 @@
 import type { NewThread, ThreadKey } from '../model/thread.ts';
 
-/** The part of a thread that the contract shows in every answer. */
+/** Returns the properties of a thread that all response bodies have. */
 export const toThreadBody = ({ threadId, projectId, createdAt }: NewThread) => ({
   threadId,
   projectId,
   createdAt: createdAt.toISOString(),
 });
 
-/** Below `/api`; ids are letters, digits, `_` and `-`, so nothing needs escaping. */
+/** Returns the path of a thread. Ids consist of letters, digits, `_` and `-`, so no escaping is needed. */
 export const threadLocation = ({ projectId, threadId }: ThreadKey) =>
   `/api/projects/${projectId}/threads/${threadId}`;

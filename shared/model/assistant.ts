@@ -1,3 +1,4 @@
+/** A tool of an assistant. */
 export type AssistantTool =
   | {
       readonly type: 'file_search';
@@ -7,7 +8,7 @@ export type AssistantTool =
   | { readonly type: 'code_interpreter' }
   | { readonly type: 'web_search' };
 
-/** An assistant as `assistant.schema.json` describes it. */
+/** An assistant, as described by `assistant.schema.json`. */
 export interface Assistant {
   readonly id: string;
   readonly name: string;

@@ -1,8 +1,8 @@
 import { isRunId, isThreadId } from './ids.ts';
 
 /**
- * A message that outlives the request and the worker that sent it: a run is looked after until it has ended, a deletion
- * until it is done. Ids and a counter only; the queue holds nothing of what people wrote.
+ * A queue message that makes sure a run ends or a deletion completes, even if no client returns or the worker stops.
+ * Contains ids and a counter only, no user content.
  */
 export type FollowUp = RunFollowUp | DeletionFollowUp;
 
@@ -11,7 +11,7 @@ export interface RunFollowUp {
   readonly projectId: string;
   readonly threadId: string;
   readonly runId: string;
-  /** Follow-ups of the same run before this one. */
+  /** Number of earlier follow-ups of the run. */
   readonly attempt: number;
 }
 
@@ -19,11 +19,11 @@ export interface DeletionFollowUp {
   readonly kind: 'deletion';
   readonly projectId: string;
   readonly threadId: string;
-  /** Follow-ups of the same deletion before this one. */
+  /** Number of earlier follow-ups of the deletion. */
   readonly attempt: number;
 }
 
-/** Reads a message's content; undefined when it is not a follow-up. */
+/** Parses the content of a queue message. @returns undefined when it is not a follow-up. */
 export function parseFollowUp(content: unknown): FollowUp | undefined {
   if (typeof content !== 'object' || content === null) return undefined;
   const { kind, projectId, threadId, runId, attempt } = content as Partial<Record<string, unknown>>;

@@ -1,22 +1,22 @@
 import { randomBytes } from 'node:crypto';
 
-/** Base 36 digits of a date's milliseconds until the year 5188; a fixed width keeps their order as text. */
+/** Number of base-36 digits of a time in milliseconds, enough until the year 5188. A fixed width keeps the order. */
 const timeDigits = 9;
 const timeLimit = 36 ** timeDigits;
 
-/** A date as text of nine characters that sorts newest first. */
+/** Encodes a date as nine characters that sort newest first. */
 export const countDown = (date: Date): string =>
   (timeLimit - 1 - date.getTime()).toString(36).padStart(timeDigits, '0');
 
 /**
- * A new id of letters and digits: the time counted down, then 96 random bits.
- * Counting down makes the store's own order (ascending keys) newest first.
+ * Creates an id: a prefix, the inverted time and 96 random bits. Inverting the time makes the store's ascending key order
+ * newest first.
  */
 export function newId<Prefix extends 'thread' | 'run'>(prefix: Prefix, now: Date): string {
   return `${prefix}_${countDown(now)}${randomBytes(12).toString('hex')}`;
 }
 
-/** The counted-down time in an id that {@link newId} made; undefined for an id from elsewhere. */
+/** Returns the inverted time in an id created by {@link newId}; undefined for an imported id. */
 export const timePart = (id: string): string | undefined =>
   /^(?:thread|run)_([0-9a-z]{9})[0-9a-f]{24}$/.exec(id)?.[1];
 

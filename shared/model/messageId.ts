@@ -1,16 +1,16 @@
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 
 /*
- * Ids of the engine never leave the service, yet a message id has to lead back to the engine's item without a table
- * of its own. So it is the item's id, encrypted deterministically and authenticated (the SIV construction of RFC 5297,
- * from HMAC and AES-CTR) with keys derived from the conversation's id, which nobody outside knows. An id of another
- * thread, or an invented one, does not decrypt.
+ * The engine's ids never leave the service, but a message id must map to the engine's item without a lookup table. A
+ * message id is therefore the item id under deterministic authenticated encryption (the SIV construction of RFC 5297,
+ * with HMAC and AES-CTR). The keys are derived from the conversation id, which is never exposed. An id of another thread,
+ * or a made-up one, does not decrypt.
  */
 
 const prefix = 'msg_';
 const ivBytes = 16;
 
-/** The message id that clients see for an engine's item. The same item has always the same. */
+/** Encrypts an item id of the engine as a message id. Deterministic. */
 export function sealMessageId(conversationId: string, itemId: string): string {
   const keys = deriveKeys(conversationId);
   const iv = syntheticIv(keys.mac, itemId);
@@ -18,7 +18,7 @@ export function sealMessageId(conversationId: string, itemId: string): string {
   return prefix + Buffer.concat([iv, cipher.update(itemId, 'utf8'), cipher.final()]).toString('base64url');
 }
 
-/** The engine's item behind a message id; undefined when it is not one of this conversation. */
+/** Decrypts a message id. @returns the engine's item id; undefined for an id not of this conversation. */
 export function openMessageId(conversationId: string, messageId: string): string | undefined {
   if (!messageId.startsWith(prefix)) return undefined;
   const bytes = Buffer.from(messageId.slice(prefix.length), 'base64url');

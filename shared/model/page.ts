@@ -1,13 +1,15 @@
+/** Parameters of a page. */
 export interface PageRequest {
   readonly limit: number;
-  /** The id that the page starts behind. */
+  /** Cursor: the id after which the page starts. */
   readonly after: string | undefined;
 }
 
+/** A page of a list. */
 export interface Page<T> {
-  /** As many as asked for, or fewer when the search stopped at its bound; `hasMore` is true then. */
+  /** May be fewer than the limit even if `hasMore` is true, because a search is bounded. */
   readonly items: readonly T[];
   readonly hasMore: boolean;
-  /** What the next page starts behind; that need not be one of the items. */
+  /** Cursor of the next page; not necessarily the id of an item. */
   readonly lastId: string | undefined;
 }

@@ -1,16 +1,16 @@
 import schema from './project.schema.json' with { type: 'json' };
 
-/** What a project's record says; `project.schema.json` describes it. */
+/** A project record, as described by `project.schema.json`. */
 export interface Project {
   readonly projectId: string;
   readonly name: string;
   readonly assistantId: string;
-  /** `sub` or `oid` of those who may use the project. */
+  /** `sub` or `oid` of callers with access to the project. */
   readonly members: readonly string[];
   readonly groups: readonly string[];
   /** Added after the assistant's own instructions. */
   readonly instructions?: string;
-  /** Searched besides the assistant's own. */
+  /** Searched in addition to the assistant's own. */
   readonly vectorStoreIds?: readonly string[];
 }
 
@@ -21,6 +21,6 @@ export const isProjectId = (value: string | undefined): value is string =>
 
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** The one spelling of a project id: GUIDs compare without regard to case, all other ids with it. */
+/** Returns the normal form of a project id: GUIDs are case-insensitive, other ids case-sensitive. */
 export const normalProjectId = (projectId: string): string =>
   guid.test(projectId) ? projectId.toLowerCase() : projectId;

@@ -1,63 +1,64 @@
 import type { ThreadKey } from './thread.ts';
 
-/** How a run stands; the last four are ends. */
+/** Status of a run; the last four are terminal. */
 export type RunStatus = 'queued' | 'in_progress' | 'completed' | 'failed' | 'expired' | 'cancelled';
 
-/** Why a run did not complete, in words that stay the same whatever the engine; clients may compare them. */
+/** Why a run did not complete. Stable and independent of the engine. */
 export type RunErrorCode =
-  /** The prompt or the reply was stopped by a content filter. */
+  /** A content filter blocked the prompt or the reply. */
   | 'content_filter'
-  /** The thread no longer fits into the model's context. */
+  /** The thread exceeds the model's context window. */
   | 'context_length_exceeded'
   /** The engine refused the message or the instructions for another reason. */
   | 'invalid_prompt'
-  /** The reply was cut off at the assistant's limit. */
+  /** The reply was cut off at the assistant's output limit. */
   | 'max_output_tokens'
-  /** The engine's limit or quota was reached. */
+  /** The engine's rate limit or quota was exceeded. */
   | 'rate_limited'
-  /** The engine failed while it worked on the run. */
+  /** The engine failed during the run. */
   | 'engine_error'
-  /** The engine did not accept the run, and nothing of it was started. */
+  /** The engine did not accept the run, so it was not started. */
   | 'engine_rejected'
-  /** Nobody can tell what became of the run; the thread may hold the reply. */
+  /** The outcome of the run is unknown; the thread may contain the reply. */
   | 'outcome_unknown'
-  /** The run was still unfinished at its `expiresAt`. */
+  /** The run was still active at its `expiresAt`. */
   | 'timed_out'
   | 'cancelled';
 
+/** Token usage of a run. */
 export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly totalTokens: number;
 }
 
-/** What names a run. */
+/** Identifies a run. */
 export interface RunKey extends ThreadKey {
   readonly runId: string;
 }
 
-/** A run as the service keeps it: nothing of what people wrote. */
+/** A run as stored: without user content. */
 export interface Run extends RunKey {
   readonly assistantId: string;
   readonly status: RunStatus;
   readonly createdAt: Date;
-  /** The first moment the service knows the run was being worked on. */
+  /** When the service first saw the run in progress. */
   readonly startedAt?: Date;
-  /** Set for every end. */
+  /** Set for every terminal run. */
   readonly completedAt?: Date;
   readonly expiresAt: Date;
-  /** Why it failed, expired or was cancelled; a sentence of ours, never the engine's. */
+  /** Why the run failed, expired or was cancelled. Never the engine's own message. */
   readonly errorMessage?: string;
-  /** The same for programs; set together with `errorMessage`. */
+  /** Set together with `errorMessage`. */
   readonly errorCode?: RunErrorCode;
   readonly usage?: Usage;
-  /** The engine's id; absent until the engine has accepted the run. Never leaves the service. */
+  /** The engine's id; undefined until the engine has accepted the run. Never leaves the service. */
   readonly responseId?: string;
   /** When the engine accepted the run. */
   readonly submittedAt?: Date;
 }
 
-/** What a client posted, which only the answer to that very request repeats. */
+/** Input of a run. Never stored; only the response to its create repeats it. */
 export interface RunInput {
   readonly message: string;
   readonly instructions: string | null;

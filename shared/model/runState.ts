@@ -1,10 +1,10 @@
 import type { Run, RunErrorCode, RunStatus, Usage } from './run.ts';
 
-/** A message of a reply as the engine has it when the run has ended. */
+/** A message of the reply, when the run has ended. */
 export interface ReplyMessage {
-  /** The engine's id of the message. */
+  /** The engine's id. */
   readonly itemId: string;
-  /** Said on the way to the reply, not part of it. */
+  /** Whether the message is commentary on the work in progress, not part of the reply. */
   readonly commentary: boolean;
   readonly text: string;
 }
@@ -21,21 +21,21 @@ export type EngineRunState =
   | {
       readonly status: 'failed';
       readonly errorCode: RunErrorCode;
-      /** The engine's own code. */
+      /** The engine's error code. */
       readonly reason: string;
       readonly reply?: readonly ReplyMessage[];
     }
   | { readonly status: 'cancelled' }
-  /** The engine knows no such run, not yet or no longer. */
+  /** The engine does not know the run, either not yet or no longer. */
   | { readonly status: 'absent' };
 
 const outcomeUnknown = 'its outcome is unknown, and the thread may hold the answer';
 
-/** Longest time between a run's record and the engine's answer; twice what a request may last. */
-const handOverMs = 60_000;
+/** Maximum time between a run's creation and its acceptance, in milliseconds; twice the time limit of a request. */
+const submissionMs = 60_000;
 
 /**
- * How long after its submission a run may be invisible in the engine, in milliseconds. Azure has answered 404 for up to
+ * How long after its submission a run may be invisible in the engine, in milliseconds. Azure has returned 404 for up to
  * 33 seconds (dotnet/extensions#7704).
  */
 const invisibleMs = 60_000;
@@ -45,17 +45,17 @@ const terminalStatuses: ReadonlySet<RunStatus> = new Set(['completed', 'failed',
 export const isTerminal = (run: Run): boolean => terminalStatuses.has(run.status);
 
 /**
- * When an unfinished run is given up. One that the engine never accepted (its request died half-way)
- * need not hold the thread for the whole of its time.
+ * Returns when an active run expires. A run that the engine has not accepted, because its request was interrupted,
+ * expires early, so that it does not lock the thread until `expiresAt`.
  */
 export function runDeadline(run: Run): Date {
-  const handOver = run.createdAt.getTime() + handOverMs;
-  return run.responseId === undefined && handOver < run.expiresAt.getTime()
-    ? new Date(handOver)
+  const submissionDeadline = run.createdAt.getTime() + submissionMs;
+  return run.responseId === undefined && submissionDeadline < run.expiresAt.getTime()
+    ? new Date(submissionDeadline)
     : run.expiresAt;
 }
 
-/** Returns the run after the engine's state is applied; the same object when nothing changed. A recorded end is final. */
+/** Applies a state of the engine to a run. Returns the same object when nothing changes. A recorded end is final. */
 export function applyEngineState(run: Run, state: EngineRunState, now: Date): Run {
   if (isTerminal(run)) return run;
   switch (state.status) {
@@ -90,13 +90,13 @@ export function applyEngineState(run: Run, state: EngineRunState, now: Date): Ru
   }
 }
 
-/** Whether a run that the engine does not find is gone, and not just not visible yet. */
+/** Returns whether a run unknown to the engine is lost, rather than not visible yet. */
 function isLost(run: Run, now: Date): boolean {
   const submittedAt = run.submittedAt ?? run.createdAt;
   return now >= run.expiresAt || now.getTime() - submittedAt.getTime() >= invisibleMs;
 }
 
-/** The run given up at its deadline. @param stopped whether the engine confirmed that it no longer works on it. */
+/** Expires a run. @param stopped whether the engine confirmed that it cancelled the run. */
 export function expire(run: Run, now: Date, stopped: boolean): Run {
   const submitted = run.responseId !== undefined;
   const known = submitted ? 'The run took too long' : 'The assistant never confirmed the run';
@@ -109,7 +109,7 @@ export function expire(run: Run, now: Date, stopped: boolean): Run {
   );
 }
 
-/** A run that the engine certainly did not accept. */
+/** Fails a run that the engine certainly did not accept. */
 export const failRejected = (run: Run, now: Date, errorCode: RunErrorCode = 'engine_rejected'): Run =>
   end(
     run,
@@ -121,7 +121,7 @@ export const failRejected = (run: Run, now: Date, errorCode: RunErrorCode = 'eng
       : `The assistant did not accept the run: ${errorCode}.`,
   );
 
-/** A run that the engine may have accepted: it could not be asked again without risking a second one. */
+/** Fails a run that the engine may have accepted. A retry could start a second one. */
 export const failOutcomeUnknown = (run: Run, now: Date): Run =>
   end(run, 'failed', now, 'outcome_unknown', `The assistant did not answer in time: ${outcomeUnknown}.`);
 
@@ -131,8 +131,8 @@ function end(run: Run, status: RunStatus, now: Date, errorCode: RunErrorCode, er
 }
 
 function complete(run: Run, state: EngineRunState & { status: 'completed' }, now: Date): Run {
-  const said = state.completedAt && state.completedAt < now ? state.completedAt : now;
-  const completedAt = latest(said, run.createdAt, run.startedAt);
+  const reported = state.completedAt && state.completedAt < now ? state.completedAt : now;
+  const completedAt = latest(reported, run.createdAt, run.startedAt);
   return {
     ...run,
     status: 'completed',
@@ -142,6 +142,6 @@ function complete(run: Run, state: EngineRunState & { status: 'completed' }, now
   };
 }
 
-/** Keeps created ≤ started ≤ completed whatever the clocks of engine and service say. */
+/** Returns the latest date. Keeps created ≤ started ≤ completed despite clock skew between engine and service. */
 const latest = (...dates: readonly (Date | undefined)[]): Date =>
   new Date(Math.max(...dates.map((date) => date?.getTime() ?? 0)));

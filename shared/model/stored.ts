@@ -1,4 +1,4 @@
-/** Something read from or written to the store, with the version it had then. */
+/** A stored value with its version. */
 export interface Stored<T> {
   readonly value: T;
   readonly etag: string;

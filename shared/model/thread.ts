@@ -1,26 +1,26 @@
-/** What names a thread. */
+/** Identifies a thread. */
 export interface ThreadKey {
   readonly projectId: string;
   readonly threadId: string;
 }
 
-/** What is known of a thread before the engine has a conversation for it, and all that a list shows. */
+/** A thread before the engine has a conversation for it; also an item of a list. */
 export interface NewThread extends ThreadKey {
   readonly createdAt: Date;
 }
 
-/** A conversation of a project; its messages are the engine's, the rest is ours. */
+/** A thread. The engine stores its messages, the service everything else. */
 export interface Thread extends NewThread {
-  /** The one unfinished run, if any. */
+  /** The active run, if any. */
   readonly activeRunId?: string;
-  /** The engine's id of it. Never leaves the service. */
+  /** The engine's id of the conversation. Never leaves the service. */
   readonly conversationId: string;
 }
 
-/** A message as the contract shows it. */
+/** A message of a thread. */
 export interface Message {
   readonly messageId: string;
   readonly role: 'user' | 'assistant';
-  /** Plain text; parts that are no text are left out. */
+  /** Plain text. Parts other than text are omitted. */
   readonly content: string;
 }

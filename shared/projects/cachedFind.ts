@@ -2,13 +2,13 @@ import { createCache } from '../cache.ts';
 import type { Project } from '../model/project.ts';
 import type { ProjectStore } from '../storage/projectStore.ts';
 
-/** How long a worker may act on a project's former record, an absent one included. */
+/** How long a project record, or its absence, is cached, in milliseconds. */
 const cacheMs = 30_000;
 
-/** Bounds the memory that callers with invented project ids can take. */
+/** Maximum number of cached projects. Limits the memory that requests with made-up ids can use. */
 const cacheLimit = 1_000;
 
-/** `find` with a memory of 30 s; callers that ask at the same time share one look-up, and a failed one is forgotten. */
+/** Caches the results of `find` for 30 s. Concurrent calls share one lookup; failures are not cached. */
 export function cachedFind(find: ProjectStore['find']): ProjectStore['find'] {
   const cache = createCache<Promise<Project | undefined>>(cacheLimit);
   return (projectId) => {

@@ -3,9 +3,9 @@ import schema from '../model/project.schema.json' with { type: 'json' };
 import { normalProjectId, type Project } from '../model/project.ts';
 
 /**
- * Checks an array of project records against the schema, and their assistants against those configured.
- * @returns the projects with their ids in normal form.
- * @throws {Error} listing every issue with its place.
+ * Validates an array of project records against the schema and the configured assistants.
+ * @returns the projects, with their ids in normal form.
+ * @throws {Error} listing every issue with its location.
  */
 export function parseProjects(value: unknown, assistants: ReadonlyMap<string, unknown>): Project[] {
   const check = new Ajv2020({

@@ -5,36 +5,40 @@ import type { Stored } from '../model/stored.ts';
 import { saveRun } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
 
+/** Timeout of the engine's cancellation, in milliseconds. */
 const cancelMs = 10_000;
 
-/** Others may write the run meanwhile: the request that hands it over, and those who watch it. */
+/** Maximum attempts. Requests that submit or read the run may change it concurrently. */
 const maxTries = 5;
 
 /**
- * Cancels an unfinished run in the engine and records it; its thread is free then.
- * A run that is just being submitted is recorded first, and stopped by the request that submits it.
- * @throws {AppError} run_finished when it ended before; rate_limited, unavailable or internal_error when the engine
- * or the store cannot tell, and the run is untouched then.
+ * Cancels an active run in the engine, records the cancellation and frees the thread. A run that is still being
+ * submitted is recorded as cancelled first; the request that submits it then cancels it in the engine.
+ * @throws {AppError} run_finished when the run has ended already; rate_limited, unavailable or internal_error when the
+ * engine or the store fails, and the run is then unchanged.
  */
 export async function cancel(services: RunServices, stored: Stored<Run>): Promise<Run> {
   let current = stored;
   for (let tries = 0; tries < maxTries; tries++) {
     const { responseId } = current.value;
     if (isTerminal(current.value)) throw new AppError('run_finished');
-    const state = await stop(services, responseId);
-    // A run that was accepted in the meantime has to be stopped in the engine first.
+    const state = await cancelInEngine(services, responseId);
+    // If the run was accepted in the meantime, it must be cancelled in the engine first.
     const change = (run: Run) =>
       run.responseId === responseId ? applyEngineState(run, state, new Date()) : run;
     current = await saveRun(services, current, change);
     if (current.value.status === 'cancelled') return current.value;
-    // The engine does not show the run yet, so it cannot be told to stop.
+    // The engine does not know the run yet, so it cannot cancel it.
     if (state.status === 'absent' && !isTerminal(current.value)) throw new AppError('unavailable');
   }
   throw new AppError('unavailable');
 }
 
-/** The state in the engine after it was told to stop. It may take a moment; that it has agreed is recorded as the end. */
-async function stop(
+/**
+ * Cancels a run in the engine and returns its state. A cancellation that the engine accepted but has not completed
+ * counts as done.
+ */
+async function cancelInEngine(
   { engine, deadline }: RunServices,
   responseId: string | undefined,
 ): Promise<EngineRunState> {

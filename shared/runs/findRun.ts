@@ -4,7 +4,7 @@ import type { Stored } from '../model/stored.ts';
 import type { RunServices } from './runServices.ts';
 
 /**
- * A run as it is recorded.
+ * Reads a run from the store, without asking the engine.
  * @throws {AppError} run_not_found, or thread_not_found when the thread is absent as well.
  */
 export async function findRun(services: RunServices, runKey: RunKey): Promise<Stored<Run>> {

@@ -3,16 +3,16 @@ import type { FollowUp } from '../model/followUp.ts';
 import type { Run } from '../model/run.ts';
 import type { RunServices } from './runServices.ts';
 
-/** Delay of the first follow-up; each further one waits twice as long as the one before. */
+/** Delay of the first follow-up; it doubles with every attempt. */
 const firstDelaySeconds = 30;
 
-/** Longest delay between two follow-ups. */
+/** Maximum delay between two follow-ups, in seconds. */
 const longestDelaySeconds = { run: 600, deletion: 3_600 } as const;
 
-/** How long a request that has done its work waits for its follow-up to be sent, in milliseconds. */
+/** Maximum time a finished request waits for its follow-up to be sent, in milliseconds. */
 export const followUpWaitMs = 200;
 
-/** The first follow-up of a run. */
+/** Returns the first follow-up of a run. */
 export const toFollowUp = ({ projectId, threadId, runId }: Run): FollowUp => ({
   kind: 'run',
   projectId,
@@ -22,11 +22,10 @@ export const toFollowUp = ({ projectId, threadId, runId }: Run): FollowUp => ({
 });
 
 /**
- * Sends a follow-up with the delay that its attempt calls for. Never throws: whoever is served now does not fail
- * because of what is only needed when nobody asks again. A failure is logged as `follow_up_not_sent`, which an alert
- * counts.
- * @param deadline of the run: the follow-up comes just after it at the latest, unless it has passed.
- * @returns whether the queue has confirmed it.
+ * Sends a follow-up, delayed according to its attempt. Never throws, because a follow-up matters only if no client reads
+ * the run again and must not fail the current request. Failures are logged as `follow_up_not_sent`, which has an alert.
+ * @param deadline of the run. The follow-up is delivered just after it at the latest, unless it has passed.
+ * @returns whether the queue confirmed the message.
  */
 export async function scheduleFollowUp(
   { followUps, log }: Pick<RunServices, 'followUps' | 'log'>,
@@ -42,7 +41,7 @@ export async function scheduleFollowUp(
   }
 }
 
-/** Seconds until a follow-up is delivered. @param deadline see {@link scheduleFollowUp}. */
+/** Returns the delay of a follow-up, in seconds. @param deadline as for {@link scheduleFollowUp}. */
 export function delaySeconds(
   { kind, attempt }: Pick<FollowUp, 'kind' | 'attempt'>,
   deadline: Date | undefined,
@@ -50,6 +49,6 @@ export function delaySeconds(
 ): number {
   const growing = Math.min(firstDelaySeconds * 2 ** attempt, longestDelaySeconds[kind]);
   const leftMs = (deadline?.getTime() ?? Number.NaN) - now.getTime();
-  // One second more: rounding and the clocks of two workers must not make it come too early.
+  // One extra second covers rounding and clock skew between workers: too early would be useless.
   return leftMs >= 0 ? Math.min(growing, Math.ceil(leftMs / 1000) + 1) : growing;
 }

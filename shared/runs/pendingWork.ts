@@ -1,21 +1,22 @@
 import { scheduler } from 'node:timers/promises';
 
-/** How long failed work is tried again in the background, in milliseconds. */
-const longestMs = 60_000;
+/** How long failed work is retried in the background, in milliseconds. */
+const maxRetryingMs = 60_000;
 
 const firstDelayMs = 250;
-const longestDelayMs = 5_000;
+const maxDelayMs = 5_000;
 
 /**
- * Work on a run that has to be done although the store or the engine failed just now: to record what its request alone
- * knows, or to stop what no record leads to.
+ * Work on runs that must still be done after the store or the engine failed: recording what only the request knew, or
+ * cancelling a response that no record refers to.
  */
 export interface PendingWork {
-  /** Tries work on a run again in the background until it succeeds, at most for a minute. */
+  /** Retries work on a run in the background until it succeeds, for at most a minute. */
   retry(runId: string, work: () => Promise<void>): void;
   /**
-   * Does the pending work on a run now.
-   * @returns whether there was any. @throws what the work throws; it stays pending then.
+   * Does the pending work on a run immediately.
+   * @returns whether there was any.
+   * @throws what the work throws; the work then stays pending.
    */
   flush(runId: string): Promise<boolean>;
 }
@@ -32,14 +33,14 @@ export function createPendingWork(): PendingWork {
   };
 
   const retry = async (runId: string, work: () => Promise<void>) => {
-    const until = Date.now() + longestMs;
-    for (let delayMs = firstDelayMs; ; delayMs = Math.min(2 * delayMs, longestDelayMs)) {
+    const until = Date.now() + maxRetryingMs;
+    for (let delayMs = firstDelayMs; ; delayMs = Math.min(2 * delayMs, maxDelayMs)) {
       await scheduler.wait(delayMs);
       if (pending.get(runId) !== work) return;
       try {
         await flush(runId);
       } catch {
-        // The run is given up at its deadline then, as one whose outcome is unknown.
+        // The run then expires at its deadline with an unknown outcome.
         if (Date.now() > until) pending.delete(runId);
       }
     }

@@ -5,23 +5,23 @@ import { applyEngineState, expire, isTerminal, runDeadline } from '../model/runS
 import type { Stored } from '../model/stored.ts';
 import type { RunServices } from './runServices.ts';
 
+/** Timeout of a call that refreshes an active run, in milliseconds. */
 const refreshMs = 10_000;
 
-/** Each of the two calls that giving up a run may take. */
-const giveUpMs = 5_000;
+/** Timeout of each of the two calls that expire a run, in milliseconds. */
+const expireCallMs = 5_000;
 
-/** Applies what was learned to a run; gives the same object when that changes nothing. */
+/** Returns the next state of a run, or the same object when nothing changes. */
 export type Change = (run: Run) => Run;
 
-/** Saves are tried again only when someone else changed the run in between. */
+/** Maximum attempts to save a run. An attempt is repeated only after a concurrent change. */
 const maxSaves = 5;
 
 /**
- * Brings a run up to date: a finished one as it is, an unfinished one by a look at the engine, an overdue one by its
- * end. What changed is stored, and the thread is free when the run has ended. Requests that ask for the same run at the
- * same time share one look.
- * @throws {AppError} rate_limited, unavailable or internal_error when the engine or the store cannot tell;
- * the run is untouched then. An overdue run ends all the same.
+ * Brings a run up to date: reads the state of an active run from the engine, and expires an overdue one. Stores what
+ * changed, and frees the thread when the run has ended. Concurrent requests for the same run share one call.
+ * @throws {AppError} rate_limited, unavailable or internal_error when the engine or the store fails; the run is then
+ * unchanged. An overdue run expires even if the engine fails.
  */
 export async function refreshRun(services: RunServices, stored: Stored<Run>): Promise<Stored<Run>> {
   if (isTerminal(stored.value)) return stored;
@@ -32,10 +32,10 @@ export async function refreshRun(services: RunServices, stored: Stored<Run>): Pr
 }
 
 /**
- * Stores what becomes of a run; when someone else wrote it first, the change is applied to what they recorded.
- * Callers that save the same version of a run at the same time share one transaction.
- * @param change not asked about a finished run: a recorded end is final.
- * @throws {AppError} run_not_found when the run is gone, unavailable when the store cannot tell.
+ * Saves a change to a run; after a concurrent change, applies it to the newer version instead. Concurrent saves of the
+ * same version share one transaction.
+ * @param change not called for a terminal run: a recorded end is final.
+ * @throws {AppError} run_not_found when the run no longer exists, unavailable when the store fails.
  */
 export async function saveRun(
   services: RunServices,
@@ -55,14 +55,14 @@ export async function saveRun(
 const flightKey = ({ value, etag }: Stored<Run>) =>
   `${value.projectId}:${value.threadId}:${value.runId}:${etag}`;
 
-/** @returns the run as saved, or as someone else had recorded it before. */
+/** Saves a run once. @returns the saved run, or the recorded one after a concurrent change. */
 async function saveOnce(services: RunServices, before: Stored<Run>, next: Run): Promise<Stored<Run>> {
-  // Others may wait for this save, so it does not end with the request that happened to begin it.
+  // Other requests may share this save, so it must not end with the request that started it.
   const { runs } = services.workerStores;
   const saved = await runs.save(before, next);
   if (saved) {
     const { projectId, threadId, runId, status } = saved.value;
-    // Alerts count these lines: an expired run is one whose outcome a client may never learn.
+    // An alert counts these lines: the client may never learn the outcome of an expired run.
     if (status === 'expired') services.log({ event: 'run_expired', projectId, threadId, runId });
   }
   const current = saved ?? (await runs.find(next));
@@ -74,21 +74,21 @@ async function saveOnce(services: RunServices, before: Stored<Run>, next: Run): 
 async function findChange(services: RunServices, run: Run): Promise<Change> {
   const overdue = new Date() >= runDeadline(run);
   if (run.responseId === undefined) {
-    // Should the engine accept it at this very moment, it is no longer overdue.
+    // If the engine accepts the run in the meantime, it is no longer overdue.
     return (current) =>
       overdue && current.responseId === undefined ? expire(current, new Date(), false) : current;
   }
-  if (overdue) return giveUp(services, run.responseId);
+  if (overdue) return expireInEngine(services, run.responseId);
   const state = await services.engine.find(run.responseId, refreshMs);
   return (current) => applyEngineState(current, state, new Date());
 }
 
-/** An overdue run may have ended well without anyone asking, so the engine is asked before it is told to stop. */
-async function giveUp({ engine }: RunServices, responseId: string): Promise<Change> {
-  // Whatever keeps the engine from telling must not keep the thread from being used.
-  const found = await engine.find(responseId, giveUpMs).catch(() => undefined);
+/** Ends an overdue run: reads its state first, since it may have completed unnoticed, and cancels it if it is active. */
+async function expireInEngine({ engine }: RunServices, responseId: string): Promise<Change> {
+  // A failing engine must not keep the thread locked.
+  const found = await engine.find(responseId, expireCallMs).catch(() => undefined);
   const ended = found && found.status !== 'queued' && found.status !== 'in_progress';
-  const stopped = ended ? undefined : await engine.cancel(responseId, giveUpMs).catch(() => undefined);
+  const stopped = ended ? undefined : await engine.cancel(responseId, expireCallMs).catch(() => undefined);
   return (current) => {
     const now = new Date();
     const next = found ? applyEngineState(current, found, now) : current;

@@ -15,77 +15,77 @@ import { refreshRun, saveRun } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
 
 /*
- * One feed per run and worker serves everyone who waits for the run or reads its events. It reads the engine's stream
- * once, takes it up again where it broke, falls back to polling where there is none, records what changes, and keeps
- * all events of the run, so that a client may join or come back at any point.
+ * One feed per run and worker serves all clients that wait for the run or read its events. It reads the engine's stream
+ * once, resumes it after a break, falls back to polling without one, records changes of the run, and keeps all events,
+ * so that a client can join or resume at any point.
  */
 
-/** Something that happened to a run, in order. */
+/** An event of a run. */
 export type FeedEntry = {
-  /** The engine's number of the event, or of the last one before what the engine told without a number. */
+  /** The engine's sequence number of the event; for polled data, that of the event before. */
   readonly sequence: number;
 } & (
   | { readonly type: 'run'; readonly run: Run }
   | {
       readonly type: 'delta';
       readonly messageId: string;
-      /** Said on the way to the reply, not part of it. */
+      /** Whether the message is commentary on the work in progress, not part of the reply. */
       readonly commentary: boolean;
       readonly text: string;
     }
 );
 
 export interface RunFeeds {
-  /** Joins the feed of a run, which is opened if this worker has none. */
+  /** Subscribes to the feed of a run; opens it if this worker has none. */
   subscribe(stored: Stored<Run>): Subscription;
   /**
-   * Feeds a run from the stream of its own create, which is read until the engine works on the run, at most for 15 s:
-   * a response whose stream is left earlier may stay queued for good (OpenAI community forum, topic 1382584).
+   * Reads the stream of a run's create until the run is in progress, for at most 15 s: if the stream is closed earlier,
+   * the response may stay queued forever (OpenAI community forum, topic 1382584).
    */
   accept(stored: Stored<Run>, stream: EngineStream): void;
-  /** Takes note of what was recorded elsewhere in this worker. */
+  /** Passes a newer version of a run, saved elsewhere in this worker, to its feed, if there is one. */
   recorded(stored: Stored<Run>): void;
 }
 
-/** One reader's hold on a feed. */
+/** A reader's subscription to a feed. */
 export interface Subscription {
-  /** The run as last recorded, as far as the feed knows. */
+  /** The newest version of the run that the feed has seen. */
   readonly stored: Stored<Run>;
-  /** All entries so far, from the beginning of the run. */
+  /** All entries so far, from the start of the run. */
   readonly entries: readonly FeedEntry[];
-  /** Whether the run has ended and nothing is to be added; false for good when the run's row is gone. */
+  /** Whether the run has ended and its entries are complete; stays false if the run is deleted. */
   readonly isComplete: boolean;
   /** Whether the feed has stopped, complete or not. */
   readonly isClosed: boolean;
-  /** Resolves when anything above has changed, or the signal aborts. */
+  /** Resolves when one of the properties has changed or the signal aborts. */
   changed(signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
-/** How long a create's stream is read at most, in milliseconds. */
+/** Maximum time a create's stream is read without subscribers, in milliseconds. */
 const acceptMs = 15_000;
 
-/** How long a feed outlives its last subscriber: a client that was told of a change usually waits for the next at once. */
+/** How long a feed outlives its last subscriber, in milliseconds: clients usually wait again after a change. */
 const lingerMs = 5_000;
 
-/** Between two polls of a run whose stream cannot be read. */
+/** Interval between two polls of a run whose stream cannot be read, in milliseconds. */
 const pollMs = 1_000;
 
-/** Between two reads of the record of a run that another request is just submitting. */
+/** Interval between two reads of a run that another request is submitting, in milliseconds. */
 const submissionPollMs = 250;
 
-/** Timeout of one poll. */
+/** Timeout of one poll, in milliseconds. */
 const pollTimeoutMs = 10_000;
 
-/** A stream that is silent for so long is left, and the run is polled: it may have ended behind a dead connection. */
+/** Idle timeout of a stream, in milliseconds; then the run is polled, since the connection may be dead. */
 const silentMs = 15_000;
 
-/** Longest pause before a stream that cannot be read is tried again. */
+/** Maximum delay before an unreadable stream is retried, in milliseconds. */
 const maxRetryMs = 30_000;
 
-/** How long the rest of a finished run's stream is waited for. What was stopped may never end in the engine. */
+/** How long the rest of a terminal run's stream is awaited, in milliseconds; a cancelled one may never end. */
 const drainMs = 10_000;
-const stoppedDrainMs = 2_000;
+const cancelledDrainMs = 2_000;
 
 interface MessageSoFar {
   readonly messageId: string;
@@ -94,12 +94,12 @@ interface MessageSoFar {
   part: number;
 }
 
-const isEnd = ({ status }: EngineRunState): boolean =>
+const isEngineTerminal = ({ status }: EngineRunState): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled';
 
 const keyOf = ({ projectId, threadId, runId }: Run) => `${projectId}:${threadId}:${runId}`;
 
-/** @param open gives a feed what it works with: no request's own stores, which end with the request. */
+/** @param open returns the services of a feed. They must not be bound to a request, because a feed outlives it. */
 export function createRunFeeds(open: () => RunServices): RunFeeds {
   const feeds = new Map<string, RunFeed>();
 
@@ -134,34 +134,34 @@ class RunFeed {
   readonly #onClose: () => void;
   readonly #wakeups = new Set<() => void>();
   readonly #messages = new Map<string, MessageSoFar>();
-  /** Ends all work. */
+  /** Stops the feed. */
   readonly #stop = new AbortController();
-  /** Ends the present read of a stream or pause, after which the run is looked at anew. */
+  /** Ends the current read or pause, so that the run is processed again. */
   #interrupt = new AbortController();
-  /** Of the last event that was taken in as a whole. */
+  /** Sequence number of the last event that was fully processed. */
   #sequence = 0;
-  /** Of the event that is being taken in. */
+  /** Sequence number of the event being processed. */
   #current = 0;
-  /** Of the last `run` entry. A feed may open when its run is in progress already, and replays the run from its start. */
+  /** Status in the last `run` entry. `queued` at first even for a run in progress: a feed replays its run. */
   #announcedStatus: RunStatus = 'queued';
   #subscribers = 0;
   #hadSubscribers = false;
-  /** A create's own stream, until it is read. */
+  /** The create's stream, until it is read. */
   #stream: EngineStream | undefined;
-  /** Keeps the feed without subscribers. */
+  /** Keeps the feed open without subscribers. */
   #hold: NodeJS.Timeout | undefined;
   #linger: NodeJS.Timeout | undefined;
   #drain: NodeJS.Timeout | undefined;
   #retryMs = 0;
   #retryAt = 0;
-  /** The id of the thread's conversation, from which those of messages are made. */
+  /** The id of the thread's conversation, from which message ids are derived. */
   #conversationId: Promise<string | undefined> | undefined;
 
   constructor(services: RunServices, stored: Stored<Run>, onClose: () => void) {
     this.#services = services;
     this.stored = stored;
     this.#onClose = onClose;
-    // On the next tick: whoever opens a feed subscribes to it, or brings the stream to read, first.
+    // Deferred, so that the opener can subscribe or pass a stream first.
     setImmediate(() => void this.#run());
   }
 
@@ -169,7 +169,7 @@ class RunFeed {
     this.#subscribers++;
     this.#hadSubscribers = true;
     clearTimeout(this.#linger);
-    // Now, beside the engine's stream, so that the first text does not wait for it.
+    // Start now, in parallel with the engine's stream, so that the first text is not delayed.
     this.#findConversationId().catch(() => undefined);
     const feed = this;
     let isOpen = true;
@@ -200,11 +200,11 @@ class RunFeed {
     this.#interrupt.abort();
   }
 
-  /** Takes over a record that is newer than the one known. */
+  /** Adopts a version of the run if it is newer than the known one. */
   adopt(stored: Stored<Run>): void {
     const [known, run] = [this.stored.value, stored.value];
     if (isTerminal(known) || stored.etag === this.stored.etag) return;
-    // Of two unfinished ones the one that knows more is the newer.
+    // Of two active versions, the one with more information is newer.
     const isNewer = isTerminal(run) || knowledge(run) >= knowledge(known);
     if (!isNewer) return;
     this.stored = stored;
@@ -213,12 +213,12 @@ class RunFeed {
     this.#wake();
   }
 
-  /** Adds the run's status to the entries when it is another one than they tell. */
+  /** Adds a `run` entry when the run's status differs from that of the last one. */
   #announce(): void {
     const { value: run } = this.stored;
     if (isTerminal(run) || run.status === this.#announcedStatus) return;
     this.#announcedStatus = run.status;
-    // Beyond 0, which every client has that has anything.
+    // At least 1, since 0 is the position of a client that has received nothing but the first event.
     this.entries.push({ type: 'run', sequence: Math.max(1, this.#current), run });
   }
 
@@ -226,7 +226,7 @@ class RunFeed {
     try {
       while (!this.isComplete && !this.#stop.signal.aborted) await this.#proceed();
     } catch (error) {
-      // The run is gone, with its thread, so there is nothing left to tell.
+      // If the run was deleted with its thread, there is nothing to report.
       if (!(error instanceof AppError && error.code === 'run_not_found')) {
         this.#services.log({ event: 'run_feed_failed', error: (error as Error).name });
       }
@@ -239,7 +239,7 @@ class RunFeed {
     this.#wake();
   }
 
-  /** Does what the run's state asks for next, until that changes. */
+  /** Does the next step for the state of the run: waits, reads the stream, polls or expires it. */
   async #proceed(): Promise<void> {
     const run = this.stored.value;
     this.#interrupt = new AbortController();
@@ -250,7 +250,7 @@ class RunFeed {
     const before = this.#sequence;
     if (this.#stream !== undefined || Date.now() >= this.#retryAt) await this.#read();
     if (this.isComplete || this.#stop.signal.aborted) return;
-    // The create's own stream has come, which tells more than a poll.
+    // The create's stream has arrived; prefer it to a poll.
     if (this.#stream !== undefined) return;
     if (this.#sequence > before) {
       this.#retryMs = 0;
@@ -262,7 +262,7 @@ class RunFeed {
     await this.#poll();
   }
 
-  /** Waits for the request that submits the run, in this worker or in another. */
+  /** Waits until the run has been submitted, by a request of this worker or of another one. */
   async #awaitSubmission(): Promise<void> {
     if (isTerminal(this.stored.value)) return this.#complete();
     await this.#pause(submissionPollMs);
@@ -274,23 +274,23 @@ class RunFeed {
     this.adopt(current.value);
   }
 
-  /** Ends an overdue run. */
+  /** Expires an overdue run. */
   async #refresh(): Promise<void> {
     const refreshed = await this.#attempt(() => refreshRun(this.#services, this.stored));
     if (refreshed.failed) await this.#pause(pollMs);
     else this.adopt(refreshed.value);
   }
 
-  /** Reads the engine's stream until it ends, breaks, falls silent or is interrupted. */
+  /** Reads the engine's stream until it ends, breaks, times out or is interrupted. */
   async #read(): Promise<void> {
     const { responseId = '' } = this.stored.value;
     const { signal } = this.#interrupt;
     const own = this.#stream;
     this.#stream = undefined;
     const events = own?.events ?? this.#services.engine.follow(responseId, this.#sequence, signal);
-    const leave = () => own?.close();
-    signal.addEventListener('abort', leave);
-    this.#stop.signal.addEventListener('abort', leave);
+    const closeOwn = () => own?.close();
+    signal.addEventListener('abort', closeOwn);
+    this.#stop.signal.addEventListener('abort', closeOwn);
     const silence = setTimeout(() => this.#interrupt.abort(), silentMs);
     const overdueMs = runDeadline(this.stored.value).getTime() - Date.now();
     const overdue = isTerminal(this.stored.value)
@@ -299,24 +299,24 @@ class RunFeed {
     await this.#attempt(async () => {
       for await (const event of events) {
         silence.refresh();
-        await this.#take(event);
+        await this.#process(event);
         if (this.isComplete || signal.aborted || this.#stop.signal.aborted) break;
       }
     });
     clearTimeout(silence);
     clearTimeout(overdue);
-    own?.close();
-    this.#stop.signal.removeEventListener('abort', leave);
+    closeOwn();
+    this.#stop.signal.removeEventListener('abort', closeOwn);
   }
 
-  async #take({ sequence, message, delta, state }: EngineEvent): Promise<void> {
-    // A stream that is taken up again may repeat what was told before.
+  async #process({ sequence, message, delta, state }: EngineEvent): Promise<void> {
+    // A resumed stream may repeat events.
     if (sequence <= this.#sequence) return;
     this.#current = sequence;
     if (message) await this.#begin(message.itemId, message.commentary);
     if (delta && delta.text !== '') {
       const known = this.#messages.get(delta.itemId) ?? (await this.#begin(delta.itemId, false));
-      // The parts of a message are lines of their own, as in the thread.
+      // Separate the parts of a message by line breaks, as in the thread.
       const separator = delta.part !== known.part && known.text !== '' ? '\n' : '';
       known.part = delta.part;
       this.#append(known, separator + delta.text, sequence);
@@ -326,17 +326,17 @@ class RunFeed {
     if (state && state.status !== 'queued') this.#release();
   }
 
-  /** Takes in the state of the run in the engine: what changed is recorded, then told. */
+  /** Applies a state of the run in the engine: saves a change, then announces it. */
   async #apply(state: EngineRunState, sequence: number | undefined): Promise<void> {
-    const ends = isEnd(state);
-    if (ends && 'reply' in state) await this.#appendRest(state.reply ?? [], sequence);
-    // As long as nobody has asked for the run, only its end is worth a round trip to the store.
-    if (ends || state.status === 'absent' || this.#hadSubscribers) {
+    const hasEnded = isEngineTerminal(state);
+    if (hasEnded && 'reply' in state) await this.#appendRest(state.reply ?? [], sequence);
+    // Without subscribers, only the end is worth a round trip to the store.
+    if (hasEnded || state.status === 'absent' || this.#hadSubscribers) {
       this.adopt(
         await saveRun(this.#services, this.stored, (run) => applyEngineState(run, state, new Date())),
       );
     }
-    if (ends) this.#complete();
+    if (hasEnded) this.#complete();
     else this.#announce();
     this.#wake();
   }
@@ -349,7 +349,7 @@ class RunFeed {
     const polled = await this.#attempt(async () =>
       this.#apply(await this.#services.engine.find(responseId, pollTimeoutMs), undefined),
     );
-    // The end is recorded; what the engine cannot or does not tell of it any more is not waited for.
+    // The end is recorded, so do not wait for details that the engine fails to report.
     if (isTerminal(run) && !this.isComplete && (polled.failed || isTerminal(this.stored.value)))
       this.#complete();
   }
@@ -377,7 +377,7 @@ class RunFeed {
     return this.#conversationId;
   }
 
-  /** Adds what the engine has of an ended run's reply and its stream did not bring. */
+  /** Appends the text of an ended run's reply that its stream did not deliver. */
   async #appendRest(reply: readonly ReplyMessage[], sequence: number | undefined): Promise<void> {
     for (const { itemId, commentary, text } of reply) {
       const message = this.#messages.get(itemId) ?? (await this.#begin(itemId, commentary));
@@ -399,20 +399,20 @@ class RunFeed {
     this.#release();
   }
 
-  /** Bounds the time in which the rest of a finished run's stream may come. */
+  /** Limits the time in which the rest of a terminal run's stream may arrive. */
   #limitDrain(): void {
-    const stopped = ['cancelled', 'expired'].includes(this.stored.value.status);
+    const cancelled = ['cancelled', 'expired'].includes(this.stored.value.status);
     this.#drain ??= setTimeout(
       () => {
         this.#complete();
         this.#interrupt.abort();
         this.#wake();
       },
-      stopped ? stoppedDrainMs : drainMs,
+      cancelled ? cancelledDrainMs : drainMs,
     );
   }
 
-  /** Gives up the hold that a create has on the feed. */
+  /** Stops keeping the feed open for its create. */
   #release(): void {
     if (this.#hold === undefined) return;
     clearTimeout(this.#hold);
@@ -457,7 +457,7 @@ class RunFeed {
     await scheduler.wait(ms, { signal: this.#interrupt.signal }).catch(() => undefined);
   }
 
-  /** Does work that may fail for now; only a run that is gone ends the feed. */
+  /** Does work that may fail temporarily. @throws {AppError} run_not_found, which ends the feed. */
   async #attempt<T>(work: () => Promise<T>): Promise<{ failed: false; value: T } | { failed: true }> {
     try {
       return { failed: false, value: await work() };
@@ -468,6 +468,6 @@ class RunFeed {
   }
 }
 
-/** How much an unfinished run's record knows. */
+/** Ranks versions of an active run by the information they have. */
 const knowledge = ({ responseId, status }: Run): number =>
   (responseId === undefined ? 0 : 1) + (status === 'in_progress' ? 2 : 0);

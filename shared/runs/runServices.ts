@@ -13,15 +13,15 @@ export interface Stores {
   readonly runs: RunStore;
 }
 
-/** What work on runs and threads is done with. */
+/** Dependencies of the operations on runs and threads. */
 export interface RunServices extends Stores {
   readonly config: Config;
   readonly engine: Engine;
   readonly liveRuns: LiveRuns;
   readonly followUps: FollowUpQueue;
-  /** The stores for work that several requests share; each round trip has its own limit only. */
+  /** The stores for work shared by several requests: round trips have their own timeout only. */
   readonly workerStores: Stores;
   readonly deadline: Deadline;
-  /** Writes a line about what happened. */
+  /** Writes a line to the log. */
   readonly log: (facts: LogFacts) => void;
 }

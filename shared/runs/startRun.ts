@@ -1,5 +1,5 @@
 import { scheduler } from 'node:timers/promises';
-import { settleWithin, waitWithin } from '../deadline.ts';
+import { waitAtMost, waitWithin } from '../deadline.ts';
 import type { Submission } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import type { Assistant } from '../model/assistant.ts';
@@ -22,29 +22,29 @@ export interface StartRequest {
   readonly idempotencyKey: string | undefined;
 }
 
-/** Longest wait for the engine to accept a run. */
+/** Timeout for the engine to accept a run, in milliseconds. */
 const startMs = 20_000;
 
-/** Kept back from it, to record what came of it. */
+/** Part of a request's time reserved for recording the result, in milliseconds. */
 const recordMs = 5_000;
 
-/** With less time than this for the engine, a run is better not started than lost. */
-const leastStartMs = 3_000;
+/** Minimum time for the engine to accept a run, in milliseconds; with less, a run is not started. */
+const minStartMs = 3_000;
 
-/** How long a repeated create waits for the first one to be submitted, in milliseconds. */
+/** How long a repeated create waits for the first one to submit its run, in milliseconds. */
 const submissionWaitMs = 2_000;
 const submissionPollMs = 250;
 
-/** How long a claim whose outcome is unknown may still be carried out by the store, in milliseconds. */
+/** How long the store may still execute a claim whose outcome is unknown, in milliseconds. */
 const lateClaimMs = 10_000;
 
-/** A claim is tried again only when another request got in between; each one that did made progress. */
+/** Maximum attempts to claim a thread. An attempt is repeated only after another request made progress on it. */
 const maxClaims = 3;
 
 /**
- * Starts a run, or finds the one that the same key started before.
- * The thread is claimed in the store first and the engine asked once after that, so neither two requests at a time nor
- * a repeated one nor a crash can start two.
+ * Starts a run, or returns the run that the same idempotency key started before.
+ * Claims the thread in the store first and then calls the engine once, so that concurrent requests, retries and crashes
+ * cannot start a second run.
  * @throws {AppError} thread_not_found, thread_busy, idempotency_mismatch, rate_limited, unavailable, internal_error.
  */
 export async function startRun(
@@ -54,7 +54,7 @@ export async function startRun(
   const assistant = findAssistant(services, project);
   const key = idempotencyKey === undefined ? undefined : toIdempotencyKey(idempotencyKey, input);
   for (let claims = 0; claims < maxClaims; ) {
-    if (services.deadline.remaining(startMs, recordMs) < leastStartMs) throw new AppError('unavailable');
+    if (services.deadline.remaining(startMs, recordMs) < minStartMs) throw new AppError('unavailable');
     const thread = await services.threads.find(threadKey);
     if (!thread) throw new AppError('thread_not_found');
     if (thread.value.activeRunId !== undefined) {
@@ -99,9 +99,9 @@ function newRun({ config }: RunServices, { assistantId }: Project, threadKey: Th
 }
 
 /**
- * Finds the run that a key started. One that is just being submitted is waited for a moment: should the engine reject
- * it, the key is free again.
- * @throws {AppError} idempotency_mismatch when the key came with another request before.
+ * Finds the run that a key started. Waits briefly for a run that is still being submitted: if the engine rejects it, the
+ * key becomes free again.
+ * @throws {AppError} idempotency_mismatch when the key was used with another request before.
  */
 async function findRepeated({ runs }: RunServices, thread: Thread, key: IdempotencyKey | undefined) {
   if (!key) return undefined;
@@ -115,12 +115,15 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
   }
 }
 
-/** @throws {AppError} thread_busy while the run is unfinished; thread_not_found when the thread was closed meanwhile. */
+/**
+ * Refreshes the active run of a thread.
+ * @throws {AppError} thread_busy when it is still active; thread_not_found when the thread was closed in the meantime.
+ */
 async function refreshActiveRun(services: RunServices, runKey: RunKey) {
   const active = await services.runs.find(runKey);
-  const refreshed = active && (await refreshRun(services, active).catch(ignoreGone));
+  const refreshed = active && (await refreshRun(services, active).catch(ignoreRunNotFound));
   if (!refreshed) {
-    // One transaction closes a thread and removes its active run. Of an open one it would be a fault of ours.
+    // One transaction closes a thread and removes its active run, so this is a bug if the thread is open.
     if (!(await services.threads.find(runKey))) throw new AppError('thread_not_found');
     throw new AppError('internal_error', { cause: new Error('a thread names a run that is not there') });
   }
@@ -129,7 +132,7 @@ async function refreshActiveRun(services: RunServices, runKey: RunKey) {
   }
 }
 
-/** Claims a thread. A claim whose outcome is unknown is undone, since nothing of its run will reach the engine. */
+/** Claims a thread. A claim whose outcome is unknown is undone, because its run will not be submitted. */
 async function claimThread(
   services: RunServices,
   thread: Stored<Thread>,
@@ -160,22 +163,22 @@ interface RunSubmission {
 }
 
 /**
- * Hands a claimed run to the engine, once, and records what became of it. That the engine refused what people wrote is
- * the run's outcome and no error.
+ * Submits a claimed run to the engine once and records the result. A refused message or instructions fail the run, not
+ * the request.
  */
 async function submitRun(
   services: RunServices,
   { claim, thread, key, ...request }: RunSubmission,
 ): Promise<void> {
   const { value: run } = claim;
-  // Beside the engine's call, so that it costs a create no time.
+  // Sent in parallel with the engine's call, so that it adds no latency.
   const followUp = scheduleFollowUp(services, toFollowUp(run), run.expiresAt);
   const submission = await services.engine.submit(
     { ...request, run, conversationId: thread.conversationId },
     services.deadline.remaining(startMs, recordMs),
   );
-  // As a rule it has been sent by now. A queue that is slow or unavailable holds no create up.
-  await settleWithin(followUpWaitMs, followUp);
+  // Usually sent by now. A slow or unavailable queue must not delay the create.
+  await waitAtMost(followUpWaitMs, followUp);
   switch (submission.outcome) {
     case 'accepted':
       return recordAccepted(services, claim, submission);
@@ -193,7 +196,7 @@ async function submitRun(
 const errorCodeOf = ({ code }: AppError): RunErrorCode =>
   code === 'rate_limited' ? 'rate_limited' : 'engine_rejected';
 
-/** Records the end of a run that the engine is not working on; now, or as soon as the store can. */
+/** Records the end of a run that is not active in the engine, retrying in the background if the store fails. */
 async function recordEnd(services: RunServices, claim: Stored<Run>, ended: Run, forget?: IdempotencyKey) {
   const save = async () => void (await services.workerStores.runs.save(claim, ended, forget));
   await save().catch(() => services.liveRuns.pending.retry(ended.runId, save));
@@ -201,7 +204,7 @@ async function recordEnd(services: RunServices, claim: Stored<Run>, ended: Run, 
 
 type Accepted = Extract<Submission, { outcome: 'accepted' }>;
 
-/** Records that the engine has accepted a run. A run that no record leads to could still write to the thread. */
+/** Records that the engine accepted a run. An unrecorded run could still write to the thread, so it is cancelled. */
 async function recordAccepted(services: RunServices, claim: Stored<Run>, accepted: Accepted): Promise<void> {
   const { responseId, state, stream } = accepted;
   const { liveRuns, deadline } = services;
@@ -212,44 +215,44 @@ async function recordAccepted(services: RunServices, claim: Stored<Run>, accepte
       : run;
   const save = () => waitWithin(deadline, saveRun(services, claim, accept));
   try {
-    const saved = await save().catch(ignoreGone);
+    const saved = await save().catch(ignoreRunNotFound);
     if (saved?.value.responseId === responseId) return liveRuns.feeds.accept(saved, stream);
   } catch (error) {
-    await stopInEngine(services, claim.value.runId, accepted, async () => {
-      await saveRun(services, claim, accept).catch(ignoreGone);
+    await cancelInEngine(services, claim.value.runId, accepted, async () => {
+      await saveRun(services, claim, accept).catch(ignoreRunNotFound);
     });
     throw error;
   }
-  // Somebody cancelled the run or deleted the thread before the engine had accepted it.
-  await stopInEngine(services, claim.value.runId, accepted);
+  // The run was cancelled or the thread deleted before the engine accepted the run.
+  await cancelInEngine(services, claim.value.runId, accepted);
 }
 
-/** Of a run whose thread has been deleted meanwhile. */
-const ignoreGone = (error: unknown): undefined => {
+/** Ignores that a run no longer exists, because its thread was deleted in the meantime. */
+const ignoreRunNotFound = (error: unknown): undefined => {
   if (!(error instanceof AppError && error.code === 'run_not_found')) throw error;
 };
 
 /**
- * Cancels a run in the engine, now or as soon as that can be done.
- * @param afterwards what is to be done in the background when it is cancelled.
+ * Cancels a run in the engine, retrying in the background if that fails.
+ * @param afterwards work to do in the background once the run is cancelled.
  */
-async function stopInEngine(
+async function cancelInEngine(
   { engine, liveRuns, deadline }: RunServices,
   runId: string,
   { responseId, stream }: Accepted,
   afterwards?: () => Promise<void>,
 ): Promise<void> {
   stream.close();
-  let stopped = false;
-  const stop = async (timeoutMs: number) => {
-    // The engine may not show the run yet.
-    stopped ||= (await engine.cancel(responseId, timeoutMs)).status !== 'absent';
-    if (!stopped) throw new AppError('unavailable');
+  let cancelled = false;
+  const cancel = async (timeoutMs: number) => {
+    // The engine may not know the run yet.
+    cancelled ||= (await engine.cancel(responseId, timeoutMs)).status !== 'absent';
+    if (!cancelled) throw new AppError('unavailable');
   };
-  await stop(deadline.remaining(recordMs)).catch(() => undefined);
-  if (stopped && !afterwards) return;
+  await cancel(deadline.remaining(recordMs)).catch(() => undefined);
+  if (cancelled && !afterwards) return;
   liveRuns.pending.retry(runId, async () => {
-    if (!stopped) await stop(recordMs);
+    if (!cancelled) await cancel(recordMs);
     await afterwards?.();
   });
 }

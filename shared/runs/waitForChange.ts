@@ -5,10 +5,10 @@ import { refreshRun } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
 
 /**
- * Waits until a run's status is another one than given, or the time is up. While it waits it asks the store for nothing
- * and the engine for one stream, shared with everyone who follows the run in this worker.
+ * Returns a run when its status changes or `waitMs` have passed. Waiting costs no store requests and one stream of the
+ * engine, shared by all readers of the run in this worker.
  * @param signal aborts when the client disconnects.
- * @throws {AppError} as {@link refreshRun} does, when the time is up and the engine or the store cannot tell.
+ * @throws {AppError} as {@link refreshRun}, when the time is up and the engine or the store fails.
  */
 export async function waitForChange(
   services: RunServices,
@@ -35,6 +35,6 @@ export async function waitForChange(
     signal.removeEventListener('abort', end);
     subscription.close();
   }
-  // The client disconnected; skip the look.
+  // If the client disconnected, skip the refresh.
   return signal.aborted ? stored : refreshRun(services, subscription.stored);
 }

@@ -1,6 +1,6 @@
 /*
- * The clients of Azure Storage, imported on first use only: together they share Azure's core, which is no small part of
- * a worker's start. The build puts them into one file of their own.
+ * The clients of Azure Storage. Import this module dynamically, on first use: the clients and the core packages that they
+ * share would slow a worker's start. The build bundles them into a separate file.
  */
 export { TableClient } from '@azure/data-tables';
 export { QueueClient } from '@azure/storage-queue';

@@ -7,23 +7,24 @@ import type { FollowUp } from '../model/followUp.ts';
 
 export const followUpQueueName = 'runs';
 
-/** Longest wait for a message to be taken, the client's own retries included. */
+/** Timeout of sending a message, including the client's retries, in milliseconds. */
 const sendMs = 3_000;
 
 const options: StoragePipelineOptions = {
   retryOptions: { maxTries: 3, retryDelayInMs: 100, maxRetryDelayInMs: 500 },
 };
 
+/** Sending side of the follow-up queue. */
 export interface FollowUpQueue {
   /**
-   * Sends a follow-up that is delivered after the delay, at least once.
-   * @throws {AppError} `unavailable` when the queue did not confirm it within about 3 seconds; it may have been sent
-   * all the same.
+   * Sends a follow-up, to be delivered at least once after the delay.
+   * @throws {AppError} `unavailable` when the queue did not confirm it within about 3 seconds. It may have been sent
+   * nevertheless.
    */
   send(followUp: FollowUp, delaySeconds: number): Promise<void>;
 }
 
-/** Creates the sending side of the queue, which is opened on first use. */
+/** Creates the sending side of the queue; it is opened on first use. */
 export function createFollowUpQueue(config: StorageConfig): FollowUpQueue {
   const open = lazy(() => openFollowUpQueue(config));
   return {
@@ -47,7 +48,7 @@ export function createFollowUpQueue(config: StorageConfig): FollowUpQueue {
   };
 }
 
-/** Opens the queue; nothing is sent until it is used. Without a connection string it authenticates with Entra ID. */
+/** Opens the queue without sending a request. Authenticates with Entra ID unless there is a connection string. */
 export async function openFollowUpQueue(config: StorageConfig): Promise<QueueClient> {
   const { QueueClient } = await import('./azureStorage.ts');
   if (config.connectionString !== undefined) {

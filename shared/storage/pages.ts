@@ -2,17 +2,17 @@ import type { TableEntityResult } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
 import { queryMs, roundTrip, type Table } from './tables.ts';
 
+/** Result of {@link queryRows}. */
 export interface Rows<Row extends object> {
   readonly rows: readonly TableEntityResult<Row>[];
   readonly hasMore: boolean;
 }
 
 /**
- * The first rows that match a filter, in the order of their keys. Filter by keys only: the store works its way through
- * all rows between them.
- * @param limit up to 999: one row more is asked for.
- * @param deadline of the request; the store may end a page of its own early, and each is a round trip.
- * @param select the columns to fetch; all of them by default.
+ * Returns the first rows that match a filter, in key order. Filter by keys only: the store scans all rows in their range.
+ * @param limit at most 999, because one extra row is requested.
+ * @param deadline of the request. The store may return partial pages, so a query may take several round trips.
+ * @param select columns to fetch; all by default.
  */
 export async function queryRows<Row extends object>(
   table: Table,

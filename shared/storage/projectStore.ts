@@ -2,7 +2,7 @@ import type { TableEntityResult } from '@azure/data-tables';
 import { normalProjectId, type Project } from '../model/project.ts';
 import { roundTrip, type Table } from './tables.ts';
 
-/** A project's row; lists are JSON because a table cell holds none. */
+/** A project's row. Lists are stored as JSON, because table columns are scalar. */
 interface ProjectRow {
   name: string;
   assistantId: string;
@@ -14,13 +14,13 @@ interface ProjectRow {
 
 const rowKey = 'project';
 
-/** The records of projects, whose ids are kept in normal form and found in any. */
+/** Store of project records. Ids are stored in normal form; any spelling is accepted. */
 export interface ProjectStore {
   find(projectId: string): Promise<Project | undefined>;
   list(): Promise<Project[]>;
-  /** Inserts or replaces. */
+  /** Inserts or replaces a project. */
   put(project: Project): Promise<void>;
-  /** @returns whether there was such a project. */
+  /** Deletes a project. @returns whether it existed. */
   remove(projectId: string): Promise<boolean>;
 }
 

@@ -4,31 +4,31 @@ import type { Run, RunErrorCode, RunStatus } from '../model/run.ts';
 import type { NewThread, Thread } from '../model/thread.ts';
 
 /*
- * The table `threads`. A thread and all its runs are one partition: the row `thread`, a row for each run by its id,
- * a row `key_…` for each Idempotency-Key. The threads of a project are listed in a partition of their own, the index:
- * a row for each, newest first.
+ * The table `threads`. A partition holds a thread and its runs: the row `thread`, a row for each run with its id as key,
+ * and a row `key_…` for each Idempotency-Key. A separate partition is the index of a project: a row for each thread,
+ * newest first.
  */
 
 export interface ThreadRow {
   createdAt: Date;
   conversationId: string;
-  /** Empty when no run is active: a merge cannot remove a property. */
+  /** Empty when no run is active, because a merge cannot remove a property. */
   activeRunId: string;
-  /** Being deleted: no longer there for anyone, but still to be cleared away. */
+  /** The thread is being deleted: no longer visible to clients, but its rows still exist. */
   closed: boolean;
-  /** On a closed thread: the response of the run that was active then, still to be cancelled; else empty. */
+  /** The response to cancel, if a run was active when the thread was closed; otherwise empty. */
   closingResponseId?: string;
 }
 
 /**
- * A thread in its project's index. Only the thread's own row says whether there is such a thread; this one is written
- * before it and removed before it, so an index row can be ahead of its thread but never missing.
+ * A thread in its project's index. Only the thread's own row decides whether the thread exists. The index row is written
+ * first, so a thread is never missing from the index, but an entry may have no thread.
  */
 export interface IndexRow {
   createdAt: Date;
-  /** The thread's row was seen to be there, so a list need not look for it. */
+  /** The thread's row is known to exist, so lists need not check it. */
   checked: boolean;
-  /** The thread is about to be closed: it has to be looked for by every list from now on. */
+  /** The thread is about to be closed, so every list must check its row. */
   closing: boolean;
 }
 
@@ -46,7 +46,7 @@ export interface RunRow {
   inputTokens?: number;
   outputTokens?: number;
   totalTokens?: number;
-  /** Left of a run whose thread was closed while it was active; all other columns are gone. */
+  /** Marks the run that was active when its thread was closed; all other columns are removed. */
   removed?: boolean;
 }
 
@@ -57,20 +57,20 @@ export interface KeyRow {
 
 export const threadRowKey = 'thread';
 
-/** Neither id has a colon. */
+/** Returns the partition key of a thread. Ids contain no colon. */
 export const toPartitionKey = ({ projectId, threadId }: { projectId: string; threadId: string }) =>
   `${projectId}:${threadId}`;
 
 const indexPartition = 'threads';
 
-/** No thread has it as its own partition: a thread's id begins with `thread_`. */
+/** Returns the partition key of a project's index. No thread has the same key, since thread ids start with `thread_`. */
 export const toIndexPartitionKey = (projectId: string) => `${projectId}:${indexPartition}`;
 
-/** By time, newest first, also for ids that did not come from here. */
+/** Returns the index row key of a thread. Sorts newest first, including threads with imported ids. */
 export const toIndexRowKey = ({ createdAt, threadId }: Pick<NewThread, 'createdAt' | 'threadId'>) =>
   `${countDown(createdAt)}_${threadId}`;
 
-/** The index row of a thread by its id alone; undefined when the id does not tell its time. */
+/** Returns the index row key for a thread id; undefined for an imported id, which does not contain the time. */
 export function indexRowKeyOf(threadId: string): string | undefined {
   const time = timePart(threadId);
   return time && `${time}_${threadId}`;
@@ -92,7 +92,7 @@ export const toThreadRow = (thread: Thread): ThreadRow => ({
   createdAt: thread.createdAt,
   conversationId: thread.conversationId,
   activeRunId: thread.activeRunId ?? '',
-  // Always there: a filter finds no row by a property that it lacks.
+  // Always present, because filters do not match missing properties.
   closed: false,
 });
 
@@ -107,7 +107,7 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
   };
 }
 
-/** Without what the keys say already. Absent values are left out: a merge leaves them as they are. */
+/** Returns the columns of a run, without its keys. Omits undefined values, which a merge leaves unchanged. */
 export function toRunRow({ runId, threadId, projectId, usage, ...rest }: Run): RunRow {
   return { ...rest, ...usage };
 }

@@ -11,11 +11,11 @@ import { type KeyRow, type RunRow, threadRowKey, toPartitionKey, toRun, toRunRow
 import { filter, roundTrip, type StoreRefusal, type Table } from './tables.ts';
 
 /*
- * One transaction changes a run together with its thread. What that keeps true:
- * a run is unfinished if and only if its thread's activeRunId names it.
+ * A run and its thread are changed in one transaction. Invariant: a run is active if and only if its thread's
+ * `activeRunId` is its id.
  */
 
-/** Result of a claim: the run stored, or why not. `conflict`: the thread changed; `duplicateKey`: the key is known. */
+/** Result of a claim: the stored run; `conflict`: the thread changed; `duplicateKey`: the key has been used. */
 export type Claim = Stored<Run> | 'conflict' | 'duplicateKey';
 
 export interface RunPageRequest extends PageRequest {
@@ -23,26 +23,26 @@ export interface RunPageRequest extends PageRequest {
   readonly status: RunStatus | undefined;
 }
 
-/** How many runs one page looks at to find those with a status. */
+/** Maximum number of runs read for one page when filtering by status. */
 const maxRunsSearched = 500;
 
 export interface RunStore {
   find(run: RunKey): Promise<Stored<Run> | undefined>;
-  /** A page of a thread's runs, newest first; short of its limit when few of the newest 500 behind `after` match. */
+  /** Returns a page of a thread's runs, newest first. May be short, because at most about 500 runs are searched. */
   list(thread: ThreadKey, page: RunPageRequest): Promise<Page<Run>>;
-  /** The run that a key started, with the fingerprint of what was asked then. */
+  /** Returns the id of the run that a key started and the fingerprint of its request. */
   findKey(thread: ThreadKey, key: IdempotencyKey): Promise<KeyRow | undefined>;
-  /** Gives a free thread to a new run, with the key it came with, in one transaction. */
+  /** Adds a run as the active run of an idle thread, and its idempotency key, in one transaction. */
   claim(thread: Stored<Thread>, run: Run, key?: IdempotencyKey): Promise<Claim>;
   /**
-   * Writes a run's next state, in one transaction with freeing its thread when the run ended.
-   * @param forget a key to drop along with it.
-   * @returns undefined when someone else changed the run in the meantime, or it had ended: nothing is written then.
+   * Saves a run. If it has ended, frees its thread in the same transaction.
+   * @param forget idempotency key to delete in the same transaction.
+   * @returns undefined, without saving, when the run was changed concurrently or had ended before.
    */
   save(before: Stored<Run>, run: Run, forget?: IdempotencyKey): Promise<Stored<Run> | undefined>;
 }
 
-/** @param deadline of the request that uses it; without one each round trip has its own limit only. */
+/** @param deadline of the request; without one, round trips have their own timeout only. */
 export function createRunStore(table: Table, deadline?: Deadline): RunStore {
   const once = <T extends object>(call: Parameters<typeof roundTrip<T>>[1]) =>
     roundTrip(table, call, deadline);
@@ -62,9 +62,9 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
       const items: Run[] = [];
       let lastId = after;
       for (let searched = 0; searched < maxRunsSearched; ) {
-        // Most pages are full at once; of a rare status the rest is searched in one go.
+        // The first query usually fills the page; for a rare status, search the rest at once.
         const batch = searched === 0 ? limit : maxRunsSearched - searched;
-        // Ids count the time down, so their order is newest first; '`' follows '_'.
+        // Ids sort newest first; '`' is the character after '_'.
         const runs = filter`PartitionKey eq ${partitionKey} and RowKey gt ${lastId ?? 'run_'} and RowKey lt ${'run`'}`;
         const { rows, hasMore } = await queryRows<RunRow>(table, runs, batch, deadline);
         for (const [index, row] of rows.entries()) {
@@ -87,7 +87,7 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
 
     async claim(thread, run, key) {
       const partitionKey = toPartitionKey(run);
-      const answer = await submit([
+      const result = await submit([
         [
           'update',
           { partitionKey, rowKey: threadRowKey, activeRunId: run.runId },
@@ -104,38 +104,38 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
             ]
           : []),
       ] as TransactionAction[]);
-      if (typeof answer === 'object') {
-        return { value: run, etag: answer.subResponses[1]?.etag ?? '' };
+      if (typeof result === 'object') {
+        return { value: run, etag: result.subResponses[1]?.etag ?? '' };
       }
-      // The client repeats a transaction whose answer was lost, and then meets its own first try. Somebody may have
-      // cancelled that run meanwhile: what has ended must not be handed to the engine.
+      // The client retries a transaction whose response was lost, and then conflicts with its own first attempt. The run
+      // may have been cancelled since; a terminal run must not be submitted.
       const own = await store.find(run);
-      return own && !isTerminal(own.value) ? own : toClaimRefusal(answer);
+      return own && !isTerminal(own.value) ? own : toClaimRefusal(result);
     },
 
     async save(before, run, forget) {
-      // A recorded end is final, and its thread may be another run's by now.
+      // A recorded end is final, and another run may have claimed the thread.
       if (isTerminal(before.value)) return undefined;
       const partitionKey = toPartitionKey(run);
       const row = { partitionKey, rowKey: run.runId, ...toRunRow(run) };
       if (!isTerminal(run)) {
-        const answer = await once((client, options) =>
+        const result = await once((client, options) =>
           client.updateEntity(row, 'Merge', { etag: before.etag, ...options }),
         );
-        return typeof answer === 'object' ? { value: run, etag: answer.etag ?? '' } : undefined;
+        return typeof result === 'object' ? { value: run, etag: result.etag ?? '' } : undefined;
       }
-      const answer = await submit([
+      const result = await submit([
         ['update', row, 'Merge', { etag: before.etag }],
-        // The version of the run proves that it is unfinished, so the thread names this run and no other.
+        // The run's etag proves that it is active, so it is the thread's active run.
         ['update', { partitionKey, rowKey: threadRowKey, activeRunId: '' }, 'Merge', { etag: '*' }],
         ...(forget ? [['delete', { partitionKey, rowKey: forget.rowKey }]] : []),
       ] as TransactionAction[]);
-      return typeof answer === 'object'
-        ? { value: run, etag: answer.subResponses[0]?.etag ?? '' }
+      return typeof result === 'object'
+        ? { value: run, etag: result.subResponses[0]?.etag ?? '' }
         : undefined;
     },
   };
   return store;
 }
 
-const toClaimRefusal = (answer: StoreRefusal) => (answer === 'exists' ? 'duplicateKey' : 'conflict');
+const toClaimRefusal = (result: StoreRefusal) => (result === 'exists' ? 'duplicateKey' : 'conflict');

@@ -6,26 +6,26 @@ import { lazy } from '../lazy.ts';
 
 export type TableName = 'projects' | 'threads';
 
-/** Longest wait for one round trip to the store, the client's own retries included. */
+/** Timeout of a round trip to the store, including the client's retries, in milliseconds. */
 const roundTripMs = 4_000;
 
-/** For a query: the store works up to five seconds on one before it answers with what it has so far. */
+/** Timeout of a query, in milliseconds: the store may take five seconds before it returns a partial result. */
 export const queryMs = 10_000;
 
 const options: TableServiceClientOptions = {
   retryOptions: { maxRetries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 },
-  // Only Azurite is reached without TLS: configuration refuses any other plain HTTP endpoint.
+  // For Azurite only: the configuration rejects plain HTTP except for localhost.
   allowInsecureConnection: true,
 };
 
-/** A table that is opened when it is first used: the store's client is no small part of a worker's start. */
+/** A table that is opened on first use, because loading the client would slow a worker's start. */
 export type Table = () => Promise<TableClient>;
 
-/** Names a table without opening it. */
+/** Returns a table without opening it. */
 export const lazyTable = (config: StorageConfig, name: TableName): Table =>
   lazy(() => openTable(config, name));
 
-/** Opens a table; nothing is sent until it is used. Without a connection string it authenticates with Entra ID. */
+/** Opens a table without sending a request. Authenticates with Entra ID unless there is a connection string. */
 export async function openTable(config: StorageConfig, name: TableName): Promise<TableClient> {
   const { TableClient } = await import('./azureStorage.ts');
   if (config.connectionString !== undefined) {
@@ -35,17 +35,17 @@ export async function openTable(config: StorageConfig, name: TableName): Promise
   return new TableClient(config.endpoint, name, new DefaultAzureCredential(), options);
 }
 
-/** An OData filter with its values as quoted text. */
+/** Creates an OData filter, quoting its values as strings. */
 export const filter = (parts: TemplateStringsArray, ...values: readonly string[]): string =>
   String.raw({ raw: parts }, ...values.map((value) => `'${value.replaceAll("'", "''")}'`));
 
-/** What the store answered, where the caller decides what it means. */
+/** Why the store refused an operation, where the meaning depends on the caller. */
 export type StoreRefusal = 'absent' | 'exists' | 'changed';
 
 /**
- * Runs one round trip within `maxMs`, or what is left of the request it belongs to.
- * @returns the answer, or the refusal that the store gave as an answer.
- * @throws {AppError} `unavailable` for everything else: out of reach, too slow, or not for us.
+ * Makes one round trip to the store within `maxMs` milliseconds and the deadline.
+ * @returns the store's result or refusal.
+ * @throws {AppError} `unavailable` for other failures: unreachable, too slow or unauthorized.
  */
 export async function roundTrip<T extends object>(
   open: Table,
@@ -65,7 +65,7 @@ export async function roundTrip<T extends object>(
 }
 
 function toRefusal(error: unknown): StoreRefusal | undefined {
-  // A transaction's error carries the code; a single operation's has it in the parsed body.
+  // Transaction errors have a `code`; errors of single operations have it in the parsed body.
   const { code, details } = error as Partial<RestError>;
   const body = details as { odataError?: { code?: string } } | undefined;
   switch (code ?? body?.odataError?.code) {

@@ -20,64 +20,66 @@ import {
 } from './rows.ts';
 import { filter, roundTrip, type Table } from './tables.ts';
 
-/** A thread's entry in its project's index, as it was written. */
+/** A thread's entry in its project's index. */
 export interface IndexEntry {
-  /** Absent when it was there before. */
+  /** Undefined when the entry existed before. */
   readonly etag: string | undefined;
 }
 
-/** A closed thread, with what is left to do for its deletion. */
+/** A closed thread, whose deletion is not complete. */
 export interface ClosedThread extends Thread {
-  /** The response of the run that was active when the thread was closed, if the engine had taken it. */
+  /** The response of the run that was active when the thread was closed, if it had been submitted. */
   readonly responseId?: string;
 }
 
 export interface ThreadStore {
-  /** Announces a thread in its project's index. It is listed as soon as, and only while, the thread itself is there. */
+  /** Adds a thread to its project's index. Lists show it only while the thread itself exists. */
   addToIndex(thread: NewThread): Promise<IndexEntry>;
   removeFromIndex(thread: NewThread): Promise<void>;
-  /** @param entry of the index, when the thread has one already. */
+  /** Adds a thread. @param entry its index entry, if already added. */
   add(thread: Thread, entry?: IndexEntry): Promise<'added' | 'exists'>;
   find(thread: ThreadKey): Promise<Stored<Thread> | undefined>;
   /**
-   * A page of a project's threads, newest first.
-   * @throws {AppError} invalid_request for an `after` from elsewhere that is no thread of the project.
+   * Returns a page of a project's threads, newest first.
+   * @throws {AppError} invalid_request when `after` is an imported id and not a thread of the project; unavailable when
+   * the page would be empty although more threads may follow.
    */
   list(projectId: string, page: PageRequest): Promise<Page<NewThread>>;
   /**
-   * Closes a thread for good: nobody finds it, its active run or its newest runs, or starts another run on it.
-   * @returns undefined when there is none; one that was closed before and not yet removed is returned again.
+   * Closes a thread permanently. From then on the thread, its active run and its newest runs are not found, and no run
+   * can be started.
+   * @returns the closed thread, also if it was closed before but not removed; undefined when it does not exist.
    */
   close(thread: ThreadKey): Promise<ClosedThread | undefined>;
-  /** Finds a thread that was closed and not yet removed. */
+  /** Finds a thread that has been closed but not removed. */
   findClosed(thread: ThreadKey): Promise<ClosedThread | undefined>;
   /**
-   * Closes a thread that may have been added or may be added late: either way nobody finds it afterwards.
-   * Its row is left for {@link remove}.
+   * Closes a thread whose addition has an unknown outcome, so that it is not found even if it is added later.
+   * Leaves its row for {@link remove}.
    */
   abandon(thread: Thread): Promise<void>;
-  /** Removes all rows of a closed thread but its own: older runs, keys, and what closing left. */
+  /** Removes all rows of a closed thread except its own: runs and idempotency keys. */
   removeRuns(thread: ThreadKey): Promise<void>;
-  /** Removes a closed thread from the index, then its own row: the last trace of it. */
+  /** Removes a closed thread from the index, then its own row. */
   remove(thread: NewThread): Promise<void>;
 }
 
-/** The store's own limit for a transaction. */
+/** Maximum operations in one transaction of the store. */
 const transactionLimit = 100;
 
-/** Rows of a closed thread that one query finds. */
+/** Maximum rows fetched by one query when removing a thread. */
 const removalBatch = 9 * transactionLimit;
 
-/** A closing thread is read again only when a run was claimed, taken by the engine or ended in between. */
+/** Maximum attempts to close a thread. An attempt is repeated only after a concurrent change of its active run. */
 const maxCloses = 5;
 
-/** How many pages of the index one list reads when threads that are not there (any more) leave it short. */
+/** Maximum index pages read for one list when entries without threads leave it short. */
 const maxIndexPages = 3;
 
-/** From when on an index entry without a thread will not get one: far longer than a create can last. */
+/** Age after which an index entry without a thread is stale, in milliseconds; far longer than a create can take. */
 const staleEntryMs = 10 * 60_000;
 
-/** @param deadline of the request that uses it; without one each round trip has its own limit only. */
+/** @param deadline of the request; without one, round trips have their own timeout only. */
 export function createThreadStore(table: Table, deadline?: Deadline): ThreadStore {
   const once = <T extends object>(call: Parameters<typeof roundTrip<T>>[1]) =>
     roundTrip(table, call, deadline);
@@ -88,14 +90,14 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
     return typeof row === 'object' ? row : undefined;
   };
   const readThread = (thread: ThreadKey) => readRow<ThreadRow>(toPartitionKey(thread), threadRowKey);
-  /** Changes an index row if it is there, and has the version given. */
+  /** Updates an index row if it exists and its etag matches. */
   const mergeIndexRow = (thread: NewThread, columns: Partial<IndexRow>, etag = '*') =>
     once((client, options) =>
       client.updateEntity({ ...indexKeys(thread), ...columns }, 'Merge', { etag, ...options }),
     );
 
-  /** Where the index goes on behind a thread. */
-  const positionBehind = async (threadKey: ThreadKey): Promise<string> => {
+  /** Returns the index row key of a thread, after which a page starts. */
+  const positionOf = async (threadKey: ThreadKey): Promise<string> => {
     const rowKey = indexRowKeyOf(threadKey.threadId);
     if (rowKey !== undefined) return rowKey;
     const row = await readThread(threadKey);
@@ -103,39 +105,39 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
     return toIndexRowKey(toThread(row));
   };
 
-  /** Looks for the threads of a page of the index that it cannot vouch for, and mends the index by what it finds. */
+  /** Checks the threads of unchecked index entries, and repairs the index accordingly. */
   const checkEntries = async (
     partitionKey: string,
     rows: readonly TableEntityResult<IndexRow>[],
   ): Promise<{ thread: NewThread; listed: boolean }[]> => {
-    const mending: TransactionAction[] = [];
+    const repairs: TransactionAction[] = [];
     const checks = await Promise.all(
       rows.map(async (entry) => {
         const thread = toNewThread(entry);
         if (entry.checked) return { thread, listed: true };
         const rowKey = entry.rowKey ?? '';
         const row = await readThread(thread);
-        // A thread from elsewhere may have been announced twice, with different times; one entry is its own.
+        // An imported thread may have two entries with different times; only one matches its row.
         const own = row !== undefined && toIndexRowKey(toThread(row)) === rowKey;
         if (own && !row.closed && !entry.closing) {
-          mending.push(['update', { partitionKey, rowKey, checked: true }, 'Merge', { etag: entry.etag }]);
+          repairs.push(['update', { partitionKey, rowKey, checked: true }, 'Merge', { etag: entry.etag }]);
         }
         if (!own && Date.parse(entry.timestamp ?? '') < Date.now() - staleEntryMs) {
-          mending.push(['delete', { partitionKey, rowKey }]);
+          repairs.push(['delete', { partitionKey, rowKey }]);
         }
         return { thread, listed: own && !row.closed };
       }),
     );
-    // Spares the next list the same look; whether it succeeds changes nothing for this one.
-    if (mending.length > 0) await submit(mending.slice(0, transactionLimit)).catch(() => undefined);
+    // An optimization for later lists, so failures are ignored.
+    if (repairs.length > 0) await submit(repairs.slice(0, transactionLimit)).catch(() => undefined);
     return checks;
   };
 
   const store: ThreadStore = {
     async addToIndex(thread) {
       const row = { ...indexKeys(thread), createdAt: thread.createdAt, checked: false, closing: false };
-      const answer = await once((client, options) => client.createEntity(row, options));
-      return { etag: typeof answer === 'object' ? answer.etag : undefined };
+      const result = await once((client, options) => client.createEntity(row, options));
+      return { etag: typeof result === 'object' ? result.etag : undefined };
     },
 
     async removeFromIndex(thread) {
@@ -146,9 +148,9 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
     async add(thread, entry) {
       const { etag } = entry ?? (await store.addToIndex(thread));
       const row = { partitionKey: toPartitionKey(thread), rowKey: threadRowKey, ...toThreadRow(thread) };
-      const answer = await once((client, options) => client.createEntity(row, options));
-      if (answer === 'exists') {
-        // The store's client repeats an insert whose response was lost, and then meets its own first try.
+      const result = await once((client, options) => client.createEntity(row, options));
+      if (result === 'exists') {
+        // The client retries an insert whose response was lost, and then conflicts with its own first attempt.
         const present = await readThread(thread);
         if (present?.conversationId !== thread.conversationId || present.closed) {
           if (present && toIndexRowKey(toThread(present)) !== toIndexRowKey(thread)) {
@@ -157,7 +159,7 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
           return 'exists';
         }
       }
-      // If it fails, the first list that meets the entry does the same.
+      // If this fails, the next list that reads the entry does it.
       if (etag !== undefined) await mergeIndexRow(thread, { checked: true }, etag).catch(() => undefined);
       return 'added';
     },
@@ -169,14 +171,14 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
 
     async list(projectId, { limit, after }) {
       const partitionKey = toIndexPartitionKey(projectId);
-      let position = after === undefined ? '' : await positionBehind({ projectId, threadId: after });
+      let position = after === undefined ? '' : await positionOf({ projectId, threadId: after });
       const items: NewThread[] = [];
       let lastId: string | undefined;
       for (let pages = 0; pages < maxIndexPages; pages++) {
         const entries = filter`PartitionKey eq ${partitionKey} and RowKey gt ${position}`;
         const { rows, hasMore } = await queryRows<IndexRow>(table, entries, limit, deadline);
         for (const { thread, listed } of await checkEntries(partitionKey, rows)) {
-          // Its own thread is the only key to the position of an id from elsewhere.
+          // An imported id is a usable cursor only while its thread exists.
           if (listed || indexRowKeyOf(thread.threadId) !== undefined) lastId = thread.threadId;
           if (listed) items.push(thread);
           if (items.length === limit) {
@@ -186,7 +188,7 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
         if (!hasMore) return { items, hasMore: false, lastId: items.at(-1)?.threadId };
         position = rows.at(-1)?.rowKey ?? position;
       }
-      // Nothing of these pages could be named, so a client could not go on; the next list may find them mended.
+      // There is no usable cursor, so the client could not continue. The index has been repaired for its retry.
       if (lastId === undefined) throw new AppError('unavailable');
       return { items, hasMore: true, lastId };
     },
@@ -203,14 +205,14 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
         const [active, newest] = await Promise.all([
           activeRunId === undefined ? undefined : readRow<RunRow>(partitionKey, activeRunId),
           queryRows(table, runs, transactionLimit - 2, deadline, keyColumns),
-          // From now on a list looks for the thread, so that it cannot show a closed one.
+          // From now on lists check the thread, so they cannot show a closed one.
           mergeIndexRow(thread, { checked: false, closing: true }),
         ]);
         const responseId = active?.responseId;
         const closed = { closed: true, closingResponseId: responseId ?? '' };
-        const answer = await submit([
+        const result = await submit([
           ['update', { partitionKey, rowKey: threadRowKey, ...closed }, 'Merge', { etag: row.etag }],
-          // A deletion in a transaction cannot ask for a version, and the engine may just be taking this run.
+          // Marked instead of deleted: deletions in a transaction have no etag, and the run may be changing.
           ...(active
             ? [
                 [
@@ -225,7 +227,7 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
             .filter(({ rowKey }) => rowKey !== activeRunId)
             .map(({ rowKey = '' }): TransactionAction => ['delete', { partitionKey, rowKey }]),
         ]);
-        if (typeof answer === 'object') return { ...thread, ...(responseId !== undefined && { responseId }) };
+        if (typeof result === 'object') return { ...thread, ...(responseId !== undefined && { responseId }) };
       }
       throw new AppError('unavailable');
     },
@@ -238,7 +240,7 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
     async abandon(thread) {
       const { activeRunId, ...columns } = toThreadRow(thread);
       const row = { partitionKey: toPartitionKey(thread), rowKey: threadRowKey, ...columns, closed: true };
-      // Merged, because whoever found the thread in a list may have started a run on it.
+      // Merged, to keep a run that a client may already have started on the listed thread.
       await once((client, options) => client.upsertEntity(row, 'Merge', options));
     },
 
@@ -252,7 +254,7 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
           const deletions = rows
             .slice(start, start + transactionLimit)
             .map(({ rowKey = '' }): TransactionAction => ['delete', { partitionKey, rowKey }]);
-          // Refused when another request deletes the same rows; the next round sees what is left.
+          // Fails when another request deletes the same rows; the next round fetches the remaining ones.
           if (typeof (await submit(deletions)) !== 'object') refused = true;
         }
         if (!hasMore && !refused) return;

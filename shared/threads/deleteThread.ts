@@ -3,14 +3,15 @@ import type { ThreadKey } from '../model/thread.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import type { ClosedThread } from '../storage/threadStore.ts';
 
+/** Timeouts of the engine's calls, in milliseconds. */
 const cancelMs = 5_000;
 const removeMs = 10_000;
 
 /**
- * Deletes a thread for good: its runs, the engine's conversation and all of our rows.
- * From the first step on the thread is not found and takes no run. Whatever interrupts the others, the next call goes
- * on; one read is all it takes when nothing is left.
- * @throws {AppError} rate_limited, unavailable or internal_error when it has to be called again.
+ * Deletes a thread: its runs, the engine's conversation and all its rows. After the first step the thread is not found
+ * and no run can be started. If a later step fails, another call resumes the deletion. For a deleted thread, a call costs
+ * one read.
+ * @throws {AppError} rate_limited, unavailable or internal_error; call it again to complete the deletion.
  */
 export async function deleteThread(services: RunServices, threadKey: ThreadKey): Promise<void> {
   const thread = await services.threads.close(threadKey);
@@ -18,9 +19,9 @@ export async function deleteThread(services: RunServices, threadKey: ThreadKey):
 }
 
 /**
- * Finishes a deletion that was interrupted. A thread that is open is left alone: its deletion never began, or it is
- * another one, brought in with the same id since.
- * @throws {AppError} as {@link deleteThread} does.
+ * Completes an interrupted deletion. Does nothing for an open thread: its deletion never started, or another thread has
+ * been imported with the same id.
+ * @throws {AppError} as {@link deleteThread}.
  */
 export async function resumeDeletion(services: RunServices, threadKey: ThreadKey): Promise<void> {
   const thread = await services.threads.findClosed(threadKey);
@@ -32,7 +33,7 @@ async function removeClosed(services: RunServices, thread: ClosedThread): Promis
   const { projectId, threadId } = thread;
   await threads.removeRuns(thread);
   if (thread.responseId !== undefined) {
-    // Without its conversation a response has nothing to write to, so one that cannot be cancelled holds nothing up.
+    // Ignore a failed cancellation: without its conversation the response cannot write anything.
     await engine
       .cancel(thread.responseId, deadline.remaining(cancelMs))
       .catch(() => services.log({ event: 'cancel_failed', projectId, threadId }));

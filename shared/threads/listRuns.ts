@@ -6,8 +6,7 @@ import type { RunPageRequest } from '../storage/runStore.ts';
 import { findCurrentThread } from './threads.ts';
 
 /**
- * Returns a page of a thread's runs, newest first. The thread's active run is brought up to date first; it is the only
- * one that can be unfinished.
+ * Returns a page of a thread's runs, newest first. First refreshes the active run, the only one that is not terminal.
  * @throws {AppError} thread_not_found, rate_limited, unavailable, internal_error.
  */
 export async function listRuns(

@@ -1,4 +1,4 @@
-import { settleWithin } from '../deadline.ts';
+import { waitAtMost } from '../deadline.ts';
 import type { MessagePage } from '../engine/engine.ts';
 import { AppError, fieldError } from '../errors.ts';
 import { newId } from '../model/ids.ts';
@@ -10,15 +10,15 @@ import { followUpWaitMs, scheduleFollowUp } from '../runs/followUps.ts';
 import { refreshRun } from '../runs/refreshRun.ts';
 import type { RunServices } from '../runs/runServices.ts';
 
-/** Each for a call to the engine. */
+/** Timeouts of the engine's calls, in milliseconds. */
 const openMs = 20_000;
 const listMs = 10_000;
 const undoMs = 4_000;
 
 /**
- * Opens a thread: an entry in its project's index and the engine's conversation, then the thread itself.
- * @throws {AppError} rate_limited, unavailable or internal_error; there is no such thread then, or a valid empty one
- * when the store failed in a way that leaves it open.
+ * Creates a thread: an entry in its project's index and the engine's conversation, then the thread itself.
+ * @throws {AppError} rate_limited, unavailable or internal_error. The thread then does not exist, or is valid and empty
+ * if the outcome of a store operation is unknown.
  */
 export async function createThread(services: RunServices, projectId: string): Promise<Thread> {
   const { engine, threads, deadline } = services;
@@ -46,11 +46,11 @@ export async function createThread(services: RunServices, projectId: string): Pr
   return thread;
 }
 
-/** The store may still carry out what it did not confirm, so the thread is closed before its conversation is removed. */
+/** Undoes a create. Closes the thread before removing its conversation, because the store may still execute the addition. */
 async function undoCreate(services: RunServices, thread: Thread): Promise<void> {
   const { threads } = services;
   const { projectId, threadId } = thread;
-  // A closed row keeps a late one out; when nothing can come any more, the follow-up removes it.
+  // The closed row blocks a late addition; the follow-up removes it once none can arrive.
   const followUp = scheduleFollowUp(services, { kind: 'deletion', projectId, threadId, attempt: 1 });
   try {
     await threads.abandon(thread);
@@ -59,23 +59,23 @@ async function undoCreate(services: RunServices, thread: Thread): Promise<void> 
       threads.removeFromIndex(thread).catch(() => undefined),
     ]);
   } catch {
-    // The thread may be there, and then needs its conversation.
+    // The thread may exist, so keep its conversation.
   }
-  await settleWithin(followUpWaitMs, followUp);
+  await waitAtMost(followUpWaitMs, followUp);
 }
 
 const removeConversation = ({ engine, deadline }: RunServices, { conversationId }: Thread) =>
   engine.removeConversation(conversationId, deadline.remaining(undoMs)).catch(() => undefined);
 
+/** An up-to-date thread with its active run. */
 export interface CurrentThread {
   readonly thread: Thread;
-  /** The run that `activeRunId` names. */
+  /** The run with the id `activeRunId`. */
   readonly activeRun: Run | undefined;
 }
 
 /**
- * A thread as it stands now: its active run is brought up to date first, so that messages read after it
- * hold the answer of a run that is no longer active.
+ * Returns a thread after refreshing its active run. If the run has ended, messages read afterwards include its reply.
  * @throws {AppError} thread_not_found, rate_limited, unavailable, internal_error.
  */
 export async function findCurrentThread(services: RunServices, threadKey: ThreadKey): Promise<CurrentThread> {
@@ -85,7 +85,7 @@ export async function findCurrentThread(services: RunServices, threadKey: Thread
   if (activeRunId === undefined) return { thread: idle, activeRun: undefined };
   const active = await services.runs.find({ ...threadKey, runId: activeRunId });
   const run = active && (await refreshRun(services, active).catch(threadClosed)).value;
-  // A thread and its active run go together: it was closed in between.
+  // The thread and its active run are removed together, so the thread was closed in the meantime.
   if (!run) throw new AppError('thread_not_found');
   return isTerminal(run) ? { thread: idle, activeRun: undefined } : { thread: stored.value, activeRun: run };
 }
@@ -97,9 +97,9 @@ function threadClosed(error: unknown): never {
 }
 
 /**
- * A page of a thread's messages, oldest first.
- * @param after a message id of this thread; the page starts behind it.
- * @throws {AppError} invalid_request for an `after` that is none; thread_not_found, rate_limited, unavailable, internal_error.
+ * Returns a page of a thread's messages, oldest first.
+ * @param after id of a message of this thread, after which the page starts; null for the first page.
+ * @throws {AppError} invalid_request when `after` is not such an id; thread_not_found, rate_limited, unavailable, internal_error.
  */
 export async function listMessages(
   { engine, deadline }: RunServices,
