@@ -12,7 +12,7 @@ import {
   startStream,
   streamRun,
   until,
-} from './harness.ts';
+} from '../../support/emulator.ts';
 
 const create = { method: 'POST', path: '/v1/responses', exact: true };
 const resume = { method: 'GET', path: '/v1/responses/*' };

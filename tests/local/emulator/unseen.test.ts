@@ -13,7 +13,7 @@ import {
   streamRun,
   until,
   untilEnded,
-} from './harness.ts';
+} from '../../support/emulator.ts';
 
 describe('a response whose stream is left while it is queued', () => {
   test('stays queued with its conversation locked until it is cancelled', async () => {

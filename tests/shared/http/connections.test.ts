@@ -11,9 +11,9 @@ afterAll(() => apps.close());
 
 const functions = `
   const { eventStreamResponse } = shared('http/eventStream.ts');
-  const { findRequest } = shared('http/proxied.ts');
+  const { findRequest } = shared('http/proxyRequest.ts');
   const { readBody } = shared('http/readBody.ts');
-  const { setTimeout: sleep } = require('node:timers/promises');
+  const { scheduler } = require('node:timers/promises');
   const v8 = require('node:v8');
   v8.setFlagsFromString('--expose-gc');
   const gc = require('node:vm').runInNewContext('gc');

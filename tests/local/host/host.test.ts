@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { projectFolder, startProcess, type TestProcess } from '../support/process.ts';
-import { startService } from '../support/service.ts';
+import { projectFolder, startProcess, type TestProcess } from '../../support/process.ts';
+import { startService } from '../../support/service.ts';
 
 const folders: string[] = [];
 const hosts: TestProcess[] = [];

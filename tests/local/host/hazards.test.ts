@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { HostStatus } from '../../local/host/host.ts';
-import { createTestApps, plainStreaming, until } from '../support/app.ts';
-import type { TestProcess } from '../support/process.ts';
-import { exchange, openSocket, requestText } from '../support/raw.ts';
+import type { HostStatus } from '../../../local/host/host.ts';
+import { createTestApps, plainStreaming, until } from '../../support/app.ts';
+import type { TestProcess } from '../../support/process.ts';
+import { exchange, openSocket, requestText } from '../../support/raw.ts';
 
 /* What the real host does to an app that streams without precautions: the local one has to do it too. */
 

@@ -2,7 +2,7 @@ import { scheduler } from 'node:timers/promises';
 import { afterEach } from '@jest/globals';
 import OpenAI from 'openai';
 import type { Response, ResponseStreamEvent } from 'openai/resources/responses/responses';
-import { type Emulator, type EmulatorOptions, startEmulator } from '../../../local/emulator/emulator.ts';
+import { type Emulator, type EmulatorOptions, startEmulator } from '../../local/emulator/emulator.ts';
 
 export const model = 'gpt-5-mini';
 export const fileSearch = { type: 'file_search' as const, vector_store_ids: ['vs_demo'] };

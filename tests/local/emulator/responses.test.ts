@@ -23,7 +23,7 @@ import {
   typesOf,
   until,
   untilEnded,
-} from './emulator/harness.ts';
+} from '../../support/emulator.ts';
 
 function citedFiles(response: Response) {
   const parts = response.output.flatMap((item) => (item.type === 'message' ? item.content : []));
@@ -704,7 +704,7 @@ describe('a restart', () => {
 });
 
 test('runs as a process of its own that says where it listens and ends when told', async () => {
-  const main = fileURLToPath(new URL('../../local/emulator/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../../../local/emulator/main.ts', import.meta.url));
   const child = spawn(process.execPath, [main, '--queue-ms', '0', '--run-ms', '0'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

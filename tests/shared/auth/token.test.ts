@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type CryptoKey, EncryptJWT, exportJWK, generateKeyPair, type JWK } from 'jose';
-import { startProcess, type TestProcess } from '../support/process.ts';
-import { type Answer, type Call, startService, type TestService } from '../support/service.ts';
+import { startProcess, type TestProcess } from '../../support/process.ts';
+import { type Answer, type Call, startService, type TestService } from '../../support/service.ts';
 
 interface Pair {
   readonly privateKey: CryptoKey;
