@@ -1,158 +1,17 @@
-import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { toIdempotencyKey } from '../../shared/model/idempotencyKey.ts';
-import type { Project } from '../../shared/model/project.ts';
-import { type Answer, type Call, startService, type TestService } from '../support/service.ts';
+import { idOf } from '../support/paths.ts';
+import { engineIds, type ProjectState, stateOf, visible } from '../support/projectState.ts';
+import type { Answer, Call } from '../support/service.ts';
 import { rowsOf } from '../support/table.ts';
+import { useService } from '../support/useService.ts';
 
 const engineKey = 'canary-key-of-the-engine';
 
-let service: TestService;
-
-beforeAll(async () => {
-  service = await startService({ OPENAI_API_KEY: engineKey });
-});
-afterAll(() => service.close());
-beforeEach(async () => {
-  service.store.reset();
-  await service.engine.reset();
-});
-
-/** The last part of a path: the id of what it names. */
-const idOf = (path: string) => path.split('/').at(-1) ?? '';
+const t = useService({ OPENAI_API_KEY: engineKey });
 
 const post = (path: string, token: string, body?: unknown, headers: Record<string, string> = {}) =>
-  service.call(path, { method: 'POST', token, headers, ...(body !== undefined && { body }) });
-
-/** All items of a conversation, as the engine has them. */
-async function itemsOf(conversationId: string): Promise<{ id: string }[]> {
-  const url = `${service.engine.url}/conversations/${conversationId}/items?limit=100`;
-  const response = await fetch(url, { headers: { Authorization: 'Bearer test' } });
-  return ((await response.json()) as { data: { id: string }[] }).data;
-}
-
-/** Everything that the service and the engine hold of a project. */
-async function stateOf(projectId: string) {
-  const rows = await rowsOf(projectId);
-  const conversations = rows.flatMap(({ conversationId }) =>
-    conversationId ? [String(conversationId)] : [],
-  );
-  const items = await Promise.all(conversations.map(itemsOf));
-  const runs = await service.engine.runs();
-  const ownRuns = runs.filter(({ conversation }) => conversations.includes(String(conversation)));
-  return { rows, conversations, items, runs: ownRuns };
-}
-
-/** Ids of the engine in a state: none of them may ever leave the service. */
-const engineIds = ({ conversations, items, runs }: Awaited<ReturnType<typeof stateOf>>): string[] => [
-  ...conversations,
-  ...items.flat().map(({ id }) => id),
-  ...runs.map(({ id }) => id),
-];
-
-/** Everything of an answer that a client can see, but for the escapes of JSON. */
-const visible = ({ text, headers }: Answer) =>
-  [JSON.stringify([...headers]), text].join('\n').replaceAll('\\n', '\n');
-
-describe('a project', () => {
-  let project: Project;
-
-  beforeAll(async () => {
-    project = await service.addProject({ members: ['member-sub', 'member-oid'], groups: ['group-1'] });
-  });
-
-  const open = async (claims: Record<string, unknown>) =>
-    service.call(`projects/${project.projectId}/threads`, {
-      method: 'POST',
-      token: await service.issuer.sign(claims),
-    });
-
-  test.each<[string, () => Record<string, unknown>]>([
-    ["the token's projects list it", () => ({ projects: ['another', project.projectId] })],
-    ['its members list the sub', () => ({ sub: 'member-sub' })],
-    ['its members list the oid', () => ({ oid: 'member-oid' })],
-    ['its groups list one of the groups', () => ({ groups: ['group-2', 'group-1'] })],
-    [
-      'one claim grants it and others have other shapes',
-      () => ({ groups: 'none', oid: 7, projects: [null, 7, project.projectId] }),
-    ],
-  ])('is open when %s', async (_name, claims) => {
-    expect((await open(claims())).status).toBe(201);
-  });
-
-  test.each<[string, () => Record<string, unknown>]>([
-    ['no claim', () => ({})],
-    ['projects as text', () => ({ projects: project.projectId })],
-    ['projects as text with commas', () => ({ projects: `a,${project.projectId}` })],
-    ['projects as an object', () => ({ projects: { [project.projectId]: project.projectId, length: 1 } })],
-    ['projects as a list of lists', () => ({ projects: [[project.projectId]] })],
-    ['projects of null', () => ({ projects: null })],
-    ['projects that are a number', () => ({ projects: 1 })],
-    ['other projects', () => ({ projects: ['another', ''] })],
-    ['the project without its hyphens', () => ({ projects: [project.projectId.replaceAll('-', '')] })],
-    ['the project with a space', () => ({ projects: [`${project.projectId} `] })],
-    ['a part of the project', () => ({ projects: [project.projectId.slice(0, -1)] })],
-    ['a wildcard', () => ({ projects: ['*', '.*', '%'] })],
-    ['the name of the project', () => ({ projects: [project.name] })],
-    ['a sub that only begins right', () => ({ sub: 'member-sub2' })],
-    ['a sub in other letters', () => ({ sub: 'MEMBER-SUB' })],
-    ['a sub that is a group', () => ({ sub: 'group-1' })],
-    ['a sub that is the project', () => ({ sub: project.projectId })],
-    ['an oid in a list', () => ({ oid: ['member-oid'] })],
-    ['an oid in an object', () => ({ oid: { id: 'member-oid' } })],
-    ['groups as text', () => ({ groups: 'group-1' })],
-    ['groups as an object', () => ({ groups: { 0: 'group-1', length: 1 } })],
-    ['groups as a list of lists', () => ({ groups: [['group-1']] })],
-    ['groups that are members', () => ({ groups: ['member-sub', project.projectId] })],
-    ['projects that are members', () => ({ projects: ['member-sub', 'group-1'] })],
-    [
-      'claims of other names',
-      () => ({ roles: ['admin'], scope: project.projectId, members: ['member-sub'] }),
-    ],
-  ])('is closed to a token with %s', async (_name, claims) => {
-    const answer = await open(claims());
-    expect(answer.status).toBe(403);
-    expect(answer.body).toEqual({ message: 'Access denied to project', code: 'access_denied' });
-    expect(await service.engine.calls()).toEqual([]);
-    expect(service.store.roundTrips.filter((kind) => kind !== 'read')).toEqual([]);
-  });
-});
-
-describe('an answer of 403', () => {
-  test.each([
-    ['createRun', 'POST', '/threads/thread_1/runs'],
-    ['getRun', 'GET', '/threads/thread_1/runs/run_1'],
-    ['createThread', 'POST', '/threads'],
-    ['getThread', 'GET', '/threads/thread_1'],
-  ])('of %s is the same for a project that is closed, absent or impossible', async (_route, method, rest) => {
-    const own = (await service.addProject()).projectId;
-    const closed = (await service.addProject({ members: ['somebody-else'] })).projectId;
-    const others = [
-      ...[randomUUID(), own.replaceAll('-', ''), 'constructor', '__proto__', 'x'.repeat(64)],
-      ...['x'.repeat(65), 'a b', 'a/b', 'a:b', "a'b", '{projectId}', '*', 'prøject', '😀', `${own}\n`],
-    ];
-    const deny = async (projectId: string, claims: Record<string, unknown>) => {
-      const { status, headers, text } = await service.call(
-        `projects/${encodeURIComponent(projectId)}${rest}`,
-        {
-          method,
-          ...(method === 'POST' && { body: { message: 'Hello' } }),
-          token: await service.issuer.sign(claims),
-        },
-      );
-      const kept = [...headers].filter(([name]) => !['date', 'x-request-id'].includes(name));
-      return { status, text, headers: kept };
-    };
-    const expected = await deny(closed, { projects: [own] });
-    expect(expected.status).toBe(403);
-    expect(expected.text).toBe('{"message":"Access denied to project","code":"access_denied"}');
-    for (const projectId of others) {
-      const answer = await deny(projectId, { projects: [own, projectId] });
-      expect({ projectId, ...answer }).toEqual({ projectId, ...expected });
-    }
-    expect(await service.engine.calls()).toEqual([]);
-  });
-});
+  t.call(path, { method: 'POST', token, headers, ...(body !== undefined && { body }) });
 
 describe('a caller of project A', () => {
   const question = 'Explain the database schema for canary B';
@@ -168,29 +27,28 @@ describe('a caller of project A', () => {
   let ownConversation: string;
   let ownItem: string;
   let messageOfB: string;
-  let stateOfB: Awaited<ReturnType<typeof stateOf>>;
+  let stateOfB: ProjectState;
   /** What no answer to a caller of A may hold. */
   let secrets: string[];
 
   beforeAll(async () => {
-    const a = (await service.addProject()).projectId;
-    const b = (
-      await service.addProject({ assistantId: 'asst_second', vectorStoreIds: ['vs_b'], members: ['bob'] })
-    ).projectId;
+    const a = (await t.addProject()).projectId;
+    const b = (await t.addProject({ assistantId: 'asst_second', vectorStoreIds: ['vs_b'], members: ['bob'] }))
+      .projectId;
     Object.assign(projects, { A: a, B: b });
-    token = await service.issuer.sign({ sub: 'alice', projects: [a] });
+    token = await t.issuer.sign({ sub: 'alice', projects: [a] });
 
-    const ownThread = await service.openThread(a);
-    const threadOfB = await service.openThread(b);
-    const busyThreadOfB = await service.openThread(b);
-    const bob = await service.issuer.sign({ sub: 'bob' });
+    const ownThread = await t.openThread(a);
+    const threadOfB = await t.openThread(b);
+    const busyThreadOfB = await t.openThread(b);
+    const bob = await t.issuer.sign({ sub: 'bob' });
     const ownRun = await post(`${ownThread}/runs`, token, { message: 'Hello' });
-    await service.finish(`${ownThread}/runs/${ownRun.body.runId}`);
+    await t.finish(`${ownThread}/runs/${ownRun.body.runId}`);
     const runOfB = await post(`${threadOfB}/runs`, bob, sharedBody, { 'Idempotency-Key': sharedKey });
-    await service.finish(`${threadOfB}/runs/${runOfB.body.runId}`);
-    await service.engine.outcome({ status: 'never' });
+    await t.finish(`${threadOfB}/runs/${runOfB.body.runId}`);
+    await t.engine.outcome({ status: 'never' });
     const activeRunOfB = await post(`${busyThreadOfB}/runs`, bob, { message: question });
-    await service.call(`${busyThreadOfB}/runs/${activeRunOfB.body.runId}`);
+    await t.call(`${busyThreadOfB}/runs/${activeRunOfB.body.runId}`);
 
     Object.assign(threads, {
       'its own thread': idOf(ownThread),
@@ -202,11 +60,11 @@ describe('a caller of project A', () => {
       "B's run": runOfB.body.runId,
       "B's active run": activeRunOfB.body.runId,
     });
-    const ownState = await stateOf(a);
+    const ownState = await stateOf(t.engine, a);
     ownConversation = ownState.conversations[0] ?? '';
     ownItem = ownState.items.flat()[0]?.id ?? '';
-    stateOfB = await stateOf(b);
-    const { messages } = (await service.call(threadOfB)).body;
+    stateOfB = await stateOf(t.engine, b);
+    const { messages } = (await t.call(threadOfB)).body;
     messageOfB = messages[0].messageId;
     secrets = [...engineIds(stateOfB), question, secretInstructions, messages[1].content.slice(-100)];
     expect(stateOfB.rows).toHaveLength(7);
@@ -221,14 +79,14 @@ describe('a caller of project A', () => {
   ): Promise<Answer & { engineCalls: string[] }> => {
     // What a request itself holds, its answer may repeat.
     const sent = JSON.stringify([path, call]);
-    await service.engine.reset();
-    const answer = await service.call(path, { token, ...call });
-    const engineCalls = await service.engine.calls();
+    await t.engine.reset();
+    const answer = await t.call(path, { token, ...call });
+    const engineCalls = await t.engine.calls();
     const shown = secrets.filter((secret) => visible(answer).includes(secret) && !sent.includes(secret));
     expect(shown).toEqual([]);
     const asked = engineIds(stateOfB).filter((id) => engineCalls.join().includes(id));
     expect(asked).toEqual([]);
-    expect(await stateOf(projects['B'] ?? '')).toEqual(stateOfB);
+    expect(await stateOf(t.engine, projects['B'] ?? '')).toEqual(stateOfB);
     return { ...answer, engineCalls };
   };
 
@@ -306,7 +164,7 @@ describe('a caller of project A', () => {
 
   /** One more thread of A, with nothing on it. */
   const openOwnThread = async () => {
-    const opened = await service.openThread(projects['A'] ?? '');
+    const opened = await t.openThread(projects['A'] ?? '');
     const row = (await rowsOf(projects['A'] ?? '')).find(({ partitionKey }) =>
       String(partitionKey).endsWith(idOf(opened)),
     );
@@ -360,9 +218,7 @@ describe('a caller of project A', () => {
         assistantId: 'asst_test',
         userMessage: body.message,
       });
-      const asked = (await service.engine.runs()).find(
-        ({ metadata }) => metadata['runId'] === answer.body.runId,
-      );
+      const asked = (await t.engine.runs()).find(({ metadata }) => metadata['runId'] === answer.body.runId);
       const { projectId, threadId, runId, instructions } = answer.body;
       expect(asked).toMatchObject({
         conversation,
@@ -380,13 +236,13 @@ describe('a caller of project A', () => {
       expect(answer.status).toBe(201);
       expect(answer.headers.get('Idempotency-Replayed')).toBeNull();
       expect(Object.values(runs)).not.toContain(answer.body.runId);
-      await service.finish(`${opened}/runs/${answer.body.runId}`);
+      await t.finish(`${opened}/runs/${answer.body.runId}`);
       const again = await attack(`${opened}/runs`, call);
       expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([201, 'true']);
       expect(again.body).toEqual(answer.body);
 
-      const bob = await service.issuer.sign({ sub: 'bob' });
-      const repeated = await service.call(`${path('B')}/threads/${threads["B's thread"]}/runs`, {
+      const bob = await t.issuer.sign({ sub: 'bob' });
+      const repeated = await t.call(`${path('B')}/threads/${threads["B's thread"]}/runs`, {
         ...call,
         token: bob,
       });
@@ -459,343 +315,5 @@ describe('a caller of project A', () => {
     expect((await attack(`${ownThreadPath()}/runs?${query}`, call)).body).toMatchObject(own);
     const opened = await attack(`${path('A')}/threads?${query}`, { method: 'POST' });
     expect(opened.body).toMatchObject({ projectId: projects['A'] });
-  });
-});
-
-describe('after successes and failures of all kinds', () => {
-  const canary = {
-    message: 'canary-message-1f3a',
-    instructions: 'canary-instructions-77b0',
-    engineMessage: 'canary-engine-message-09cc',
-    invalidBody: 'canary-body-5d21',
-    key: 'canary-idempotency-key-c4e8',
-    query: 'canary-query-3b6f',
-    path: 'canary-path-e812',
-    claim: 'canary-claim-a6d4',
-    kid: 'canary-kid-b9f2',
-    projectName: 'canary-project-2e57',
-  };
-  let projectId: string;
-  const answers: Answer[] = [];
-  const tokens: string[] = [];
-  const answersOfAssistant: string[] = [];
-
-  const tell = async (path: string, call: Call & { token: string }) => {
-    tokens.push(call.token);
-    const answer = await service.call(path, call);
-    answers.push(answer);
-    return answer;
-  };
-
-  beforeAll(async () => {
-    const { engine, store, issuer } = service;
-    projectId = (await service.addProject({ name: canary.projectName, members: [canary.claim] })).projectId;
-    const token = await issuer.sign({ sub: canary.claim, email: canary.claim });
-    const threadsPath = `projects/${projectId}/threads`;
-    const get = (path: string) => tell(path, { token });
-    const create = (path: string, body: unknown, headers: Record<string, string> = {}) =>
-      tell(path, { method: 'POST', token, body, headers });
-    const openThread = async () => `${threadsPath}/${(await create(threadsPath, {})).body.threadId}`;
-    const body = {
-      message: `Explain the database schema ${canary.message}`,
-      instructions: canary.instructions,
-    };
-
-    const thread = await openThread();
-    const key = { 'Idempotency-Key': canary.key };
-    await engine.timing({ queueMs: 0, runMs: 60_000 });
-    const created = await create(`${thread}/runs`, body, key);
-    const run = `${thread}/runs/${created.body.runId}`;
-    await get(run);
-    await create(`${thread}/runs`, body);
-    await create(`${thread}/runs`, body, key);
-    await create(`${thread}/runs`, { ...body, message: `${canary.message} changed` }, key);
-
-    const second = await openThread();
-    await engine.timing({ queueMs: 0, runMs: 0 });
-    await service.finish(`${second}/runs/${(await create(`${second}/runs`, body)).body.runId}`);
-    const page = await get(`${second}?limit=1`);
-    const rest = await get(`${second}?after=${page.body.lastId}`);
-    answersOfAssistant.push(rest.body.messages[0].content);
-    await get(`${second}?after=${canary.query}`);
-    await get(`${second}?limit=${canary.query}`);
-    await get(`${second}x${canary.path}`);
-    await get(`${second}/runs/run_${canary.path}`);
-    await get(`${second}/runs/run_none`);
-    await get(`projects/${canary.path}/threads/thread_1`);
-    await create(`${second}/runs`, `{"message":"${canary.invalidBody}`);
-    await create(`${second}/runs`, { message: 7, instructions: canary.invalidBody.repeat(200) });
-    await create(`${second}/runs`, body, { 'Idempotency-Key': `${canary.key} with spaces` });
-    for (const bad of [
-      `${token}x`,
-      canary.claim,
-      await issuer.sign({ sub: canary.claim, exp: 1 }),
-      await issuer.sign({ sub: canary.claim }, { header: { kid: canary.kid } }),
-    ]) {
-      await tell(second, { token: bad });
-    }
-
-    for (const outcome of [
-      { status: 'failed', code: 'server_error', message: canary.engineMessage },
-      { status: 'incomplete', reason: 'content_filter' },
-    ]) {
-      const failing = await openThread();
-      await engine.outcome(outcome);
-      const path = `${failing}/runs/${(await create(`${failing}/runs`, body)).body.runId}`;
-      answers.push(await service.finish(path));
-    }
-    const said = { message: canary.engineMessage };
-    for (const fault of [
-      { kind: 'status', status: 429, code: 'rate_limit_exceeded', headers: { 'retry-after': '7' }, ...said },
-      ...[500, 503, 401, 403, 404, 422].map((status) => ({ kind: 'status', status, ...said })),
-      { kind: 'status', status: 400, code: 'conversation_locked', ...said },
-      { kind: 'status', status: 404, code: 'model_not_found', ...said },
-      ...['drop', 'drop_after', 'garbage'].map((kind) => ({ kind })),
-    ]) {
-      const failing = await openThread();
-      await engine.fault({ method: 'POST', path: '/v1/responses' }, fault);
-      await create(`${failing}/runs`, body);
-      await engine.fault({ method: 'GET', path: '/v1/responses' }, fault);
-      await get(run);
-      await engine.fault({ method: 'GET', path: '/v1/conversations' }, fault);
-      await get(second);
-      await engine.fault({ method: 'POST', path: '/v1/conversations' }, fault);
-      await create(threadsPath, {});
-    }
-    for (const [kind, fault] of [
-      ['read', 'fail'],
-      ['transaction', 'fail'],
-      ['insert', 'fail'],
-      ['merge', 'fail'],
-    ] as const) {
-      const failing = await openThread();
-      // More often than the store's client tries.
-      store.inject(kind, fault, 5);
-      await create(kind === 'insert' ? threadsPath : `${failing}/runs`, body);
-      store.reset();
-    }
-    await engine.reset();
-  });
-
-  test('the statuses of the contract all occurred', () => {
-    const statuses = new Set(answers.map(({ status }) => status));
-    expect([...statuses].sort()).toEqual([200, 201, 400, 401, 403, 404, 409, 422, 429, 500, 503]);
-  });
-
-  test('no id of the engine is in any answer, header or line of the log', async () => {
-    const ids = engineIds(await stateOf(projectId));
-    expect(ids.length).toBeGreaterThan(20);
-    const all = [...answers.map(visible), service.log()].join('\n');
-    expect(ids.filter((id) => all.includes(id))).toEqual([]);
-    expect(all).not.toMatch(/\b(conv|resp|req|fs)_[0-9a-f]{8}/);
-  });
-
-  test('no answer repeats what the engine or the store said, or where something was thrown', () => {
-    for (const answer of answers) {
-      expect(visible(answer)).not.toContain(canary.engineMessage);
-      expect(visible(answer)).not.toMatch(/node_modules|at async|\.cjs|AppError|RestError|azure/i);
-    }
-  });
-
-  test('the log has a line for every request, and no token, message, answer, key or claim in any', () => {
-    const log = service.log();
-    for (const { headers } of answers) expect(log).toContain(headers.get('X-Request-Id'));
-    const parts = tokens.flatMap((token) => token.split('.')).filter((part) => part.length > 20);
-    const accountKey = /AccountKey=([^;]+)/.exec(service.settings['TABLES_CONNECTION_STRING'] ?? '')?.[1];
-    const secrets = [
-      ...Object.values(canary),
-      ...tokens,
-      ...parts,
-      engineKey,
-      accountKey ?? 'no account key',
-    ];
-    expect(secrets.filter((secret) => log.includes(secret))).toEqual([]);
-    expect(answersOfAssistant).toEqual([expect.stringContaining('emulator')]);
-    expect(log).not.toContain('emulator answering');
-    for (const line of answersOfAssistant.join('\n').split('\n')) {
-      if (line.length > 20) expect(log).not.toContain(line);
-    }
-  });
-});
-
-describe('a request that is refused', () => {
-  let own: string;
-  let foreign: string;
-  let thread: string;
-
-  beforeAll(async () => {
-    own = (await service.addProject()).projectId;
-    foreign = (await service.addProject()).projectId;
-    thread = idOf(await service.openThread(own));
-  });
-
-  interface Refusal {
-    readonly name: string;
-    readonly method?: 'POST';
-    /** O, F and T stand for the own project, a foreign one and the own thread. */
-    readonly path: string;
-    readonly token?: string;
-    readonly key?: string;
-    readonly answer: string;
-    /** Reads of threads and runs; that of the project may come on top. */
-    readonly reads?: number;
-  }
-
-  const forged = 'a.b.c';
-  const badBody = { message: 7 };
-  const refusals: (Refusal & { body?: unknown })[] = [
-    ...(
-      [
-        ['createRun', 'POST', 'projects/F/threads/%20/runs'],
-        ['getRun', undefined, 'projects/F/threads/%20/runs/%20'],
-        ['createThread', 'POST', 'projects/F/threads'],
-        ['getThread', undefined, 'projects/F/threads/%20?limit=x&after=x'],
-      ] as const
-    ).flatMap(([route, method, path]) => [
-      {
-        name: `${route}: by the token before the project`,
-        ...(method && { method, body: badBody }),
-        path,
-        token: forged,
-        answer: '401 unauthorized',
-      },
-      {
-        name: `${route}: by the project before ids, body and query`,
-        ...(method && { method, body: badBody }),
-        path,
-        answer: '403 access_denied',
-      },
-    ]),
-    {
-      name: 'createRun: by the id of the thread before key and body',
-      method: 'POST',
-      path: 'projects/O/threads/thread-/runs',
-      key: 'no key',
-      body: badBody,
-      answer: '404 thread_not_found',
-    },
-    {
-      name: 'createRun: by the key before the thread',
-      method: 'POST',
-      path: 'projects/O/threads/thread_none/runs',
-      key: 'no key',
-      body: { message: 'Hello' },
-      answer: '400 Idempotency-Key',
-    },
-    {
-      name: 'createRun: by the body before the thread',
-      method: 'POST',
-      path: 'projects/O/threads/thread_none/runs',
-      body: badBody,
-      answer: '400 Message',
-    },
-    {
-      name: 'createRun: by a body that is no JSON before the thread',
-      method: 'POST',
-      path: 'projects/O/threads/thread_none/runs',
-      body: '{',
-      answer: '400 $',
-    },
-    {
-      name: 'createRun: by the thread',
-      method: 'POST',
-      path: 'projects/O/threads/thread_none/runs',
-      key: 'a-key',
-      body: { message: 'Hello' },
-      answer: '404 thread_not_found',
-      reads: 1,
-    },
-    {
-      name: 'getRun: by the id of the thread before that of the run',
-      path: 'projects/O/threads/thread-/runs/run-',
-      answer: '404 thread_not_found',
-    },
-    {
-      name: 'getRun: by the id of the run before the thread',
-      path: 'projects/O/threads/thread_none/runs/run-',
-      answer: '404 run_not_found',
-    },
-    {
-      name: 'getRun: by the thread before the run',
-      path: 'projects/O/threads/thread_none/runs/run_none',
-      answer: '404 thread_not_found',
-      reads: 2,
-    },
-    {
-      name: 'getRun: by the run',
-      path: 'projects/O/threads/T/runs/run_none',
-      answer: '404 run_not_found',
-      reads: 2,
-    },
-    {
-      name: 'getThread: by the id of the thread before the limit',
-      path: 'projects/O/threads/thread-?limit=x',
-      answer: '404 thread_not_found',
-    },
-    {
-      name: 'getThread: by the limit before the thread',
-      path: 'projects/O/threads/thread_none?limit=x',
-      answer: '400 Limit',
-    },
-    {
-      name: 'getThread: by the thread before the message to begin after',
-      path: 'projects/O/threads/thread_none?after=x',
-      answer: '404 thread_not_found',
-      reads: 1,
-    },
-    {
-      name: 'getThread: by the message to begin after',
-      path: 'projects/O/threads/T?after=x',
-      answer: '400 After',
-      reads: 1,
-    },
-  ];
-
-  test.each(refusals)('$name, and nothing later is asked or written', async (refusal) => {
-    const { path, method = 'GET', key, token, answer: expected, reads = 0 } = refusal;
-    const filled = path.replace('/O/', `/${own}/`).replace('/F/', `/${foreign}/`).replace('/T', `/${thread}`);
-    const { status, body } = await service.call(filled, {
-      method,
-      token: token ?? (await service.issuer.sign({ projects: [own] })),
-      ...('body' in refusal && { body: refusal.body }),
-      headers: key === undefined ? {} : { 'Idempotency-Key': key },
-    });
-    expect([status, body.code ?? Object.keys(body.errors).join()].join(' ')).toBe(expected);
-    expect(await service.engine.calls()).toEqual([]);
-    const { roundTrips } = service.store;
-    expect(roundTrips.filter((kind) => kind !== 'read')).toEqual([]);
-    // A worker remembers a project for 30 s, so its read may or may not be among these.
-    const ofProject = status === 401 ? 0 : 1;
-    expect(roundTrips.length).toBeGreaterThanOrEqual(reads);
-    expect(roundTrips.length).toBeLessThanOrEqual(reads + ofProject);
-  });
-});
-
-describe('a project id that is a GUID', () => {
-  test('is the same in any case: in the path, in the token and in the record', async () => {
-    const id = randomUUID();
-    const upper = id.toUpperCase();
-    await service.addProject({ projectId: upper, members: ['member'] });
-    const [granted, member] = await Promise.all([
-      service.issuer.sign({ projects: [upper] }),
-      service.issuer.sign({ sub: 'member' }),
-    ]);
-    const opened = await post(`projects/${upper}/threads`, granted);
-    expect([opened.status, opened.body.projectId]).toEqual([201, id]);
-    expect(opened.headers.get('Location')).toBe(`/api/projects/${id}/threads/${opened.body.threadId}`);
-    for (const token of [granted, member]) {
-      for (const spelling of [id, upper]) {
-        const { body } = await service.call(`projects/${spelling}/threads`, { token });
-        expect(body.threads).toMatchObject([{ threadId: opened.body.threadId, projectId: id }]);
-      }
-    }
-  });
-
-  test('is no other when it is none', async () => {
-    const id = `Project-${idOf(randomUUID())}`;
-    await service.addProject({ projectId: id });
-    const token = await service.issuer.sign({ projects: [id.toLowerCase()] });
-    expect((await service.call(`projects/${id}/threads`, { token })).status).toBe(403);
-    expect((await service.call(`projects/${id.toLowerCase()}/threads`, { token })).status).toBe(403);
   });
 });

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { HostStatus } from '../../../local/host/host.ts';
-import { createTestApps, streaming, until } from '../../support/app.ts';
+import { createTestApps, streaming } from '../../support/app.ts';
 import type { TestProcess } from '../../support/process.ts';
 import { exchange, openSocket, requestText } from '../../support/raw.ts';
+import { until } from '../../support/until.ts';
 
 /* What handlers owe to connections: responses that end, clients that do not read, bodies, and nothing left behind. */
 
