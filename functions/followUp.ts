@@ -20,7 +20,7 @@ import { resumeDeletion } from '../shared/threads/deleteThread.ts';
  * What is unfinished is followed up by a new message; only a message that cannot be handled is left to the host, which
  * delivers it again and in the end moves it to the poison queue.
  */
-export async function followUp(message: unknown, invocation: InvocationContext): Promise<void> {
+async function followUp(message: unknown, invocation: InvocationContext): Promise<void> {
   const startedAt = performance.now();
   let failure: unknown;
   try {

@@ -13,7 +13,7 @@ interface EngineFault {
 }
 
 /** Thrown by our `fetch` in place of a failure that came before anything was sent. */
-export class ConnectionNeverMade extends Error {
+class ConnectionNeverMade extends Error {
   override readonly name = 'ConnectionNeverMade';
   /** Of the failure, such as ECONNREFUSED. As a cause it could make the client take it for a lost answer. */
   readonly code: string | undefined;

@@ -2,7 +2,7 @@ import { IncomingMessage } from 'node:http';
 import { AppError, fieldError } from '../errors.ts';
 
 /** Largest request body, in bytes. `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` has to be larger, or the host answers first. */
-export const maxBodyBytes = 2 * 1024 * 1024;
+const maxBodyBytes = 2 * 1024 * 1024;
 
 /** How long a body may take to arrive, in milliseconds. */
 const bodyTimeoutMs = 15_000;

@@ -31,7 +31,7 @@ export async function start(options: EmulatorOptions = {}) {
   return { emulator, ...connect(emulator) };
 }
 
-export function connect(emulator: Emulator) {
+function connect(emulator: Emulator) {
   const client = new OpenAI({ baseURL: emulator.url, apiKey: 'test', maxRetries: 0, timeout: 10_000 });
   const control = async <T = unknown>(method: string, path: string, body?: unknown): Promise<T> => {
     const options = body === undefined ? { method } : { method, body: JSON.stringify(body) };
