@@ -1,11 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 /*
  * `npm run build`: bundles the app into dist/. What only some requests need stays in files of its own, read when it is
- * first imported: a worker starts faster without parsing megabytes that it may never use.
+ * first imported: a worker starts faster without parsing megabytes that it may never use. `--source-maps` lets the
+ * measurement of test coverage find the sources; they are not deployed.
  */
+const { values } = parseArgs({ options: { 'source-maps': { type: 'boolean', default: false } } });
 
 /** Each by the name that it is imported by, with its file and what goes into it. */
 const onDemand: Readonly<Record<string, { readonly file: string; readonly contents: string }>> = {
@@ -28,6 +31,7 @@ const options: BuildOptions = {
   minify: true,
   // Names of errors are what the log tells about a failure.
   keepNames: true,
+  sourcemap: values['source-maps'],
   logLevel: 'warning',
 };
 

@@ -37,7 +37,7 @@ export interface Cluster {
 }
 
 /** Short, so that everything can end within the run: whatever hangs ends after as many seconds. */
-export const runTimeoutSeconds = 10;
+const runTimeoutSeconds = 10;
 const eventStreamSeconds = 4;
 
 /**

@@ -5,25 +5,24 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { projectFolder } from '../support/process.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { useService } from '../support/useService.ts';
 
 const run = promisify(execFile);
 const node = (args: string[]) => run(process.execPath, args, { cwd: projectFolder });
 
 let folder: string;
-let service: TestService;
 
 beforeAll(async () => {
   await node(['local/package.ts']);
   // Away from the project, so that no node_modules is in reach.
   folder = await mkdtemp(join(tmpdir(), 'package-'));
   await cp(join(projectFolder, 'dist/package'), folder, { recursive: true });
-  service = await startService({}, folder);
 });
 afterAll(async () => {
-  await service?.close();
   await rm(folder, { recursive: true, force: true });
 });
+
+const t = useService({}, () => folder);
 
 describe('the deployed package', () => {
   test('is the bundle and nothing else', async () => {
@@ -40,12 +39,12 @@ describe('the deployed package', () => {
   });
 
   test('passes the smoke test when it runs on its own', async () => {
-    const { projectId } = await service.addProject();
-    const token = await service.issuer.sign({ projects: [projectId] });
+    const { projectId } = await t.addProject();
+    const token = await t.issuer.sign({ projects: [projectId] });
     const { stdout } = await node([
       'local/smoke.ts',
       '--base-url',
-      service.url,
+      t.url,
       '--token',
       token,
       '--project',
@@ -58,18 +57,10 @@ describe('the deployed package', () => {
 
 describe('the smoke test', () => {
   test('fails, naming the step, when a run fails', async () => {
-    const { projectId } = await service.addProject();
-    const token = await service.issuer.sign({ projects: [projectId] });
-    await service.engine.outcome({ status: 'failed', code: 'server_error', message: 'secret detail' });
-    const args = [
-      'local/smoke.ts',
-      '--base-url',
-      `${service.url}/api/`,
-      '--token',
-      token,
-      '--project',
-      projectId,
-    ];
+    const { projectId } = await t.addProject();
+    const token = await t.issuer.sign({ projects: [projectId] });
+    await t.engine.outcome({ status: 'failed', code: 'server_error', message: 'secret detail' });
+    const args = ['local/smoke.ts', '--base-url', `${t.url}/api/`, '--token', token, '--project', projectId];
     const failed = await node(args).catch((error) => error);
     expect(failed.code).toBe(1);
     expect(failed.stdout).toContain('FAILED  wait for the run to end: the run failed');
@@ -77,9 +68,9 @@ describe('the smoke test', () => {
   });
 
   test('fails when the service refuses the token, and explains its use', async () => {
-    const { projectId } = await service.addProject();
+    const { projectId } = await t.addProject();
     const refused = await node([
-      ...['local/smoke.ts', '--base-url', service.url, '--token', 'x', '--project', projectId],
+      ...['local/smoke.ts', '--base-url', t.url, '--token', 'x', '--project', projectId],
     ]).catch((error) => error);
     expect(refused.code).toBe(1);
     expect(refused.stdout).toContain('got 401 unauthorized, expected 201');

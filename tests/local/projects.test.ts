@@ -9,18 +9,18 @@ import { parseConfig } from '../../shared/config.ts';
 import { createProjectStore, type ProjectStore } from '../../shared/storage/projectStore.ts';
 import { lazyTable } from '../../shared/storage/tables.ts';
 import { projectFolder } from '../support/process.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { useService } from '../support/useService.ts';
 
-let service: TestService;
+const t = useService();
 let store: ProjectStore;
 let folder: string;
 
 beforeAll(async () => {
-  [service, folder] = await Promise.all([startService(), mkdtemp(join(tmpdir(), 'projects-test-'))]);
-  const { tables } = parseConfig(service.settings);
+  folder = await mkdtemp(join(tmpdir(), 'projects-test-'));
+  const { tables } = parseConfig(t.settings);
   store = createProjectStore(lazyTable(tables, 'projects'));
 });
-afterAll(() => Promise.all([service.close(), rm(folder, { recursive: true, force: true })]));
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 interface Ended {
   readonly code: number;
@@ -32,7 +32,7 @@ const { PATH = '' } = process.env;
 
 /** Runs the command with the service's own settings, but for those given. */
 const projects = (args: readonly string[], settings: Record<string, string> = {}) =>
-  run(process.execPath, ['local/projects.ts', ...args], { ...service.settings, ...settings });
+  run(process.execPath, ['local/projects.ts', ...args], { ...t.settings, ...settings });
 
 function run(file: string, args: readonly string[], env: Record<string, string>): Promise<Ended> {
   return new Promise((resolve) => {
@@ -90,7 +90,7 @@ describe('npm run projects', () => {
   });
 
   test('replaces a whole record when it is applied again', async () => {
-    const { projectId } = await service.addProject({
+    const { projectId } = await t.addProject({
       members: ['ada'],
       instructions: 'Be brief.',
       vectorStoreIds: ['vs_own'],
@@ -104,8 +104,8 @@ describe('npm run projects', () => {
     const { projectId, ...rest } = record({ members: ['ada'], groups: ['builders'] });
     expect((await apply([{ projectId, ...rest }])).code).toBe(0);
     const open = async (claims: Record<string, unknown>) => {
-      const token = await service.issuer.sign(claims);
-      return service.call(`projects/${projectId}/threads`, { method: 'POST', token });
+      const token = await t.issuer.sign(claims);
+      return t.call(`projects/${projectId}/threads`, { method: 'POST', token });
     };
     expect((await open({ sub: 'ada' })).status).toBe(201);
     expect((await open({ sub: 'grace', groups: ['builders'] })).status).toBe(201);
@@ -113,8 +113,8 @@ describe('npm run projects', () => {
   });
 
   test('is what the package calls it', async () => {
-    const { projectId } = await service.addProject();
-    const settings = { ...service.settings, HOME: folder };
+    const { projectId } = await t.addProject();
+    const settings = { ...t.settings, HOME: folder };
     const npm = await run('npm', ['run', '--silent', 'projects', '--', 'remove', projectId], settings);
     expect(npm).toEqual({ code: 0, stdout: `removed ${projectId}\n`, stderr: '' });
   });
@@ -212,7 +212,7 @@ describe('npm run projects with settings that do not work', () => {
 
   test.each<[string, string, () => Promise<string>]>([
     ['the store is away', 'ECONNREFUSED', async () => connectionString(await freePort())],
-    ['its key is wrong', '403', async () => connectionString(service.store.port)],
+    ['its key is wrong', '403', async () => connectionString(t.store.port)],
   ])('tells that %s, without a secret', async (_case, reason, choose) => {
     const changed = { TABLES_CONNECTION_STRING: await choose() };
     const file = join(folder, 'valid.json');

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { scheduler } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { freePort, startAzurite } from '../../local/azurite.ts';
@@ -21,8 +22,6 @@ import { projectFolder } from '../support/process.ts';
 jest.setTimeout(120_000);
 
 const { PATH = '' } = process.env;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 let dataDir: string;
 const cleanups: (() => unknown)[] = [];
 
@@ -42,7 +41,7 @@ async function processes(): Promise<string[]> {
 }
 
 async function untilGone(): Promise<void> {
-  for (let tries = 0; tries < 100 && (await processes()).length > 0; tries++) await pause(50);
+  for (let tries = 0; tries < 100 && (await processes()).length > 0; tries++) await scheduler.wait(50);
   expect(await processes()).toEqual([]);
 }
 
@@ -133,7 +132,7 @@ function openTerminal(env: Record<string, string> = {}) {
       shell.stdin.write(`${line}\necho; echo --done--\n`);
       while (!output.includes('\n--done--\n')) {
         if (shell.exitCode !== null || shell.signalCode !== null) throw new Error('the terminal was closed');
-        await pause(10);
+        await scheduler.wait(10);
       }
       return JSON.parse(output.slice(0, output.indexOf('\n--done--\n')));
     },
@@ -145,7 +144,7 @@ async function converse({ lines }: Started, { paste }: ReturnType<typeof openTer
   const created = await paste(lines[0]);
   let run = await paste(lines[1]);
   while (['queued', 'in_progress'].includes(run.status)) {
-    await pause(50);
+    await scheduler.wait(50);
     run = await paste(lines[1]);
   }
   expect(run).toMatchObject({ runId: created.runId, status: 'completed' });

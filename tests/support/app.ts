@@ -51,12 +51,3 @@ export const streaming = `
 
 /** What turns on HTTP streaming as an app without precautions does. */
 export const plainStreaming = 'app.setup({ enableHttpStream: true });';
-
-/** Waits for a condition, for 25 s at most. */
-export async function until(what: string, condition: () => unknown): Promise<void> {
-  const end = performance.now() + 25_000;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`this does not happen: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type CryptoKey, EncryptJWT, exportJWK, generateKeyPair, type JWK } from 'jose';
-import { startProcess, type TestProcess } from '../support/process.ts';
-import { type Answer, type Call, startService, type TestService } from '../support/service.ts';
+import { startProcess, type TestProcess } from '../../support/process.ts';
+import type { Answer, Call } from '../../support/service.ts';
+import { useService } from '../../support/useService.ts';
 
 interface Pair {
   readonly privateKey: CryptoKey;
@@ -19,8 +20,7 @@ const signingAlgorithms = [
   ...['ES256', 'ES384', 'ES512', 'EdDSA'],
 ];
 
-let service: TestService;
-let projectId: string;
+const t = useService();
 let thread: string;
 let run: string;
 /** By algorithm; all published by the issuer from the start. */
@@ -34,12 +34,11 @@ let lure: { server: Server; url: string; requests: number };
 const sharedSecret = randomBytes(32);
 
 beforeAll(async () => {
-  service = await startService();
   for (const algorithm of signingAlgorithms) pairs.set(algorithm, await createPair(algorithm, algorithm));
   encryptionPair = await createPair('RS256', 'encryption');
   foreign = await createPair('RS256', 'foreign');
-  service.issuer.publish([
-    service.issuer.publicJwk,
+  t.issuer.publish([
+    t.issuer.publicJwk,
     ...[...pairs.values()].map(({ jwk }) => jwk),
     { ...encryptionPair.jwk, use: 'enc' },
     { kty: 'oct', kid: 'shared', alg: 'HS256', use: 'sig', k: sharedSecret.toString('base64url') },
@@ -50,19 +49,11 @@ beforeAll(async () => {
     response.end(JSON.stringify({ keys: [{ ...foreign.jwk, kid: 'test-key' }] }));
   });
   lure = { server, url, requests: 0 };
-  ({ projectId } = await service.addProject());
-  thread = await service.openThread(projectId);
-  const created = await service.call(`${thread}/runs`, { method: 'POST', body: { message: 'Hello' } });
-  run = `${thread}/runs/${created.body.runId}`;
-  await service.finish(run);
+  ({ thread, run } = await t.startRun());
+  await t.finish(run);
 });
 afterAll(async () => {
   lure.server.close();
-  await service.close();
-});
-beforeEach(async () => {
-  service.store.reset();
-  await service.engine.reset();
 });
 
 interface Route {
@@ -90,7 +81,7 @@ const routes: Route[] = [
   },
   {
     route: 'createThread',
-    path: () => `projects/${projectId}/threads`,
+    path: () => `projects/${t.projectId}/threads`,
     request: { method: 'POST' },
     success: 201,
     failure: 'An error occurred while creating the thread',
@@ -108,19 +99,19 @@ const nowSeconds = () => Math.floor(Date.now() / 1000);
 
 /** What a good token says. */
 const claims = () => ({
-  iss: service.issuer.url,
-  aud: service.issuer.audience,
+  iss: t.issuer.url,
+  aud: t.issuer.audience,
   sub: 'tester',
   iat: nowSeconds(),
   exp: nowSeconds() + 3600,
-  projects: [projectId],
+  projects: [t.projectId],
 });
 
 const encode = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
 /** A token of any header and payload, signed RS256 whatever its header says: by the issuer unless told otherwise. */
-function forge(header: unknown, payload: unknown, key: CryptoKey = service.issuer.privateKey): string {
+function forge(header: unknown, payload: unknown, key: CryptoKey = t.issuer.privateKey): string {
   const input = `${encode(header)}.${encode(payload)}`;
   return `${input}.${sign('sha256', Buffer.from(input), KeyObject.from(key)).toString('base64url')}`;
 }
@@ -132,19 +123,17 @@ const withClaims = (changed: Record<string, unknown>) => forge(good, { ...claims
 
 /** A token that an issuer would sign with a shared secret. */
 const withSecret = (secret: string | Buffer, kid = 'test-key') =>
-  service.issuer.sign(
-    { projects: [projectId] },
+  t.issuer.sign(
+    { projects: [t.projectId] },
     { key: createSecretKey(Buffer.from(secret)).export(), header: { alg: 'HS256', kid } },
   );
 
 const issuerKey = (type: 'spki' | 'pkcs1') =>
-  String(
-    createPublicKey({ key: { ...service.issuer.publicJwk }, format: 'jwk' }).export({ format: 'pem', type }),
-  );
+  String(createPublicKey({ key: { ...t.issuer.publicJwk }, format: 'jwk' }).export({ format: 'pem', type }));
 
 /** Replaces a part of a good token. */
 async function tampered(part: 0 | 1 | 2, change: (text: string) => string): Promise<string> {
-  const parts = (await service.issuer.sign({ projects: [projectId] })).split('.');
+  const parts = (await t.issuer.sign({ projects: [t.projectId] })).split('.');
   parts[part] = change(parts[part] ?? '');
   return parts.join('.');
 }
@@ -176,13 +165,13 @@ const forgeries: Forgery[] = [
   { name: 'a payload that is a list', token: () => forge(good, [claims()]) },
   {
     name: 'an empty signature',
-    token: async () => (await service.issuer.sign()).replace(/[^.]+$/, ''),
+    token: async () => (await t.issuer.sign()).replace(/[^.]+$/, ''),
   },
   {
     name: 'no signature part',
-    token: async () => (await service.issuer.sign()).replace(/\.[^.]+$/, ''),
+    token: async () => (await t.issuer.sign()).replace(/\.[^.]+$/, ''),
   },
-  { name: 'a part too many', token: async () => `${await service.issuer.sign()}.e30` },
+  { name: 'a part too many', token: async () => `${await t.issuer.sign()}.e30` },
 
   { name: 'no exp', token: () => withClaims({ exp: undefined }) },
   { name: 'an exp that is text', token: () => withClaims({ exp: String(nowSeconds() + 3600) }) },
@@ -193,8 +182,8 @@ const forgeries: Forgery[] = [
   { name: 'an nbf that is text', token: () => withClaims({ nbf: 'now' }) },
   { name: 'no iss', token: () => withClaims({ iss: undefined }) },
   { name: 'another iss', token: () => withClaims({ iss: 'https://other.example' }) },
-  { name: 'an iss that differs by a slash', token: () => withClaims({ iss: `${service.issuer.url}/` }) },
-  { name: 'an iss that is a list', token: () => withClaims({ iss: [service.issuer.url] }) },
+  { name: 'an iss that differs by a slash', token: () => withClaims({ iss: `${t.issuer.url}/` }) },
+  { name: 'an iss that is a list', token: () => withClaims({ iss: [t.issuer.url] }) },
   { name: 'no aud', token: () => withClaims({ aud: undefined }) },
   { name: 'another aud', token: () => withClaims({ aud: 'another-service' }) },
   { name: 'an aud in other letters', token: () => withClaims({ aud: 'TESTS' }) },
@@ -215,11 +204,11 @@ const forgeries: Forgery[] = [
   { name: 'HMAC with the public key as PKCS #1', token: () => withSecret(issuerKey('pkcs1')) },
   {
     name: 'HMAC with the public key as JWK',
-    token: () => withSecret(JSON.stringify(service.issuer.publicJwk)),
+    token: () => withSecret(JSON.stringify(t.issuer.publicJwk)),
   },
   {
     name: "HMAC with the public key's modulus",
-    token: () => withSecret(Buffer.from(service.issuer.publicJwk.n ?? '', 'base64url')),
+    token: () => withSecret(Buffer.from(t.issuer.publicJwk.n ?? '', 'base64url')),
   },
   { name: 'HMAC with a secret that the issuer published', token: () => withSecret(sharedSecret, 'shared') },
   { name: 'a foreign key under our kid', token: () => forge(good, claims(), foreign.privateKey) },
@@ -284,7 +273,7 @@ const forgeries: Forgery[] = [
 
 describe.each(routes)('$route', ({ path, request, success }) => {
   test.each(forgeries)('refuses a token with $name', async ({ token, code = 'unauthorized' }) => {
-    const answer = await service.call(path(), { ...request, token: await token() });
+    const answer = await t.call(path(), { ...request, token: await token() });
     await expectUnauthorized(answer, code);
     expect(answer.headers.get('WWW-Authenticate')).toMatch(/^Bearer realm="[^"]+", error="invalid_token"/);
     expect(lure.requests).toBe(0);
@@ -304,18 +293,18 @@ describe.each(routes)('$route', ({ path, request, success }) => {
       (token) => ({ Cookie: `Authorization=Bearer ${token}; access_token=${token}` }),
     ],
   ])('refuses a request with %s', async (_name, headers) => {
-    const token = await service.issuer.sign({ projects: [projectId] });
-    const answer = await service.call(path(), { ...request, token: null, headers: headers(token) });
+    const token = await t.issuer.sign({ projects: [t.projectId] });
+    const answer = await t.call(path(), { ...request, token: null, headers: headers(token) });
     await expectUnauthorized(answer);
     // RFC 6750, section 3.1: no error where no token was given.
     expect(answer.headers.get('WWW-Authenticate')).toMatch(/^Bearer realm="[^"]+"$/);
   });
 
   test('refuses a request with the token in its query or body', async () => {
-    const token = await service.issuer.sign({ projects: [projectId] });
+    const token = await t.issuer.sign({ projects: [t.projectId] });
     const query = new URLSearchParams({ access_token: token, Authorization: `Bearer ${token}`, code: token });
     const body = { message: 'Hello', access_token: token, Headers: { Authorization: `Bearer ${token}` } };
-    const answer = await service.call(`${path()}?${query}`, {
+    const answer = await t.call(`${path()}?${query}`, {
       ...request,
       token: null,
       ...(request.method === 'POST' && { body }),
@@ -325,11 +314,11 @@ describe.each(routes)('$route', ({ path, request, success }) => {
 
   test.each<[string, () => Record<string, unknown>]>([
     ['the audience', () => ({})],
-    ['a list of audiences with ours', () => ({ aud: ['another-service', service.issuer.audience] })],
+    ['a list of audiences with ours', () => ({ aud: ['another-service', t.issuer.audience] })],
     ['an nbf in the past', () => ({ nbf: nowSeconds() - 1 })],
   ])('accepts a valid token with %s', async (_name, changed) => {
-    const token = await service.issuer.sign({ projects: [projectId], ...changed() });
-    expect((await service.call(path(), { ...request, token })).status).toBe(success);
+    const token = await t.issuer.sign({ projects: [t.projectId], ...changed() });
+    expect((await t.call(path(), { ...request, token })).status).toBe(success);
   });
 });
 
@@ -338,24 +327,24 @@ async function expectUnauthorized(answer: Answer, code = 'unauthorized'): Promis
   expect(answer.body).toEqual({ message: 'Unauthorized access', code });
   expect(answer.headers.get('Content-Type')).toBe('application/json; charset=utf-8');
   expect(answer.headers.get('X-Request-Id')).toMatch(/^[\w-]{36}$/);
-  expect(service.store.roundTrips).toEqual([]);
-  expect(await service.engine.calls()).toEqual([]);
+  expect(t.store.roundTrips).toEqual([]);
+  expect(await t.engine.calls()).toEqual([]);
 }
 
 describe('a key of the issuer', () => {
   test.each(signingAlgorithms)('signs %s tokens that are accepted', async (algorithm) => {
     const { privateKey, jwk } = pairs.get(algorithm) ?? fail(algorithm);
-    const token = await service.issuer.sign(
-      { projects: [projectId] },
+    const token = await t.issuer.sign(
+      { projects: [t.projectId] },
       { key: privateKey, header: { alg: algorithm, kid: jwk.kid } },
     );
-    expect((await service.call(thread, { token })).status).toBe(200);
+    expect((await t.call(thread, { token })).status).toBe(200);
   });
 
   test('is found for the scheme in any letters', async () => {
-    const token = await service.issuer.sign({ projects: [projectId] });
+    const token = await t.issuer.sign({ projects: [t.projectId] });
     const headers = { Authorization: `bEARER ${token}` };
-    expect((await service.call(thread, { token: null, headers })).status).toBe(200);
+    expect((await t.call(thread, { token: null, headers })).status).toBe(200);
   });
 });
 
@@ -365,7 +354,7 @@ describe('the keys of the issuer', () => {
 
   /** The app alone once more, with no key fetched yet. */
   const startApp = async (settings: Record<string, string> = {}) => {
-    const app = await startProcess('local/host/main.ts', [], { ...service.settings, ...settings });
+    const app = await startProcess('local/host/main.ts', [], { ...t.settings, ...settings });
     onEnd.push(() => app.stop());
     return app;
   };
@@ -397,15 +386,15 @@ describe('the keys of the issuer', () => {
   };
   const reading = { path: () => thread, request: {} };
   const statusOf = async (app: TestProcess, token: string) => (await ask(app, reading, token)).status;
-  const valid = () => service.issuer.sign({ projects: [projectId] });
+  const valid = () => t.issuer.sign({ projects: [t.projectId] });
   const signedBy = ({ privateKey, jwk }: Pair) =>
-    service.issuer.sign({ projects: [projectId] }, { key: privateKey, header: { kid: jwk.kid } });
+    t.issuer.sign({ projects: [t.projectId] }, { key: privateKey, header: { kid: jwk.kid } });
 
   /** What every route answers while keys cannot be had. */
   const expectUnavailable = async (app: TestProcess) => {
     const token = await valid();
-    service.store.reset();
-    await service.engine.reset();
+    t.store.reset();
+    await t.engine.reset();
     const answers = await Promise.all(routes.map((route) => ask(app, route, token)));
     for (const [index, { status, headers, body }] of answers.entries()) {
       const details = headers.get('X-Request-Id');
@@ -414,20 +403,20 @@ describe('the keys of the issuer', () => {
       expect(headers.get('Retry-After')).toMatch(/^[1-9]\d*$/);
       expect(headers.get('WWW-Authenticate')).toBeNull();
     }
-    expect(service.store.roundTrips).toEqual([]);
-    expect(await service.engine.calls()).toEqual([]);
+    expect(t.store.roundTrips).toEqual([]);
+    expect(await t.engine.calls()).toEqual([]);
   };
 
   beforeAll(async () => {
     clock = join(await mkdtemp(join(tmpdir(), 'clock-')), 'ahead');
   });
   beforeEach(() => {
-    service.issuer.publish([service.issuer.publicJwk]);
-    service.issuer.requests.keys = 0;
-    service.issuer.requests.configuration = 0;
+    t.issuer.publish([t.issuer.publicJwk]);
+    t.issuer.requests.keys = 0;
+    t.issuer.requests.configuration = 0;
   });
   afterEach(async () => {
-    service.issuer.behaviour = 'well';
+    t.issuer.behaviour = 'well';
     await Promise.all(onEnd.splice(0).map((end) => end()));
   });
   afterAll(() => rm(join(clock, '..'), { recursive: true }));
@@ -435,11 +424,11 @@ describe('the keys of the issuer', () => {
   test('are asked for once, by the first request with a token, however many come at the same time', async () => {
     const app = await startApp();
     expect((await fetch(`${app.url}/api/${thread}`)).status).toBe(401);
-    expect(service.issuer.requests).toEqual({ configuration: 0, keys: 0 });
+    expect(t.issuer.requests).toEqual({ configuration: 0, keys: 0 });
     const token = await valid();
     const statuses = await Promise.all(Array.from({ length: 20 }, () => statusOf(app, token)));
     expect(new Set(statuses)).toEqual(new Set([200]));
-    expect(service.issuer.requests).toEqual({ configuration: 1, keys: 1 });
+    expect(t.issuer.requests).toEqual({ configuration: 1, keys: 1 });
   });
 
   test('are not asked for again by a flood of unknown kids', async () => {
@@ -452,7 +441,7 @@ describe('the keys of the issuer', () => {
     };
     expect(await flood('first')).toEqual(new Set([401]));
     expect(await flood('second')).toEqual(new Set([401]));
-    expect(service.issuer.requests).toEqual({ configuration: 1, keys: 1 });
+    expect(t.issuer.requests).toEqual({ configuration: 1, keys: 1 });
   });
 
   test('are asked for at most once more when unknown kids come after the cool-down', async () => {
@@ -462,14 +451,14 @@ describe('the keys of the issuer', () => {
     const tokens = Array.from({ length: 30 }, (_, index) => forge({ ...good, kid: `kid${index}` }, claims()));
     const statuses = await Promise.all(tokens.map((token) => statusOf(app, token)));
     expect(new Set(statuses)).toEqual(new Set([401]));
-    expect(service.issuer.requests.keys).toBe(2);
+    expect(t.issuer.requests.keys).toBe(2);
   });
 
   test('are taken over when the issuer changes them: a new one within 30 s, and no former one after that', async () => {
     const app = await startAppAhead();
     const next = await createPair('RS256', 'next-key');
     expect(await statusOf(app, await valid())).toBe(200);
-    service.issuer.publish([next.jwk]);
+    t.issuer.publish([next.jwk]);
     expect(await statusOf(app, await signedBy(next))).toBe(401);
     expect(await statusOf(app, await valid())).toBe(200);
     await setAhead(31);
@@ -481,7 +470,7 @@ describe('the keys of the issuer', () => {
     const app = await startAppAhead();
     const token = await valid();
     expect(await statusOf(app, token)).toBe(200);
-    service.issuer.publish([foreign.jwk]);
+    t.issuer.publish([foreign.jwk]);
     await setAhead(601);
     expect(await statusOf(app, token)).toBe(401);
   });
@@ -490,7 +479,7 @@ describe('the keys of the issuer', () => {
     const app = await startAppAhead();
     const token = await valid();
     expect(await statusOf(app, token)).toBe(200);
-    service.issuer.behaviour = 'away';
+    t.issuer.behaviour = 'away';
     await setAhead(31);
     expect(await statusOf(app, forge({ ...good, kid: 'unknown' }, claims()))).toBe(503);
     expect(await statusOf(app, token)).toBe(200);
@@ -498,29 +487,29 @@ describe('the keys of the issuer', () => {
 
   test('are asked for again after a failure: 503 while the issuer is out of order, and no longer', async () => {
     const discovering = await startApp();
-    const told = await startApp({ JWT_JWKS_URI: `${service.issuer.url}/keys` });
+    const told = await startApp({ JWT_JWKS_URI: `${t.issuer.url}/keys` });
     const expectBothUnavailable = () =>
       Promise.all([expectUnavailable(discovering), expectUnavailable(told)]);
     for (const behaviour of ['away', 'broken', 'hangs'] as const) {
-      service.issuer.behaviour = behaviour;
+      t.issuer.behaviour = behaviour;
       await expectBothUnavailable();
     }
-    service.issuer.behaviour = 'well';
+    t.issuer.behaviour = 'well';
     for (const keys of ['none', ['key'], undefined]) {
-      service.issuer.publish(keys as JWK[]);
+      t.issuer.publish(keys as JWK[]);
       await expectBothUnavailable();
     }
-    service.issuer.publish([service.issuer.publicJwk]);
+    t.issuer.publish([t.issuer.publicJwk]);
     expect(await statusOf(discovering, await valid())).toBe(200);
-    const { configuration } = service.issuer.requests;
+    const { configuration } = t.issuer.requests;
     expect(await statusOf(told, await valid())).toBe(200);
-    expect(service.issuer.requests.configuration).toBe(configuration);
+    expect(t.issuer.requests.configuration).toBe(configuration);
   });
 
   test('are asked for without discovery when JWT_JWKS_URI says where they are', async () => {
-    const app = await startApp({ JWT_JWKS_URI: `${service.issuer.url}/keys` });
+    const app = await startApp({ JWT_JWKS_URI: `${t.issuer.url}/keys` });
     expect(await statusOf(app, await valid())).toBe(200);
-    expect(service.issuer.requests).toEqual({ configuration: 0, keys: 1 });
+    expect(t.issuer.requests).toEqual({ configuration: 0, keys: 1 });
   });
 
   test('are not asked for where metadata of another shape or issuer sends it: 503 until it is right', async () => {
@@ -533,10 +522,10 @@ describe('the keys of the issuer', () => {
       server.close();
       server.closeAllConnections();
     });
-    const keys = `${service.issuer.url}/keys`;
-    const elsewhere = `${service.issuer.url}/.well-known/openid-configuration`;
+    const keys = `${t.issuer.url}/keys`;
+    const elsewhere = `${t.issuer.url}/.well-known/openid-configuration`;
     const wrong: Record<string, typeof answer> = {
-      'another issuer': { body: { issuer: service.issuer.url, jwks_uri: keys } },
+      'another issuer': { body: { issuer: t.issuer.url, jwks_uri: keys } },
       'an issuer with a slash more': { body: { issuer: `${url}/`, jwks_uri: keys } },
       'no issuer': { body: { jwks_uri: keys } },
       'no address of keys': { body: { issuer: url } },
@@ -545,13 +534,13 @@ describe('the keys of the issuer', () => {
       null: { body: null },
     };
     const app = await startApp({ JWT_ISSUER: url });
-    const token = await service.issuer.sign({ iss: url, projects: [projectId] });
+    const token = await t.issuer.sign({ iss: url, projects: [t.projectId] });
     for (const [name, metadata] of Object.entries(wrong)) {
       answer = metadata;
       const { status, body } = await ask(app, reading, token);
       expect({ name, status, code: body.code }).toEqual({ name, status: 503, code: 'unavailable' });
     }
-    expect(service.issuer.requests).toEqual({ configuration: 0, keys: 0 });
+    expect(t.issuer.requests).toEqual({ configuration: 0, keys: 0 });
     answer = { body: { issuer: url, jwks_uri: keys } };
     expect(await statusOf(app, token)).toBe(200);
   });

@@ -1,37 +1,13 @@
-import { HttpRequest } from '@azure/functions';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { AppError } from '../../../shared/errors.ts';
 import { parseRunInput } from '../../../shared/http/body.ts';
-import { parseIdempotencyKey } from '../../../shared/http/headers.ts';
-import { parseRunId, parseThreadId } from '../../../shared/http/params.ts';
-import { parseLimit } from '../../../shared/http/query.ts';
-
-const request = (
-  init: { body?: string | Uint8Array; headers?: Record<string, string>; query?: string } = {},
-) =>
-  new HttpRequest({
-    method: 'POST',
-    url: `http://localhost/api${init.query ?? ''}`,
-    headers: init.headers ?? {},
-    ...(init.body !== undefined && {
-      body: typeof init.body === 'string' ? { string: init.body } : { bytes: init.body },
-    }),
-  });
-
-/** The fields that a parser finds faulty; anything else that it throws is a fault of the parser. */
-async function fieldErrors(parse: () => unknown): Promise<unknown> {
-  try {
-    await parse();
-  } catch (error) {
-    if (error instanceof AppError && error.code === 'invalid_request') return error.options.fieldErrors;
-    throw error;
-  }
-  return 'valid';
-}
+import { createRequest, fieldErrors } from '../../support/parsing.ts';
 
 const ofBody = (body: unknown) =>
-  fieldErrors(() => parseRunInput(request({ body: typeof body === 'string' ? body : JSON.stringify(body) })));
+  fieldErrors(() =>
+    parseRunInput(createRequest({ body: typeof body === 'string' ? body : JSON.stringify(body) })),
+  );
 
 const messageRequired = { Message: ['The Message field is required.'] };
 const messageTooLong = { Message: ['The field Message must be a string with a maximum length of 256000.'] };
@@ -56,7 +32,7 @@ describe('the body of a run', () => {
     ['other properties', { message: 'x', assistantId: 'y', 7: [] }, { message: 'x', instructions: null }],
     ['blanks around', { message: ' \n x\t' }, { message: ' \n x\t', instructions: null }],
   ])('is valid with %s', async (_name, body, input) => {
-    expect(await parseRunInput(request({ body: JSON.stringify(body) }))).toEqual(input);
+    expect(await parseRunInput(createRequest({ body: JSON.stringify(body) }))).toEqual(input);
   });
 
   test.each<[string, unknown, unknown]>([
@@ -109,7 +85,7 @@ describe('the body of a run', () => {
   );
 
   test('that is no JSON is not repeated anywhere in the error', async () => {
-    const error = await parseRunInput(request({ body: '{"canary' })).catch((thrown: unknown) => thrown);
+    const error = await parseRunInput(createRequest({ body: '{"canary' })).catch((thrown: unknown) => thrown);
     expect(JSON.stringify([String(error), error])).not.toContain('canary');
     expect(error).not.toHaveProperty('options.cause');
   });
@@ -128,7 +104,9 @@ describe('the body of a run', () => {
     );
     await fc.assert(
       fc.asyncProperty(body, async (sent) => {
-        const outcome = await parseRunInput(request({ body: JSON.stringify(sent) })).catch((error) => error);
+        const outcome = await parseRunInput(createRequest({ body: JSON.stringify(sent) })).catch(
+          (error) => error,
+        );
         if (!(outcome instanceof Error)) {
           const { message, instructions = null } = JSON.parse(JSON.stringify(sent));
           expect(outcome).toEqual({ message, instructions });
@@ -148,7 +126,7 @@ describe('the body of a run', () => {
     );
     await fc.assert(
       fc.asyncProperty(bytes, async (body) => {
-        const outcome = await parseRunInput(request({ body })).catch((error) => error);
+        const outcome = await parseRunInput(createRequest({ body })).catch((error) => error);
         if (outcome instanceof Error) expectFieldErrors(outcome);
         else expect(outcome.message.isWellFormed()).toBe(true);
       }),
@@ -175,61 +153,3 @@ function expectFieldErrors(error: unknown): void {
     expect(new Set(errors).size).toBe(errors.length);
   }
 }
-
-describe('an Idempotency-Key', () => {
-  const parse = (key: string) => parseIdempotencyKey(request({ headers: { 'Idempotency-Key': key } }));
-
-  test('may be absent', () => {
-    expect(parseIdempotencyKey(request())).toBeUndefined();
-  });
-
-  test.each(['x', '!', '~', '8e03978e-40d5-43dd-bc93-6894a57f9324', '"quoted"', 'x'.repeat(255)])(
-    'may be %s',
-    (key) => {
-      expect(parse(key)).toBe(key);
-    },
-  );
-
-  test.each(['', 'two words', 'a\tb', 'é', 'x'.repeat(256), '\x7f'])('cannot be %j', async (key) => {
-    expect(await fieldErrors(() => parse(key))).toEqual({
-      'Idempotency-Key': ['The Idempotency-Key header must be 1 to 255 visible ASCII characters.'],
-    });
-  });
-});
-
-describe('a limit', () => {
-  const parse = (query: string) => parseLimit(request({ query }));
-
-  test.each([
-    ['', 50],
-    ['?limit=1', 1],
-    ['?limit=050', 50],
-    ['?limit=100', 100],
-  ])('of %j is %i', (query, limit) => {
-    expect(parse(query)).toBe(limit);
-  });
-
-  test.each(['', '0', '101', '-1', '1.5', '1e2', '+5', '%205', '5,6', '0x10', 'all', 'NaN', '1000', '٥'])(
-    'cannot be %j',
-    async (limit) => {
-      expect(await fieldErrors(() => parse(`?limit=${limit}`))).toEqual({
-        Limit: ['The field Limit must be a whole number from 1 to 100.'],
-      });
-    },
-  );
-});
-
-describe('ids in a path', () => {
-  test('are returned as they are', () => {
-    expect(parseThreadId('thread_abc123')).toBe('thread_abc123');
-    expect(parseRunId('run_def456789')).toBe('run_def456789');
-  });
-
-  test.each([undefined, '', 'abc', 'run_1', 'thread_', 'thread_a-b'])('make no thread of %j', (id) => {
-    expect(() => parseThreadId(id)).toThrow(expect.objectContaining({ code: 'thread_not_found' }));
-  });
-
-  test.each([undefined, '', 'abc', 'thread_1', 'run_', 'run_a-b', 'thread'])('make no run of %j', (id) => {
-    expect(() => parseRunId(id)).toThrow(expect.objectContaining({ code: 'run_not_found' }));
-  });
-});

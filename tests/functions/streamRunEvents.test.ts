@@ -1,24 +1,17 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import {
   type Event,
   readEvents as readRunEvents,
   statusesOf as statuses,
   textOf as text,
 } from '../support/events.ts';
-import { startService, type TestService } from '../support/service.ts';
 import { until } from '../support/until.ts';
+import { useService } from '../support/useService.ts';
 
-let service: TestService;
+const service = useService();
 let projectId: string;
-
-beforeAll(async () => {
-  service = await startService();
-  ({ projectId } = await service.addProject());
-});
-afterAll(() => service.close());
-beforeEach(async () => {
-  service.store.reset();
-  await service.engine.reset();
+beforeEach(() => {
+  ({ projectId } = service);
 });
 
 async function startRun(): Promise<{ thread: string; run: string }> {

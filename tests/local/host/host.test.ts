@@ -6,10 +6,11 @@ import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { scheduler } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { projectFolder, startProcess, type TestProcess } from '../support/process.ts';
-import { startService } from '../support/service.ts';
+import { projectFolder, startProcess, type TestProcess } from '../../support/process.ts';
+import { startService } from '../../support/service.ts';
 
 const folders: string[] = [];
 const hosts: TestProcess[] = [];
@@ -296,8 +297,7 @@ describe('the app', () => {
         method: 'POST',
         body: { message: 'Are you there?' },
       });
-      while ((await service.engine.calls()).length === 0)
-        await new Promise((resolve) => setTimeout(resolve, 20));
+      while ((await service.engine.calls()).length === 0) await scheduler.wait(20);
       const ended = service.stop();
       expect((await creating).status).toBe(201);
       expect(await ended).toBe(0);

@@ -2,7 +2,7 @@ import { scheduler } from 'node:timers/promises';
 import { afterEach } from '@jest/globals';
 import OpenAI from 'openai';
 import type { Response, ResponseStreamEvent } from 'openai/resources/responses/responses';
-import { type Emulator, type EmulatorOptions, startEmulator } from '../../../local/emulator/emulator.ts';
+import { type Emulator, type EmulatorOptions, startEmulator } from '../../local/emulator/emulator.ts';
 
 export const model = 'gpt-5-mini';
 export const fileSearch = { type: 'file_search' as const, vector_store_ids: ['vs_demo'] };
@@ -31,7 +31,7 @@ export async function start(options: EmulatorOptions = {}) {
   return { emulator, ...connect(emulator) };
 }
 
-export function connect(emulator: Emulator) {
+function connect(emulator: Emulator) {
   const client = new OpenAI({ baseURL: emulator.url, apiKey: 'test', maxRetries: 0, timeout: 10_000 });
   const control = async <T = unknown>(method: string, path: string, body?: unknown): Promise<T> => {
     const options = body === undefined ? { method } : { method, body: JSON.stringify(body) };

@@ -1,8 +1,10 @@
+import { scheduler } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { HostStatus } from '../../local/host/host.ts';
-import { createTestApps, plainStreaming, until } from '../support/app.ts';
-import type { TestProcess } from '../support/process.ts';
-import { exchange, openSocket, requestText } from '../support/raw.ts';
+import type { HostStatus } from '../../../local/host/host.ts';
+import { createTestApps, plainStreaming } from '../../support/app.ts';
+import type { TestProcess } from '../../support/process.ts';
+import { exchange, openSocket, requestText } from '../../support/raw.ts';
+import { until } from '../../support/until.ts';
 
 /* What the real host does to an app that streams without precautions: the local one has to do it too. */
 
@@ -30,7 +32,7 @@ async function hangs(host: TestProcess, sent: string): Promise<boolean> {
   socket.once('data', () => {
     received = true;
   });
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  await scheduler.wait(2_000);
   socket.destroy();
   return !received;
 }

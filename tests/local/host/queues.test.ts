@@ -2,10 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { parseQueueOptions } from '../../local/host/queues.ts';
-import { projectFolder, startProcess, type TestProcess } from '../support/process.ts';
-import { type QueueProxy, startQueueProxy } from '../support/queueProxy.ts';
-import { until } from '../support/until.ts';
+import { parseQueueOptions } from '../../../local/host/queues.ts';
+import { projectFolder, startProcess, type TestProcess } from '../../support/process.ts';
+import { type QueueProxy, startQueueProxy } from '../../support/queueProxy.ts';
+import { until } from '../../support/until.ts';
 
 let proxy: QueueProxy;
 const folders: string[] = [];
