@@ -1,4 +1,5 @@
 import type { RestError, TableClient, TableServiceClientOptions } from '@azure/data-tables';
+import type { TokenCredential } from '@azure/identity';
 import type { StorageConfig } from '../config.ts';
 import { type Deadline, within } from '../deadline.ts';
 import { AppError } from '../http/errors.ts';
@@ -25,14 +26,21 @@ export type Table = () => Promise<TableClient>;
 export const lazyTable = (config: StorageConfig, name: TableName): Table =>
   lazy(() => openTable(config, name));
 
-/** Opens a table; nothing is sent until it is used. Without a connection string it authenticates with Entra ID. */
-export async function openTable(config: StorageConfig, name: TableName): Promise<TableClient> {
+/**
+ * Opens a table; nothing is sent until it is used. Without a connection string it authenticates with Entra ID.
+ * @param credential used for that instead of the default one.
+ */
+export async function openTable(
+  config: StorageConfig,
+  name: TableName,
+  credential?: TokenCredential,
+): Promise<TableClient> {
   const { TableClient } = await import('./azureStorage.ts');
   if (config.connectionString !== undefined) {
     return TableClient.fromConnectionString(config.connectionString, name, options);
   }
   const { DefaultAzureCredential } = await import('@azure/identity');
-  return new TableClient(config.endpoint, name, new DefaultAzureCredential(), options);
+  return new TableClient(config.endpoint, name, credential ?? new DefaultAzureCredential(), options);
 }
 
 /** An OData filter with its values as quoted text. */
