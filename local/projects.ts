@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { DefaultAzureCredential, type TokenCredential } from '@azure/identity';
+import type { TokenCredential } from '@azure/identity';
 import { ConfigError, parseConfig } from '../shared/config.ts';
 import { within } from '../shared/deadline.ts';
 import { parseProjects } from '../shared/projects/project.ts';
@@ -50,6 +50,7 @@ const tokenMs = 60_000;
  * operator's machine getting it alone takes seconds.
  */
 async function fetchToken(): Promise<TokenCredential> {
+  const { DefaultAzureCredential } = await import('@azure/identity');
   const token = await within(tokenMs, (abortSignal) =>
     new DefaultAzureCredential().getToken('https://storage.azure.com/.default', { abortSignal }),
   ).catch(() => {
