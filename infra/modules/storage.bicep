@@ -79,7 +79,7 @@ resource deploymentContainer 'Microsoft.Storage/storageAccounts/blobServices/con
   }
 }
 
-// Tables have no soft-delete: the README says how to back them up.
+// Tables have no soft-delete: docs/operations.md says how to back them up.
 resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2025-06-01' = {
   parent: account
   name: 'default'
