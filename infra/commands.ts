@@ -15,7 +15,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
-const defaultTimeoutMs = 180_000;
+/** A what-if takes minutes. */
+const defaultTimeoutMs = 600_000;
 
 /** Runs a program to its end; one that is not there ends with status null and says so in `errors`. */
 export function run(

@@ -47,35 +47,34 @@ describe('the registration of the API', () => {
 });
 
 describe('the connection to GitHub', () => {
-  const connect = (github: Record<string, unknown>) =>
-    paste(script('From GitHub'), { API: 'api-id', STAND_IN_GITHUB: JSON.stringify(github) });
-  const subjects = (calls: readonly string[]) => calls.join('\n').match(/(?<="subject": ")[^"]+/g);
-
-  let former: Ended;
+  const ids = { sub_claim_prefix: 'repo:owner@1/name@2' };
+  const env = (subject?: unknown) => ({ API: 'api-id', STAND_IN_GITHUB: JSON.stringify({ subject }) });
+  let connected: Ended;
   beforeAll(async () => {
-    former = await connect({});
+    connected = await paste(script('From GitHub'), env(ids));
   }, 60_000);
 
-  test('trusts the two environments of a repository with ids in its subjects, as GitHub tells it', async () => {
-    const { code, stderr, calls } = await connect({ subject: { sub_claim_prefix: 'repo:owner@1/name@2' } });
+  test('trusts the two environments of the repository, by the subject that GitHub tells', () => {
+    const { code, stderr, calls } = connected;
     expect([code, stderr]).toEqual([0, '']);
-    expect(subjects(calls)).toEqual([
+    expect(calls.join('\n').match(/(?<="subject": ")[^"]+/g)).toEqual([
       'repo:owner@1/name@2:environment:production',
       'repo:owner@1/name@2:environment:what-if',
     ]);
-  }, 60_000);
+  });
 
-  test('trusts them in the old form where GitHub tells nothing', () => {
-    const { code, stderr, calls } = former;
-    expect([code, stderr]).toEqual([0, '']);
-    expect(subjects(calls)).toEqual([
-      'repo:owner/name:environment:production',
-      'repo:owner/name:environment:what-if',
-    ]);
+  test.each([
+    ['tells a prefix', ids, 'repo:owner@1/name@2'],
+    ['tells none', { use_default: true }, 'repo:owner/name'],
+    ['knows of no customization', undefined, 'repo:owner/name'],
+  ])('takes the subject that a repository has where GitHub %s', async (_case, subject, prefix) => {
+    const [beginning] = script('From GitHub').split('\n# 1. ');
+    const { code, stdout } = await paste(`${beginning}\necho "\${PREFIX%:}"`, env(subject));
+    expect([code, stdout]).toEqual([0, `${prefix}\n`]);
   });
 
   test('lets the pipeline change one group, and grant there the roles of the template to services only', () => {
-    const { calls } = former;
+    const { calls } = connected;
     const granted = calls.filter((call) => call.startsWith('az role assignment create'));
     const [subscription, group] = [
       '/subscriptions/00000000-0000-0000-0000-000000000001',
