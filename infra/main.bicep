@@ -59,9 +59,9 @@ param nodeVersion ('22' | '24') = '24'
 @description('Memory of an instance in megabytes; 2048 comes with one core, 512 with a quarter, 4096 with two.')
 param instanceMemoryMB (512 | 2048 | 4096) = 2048
 
-// From 1 since 2026; Microsoft's page says "The lowest maximum scale is currently 1" (flex-consumption-plan,
-// considerations), while older copies and some regions say 40. It counts the instances of each group of functions: those
-// of HTTP and those of the follow-ups' queue scale apart, so at most twice as many are paid for.
+// From 1: later versions of Microsoft's page "Flex Consumption plan" are quoted with "The lowest maximum scale is currently
+// 1"; copies up to 2025 say 40, so that is the default. It counts the instances of each group of functions: those of HTTP
+// and those of the follow-ups' queue scale apart, so at most twice as many are paid for.
 @description('Instances at most of each scale group (HTTP, queue); bounds what a flood of requests can cost.')
 @minValue(1)
 @maxValue(1000)
