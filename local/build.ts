@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
@@ -45,7 +45,10 @@ const leaveOut: Plugin = {
   },
 };
 
-await rm(dist, { recursive: true, force: true });
+// Only what a build made: azd builds once more after `npm run package`, whose result lies in this folder too
+// (azure-dev, cli/azd/pkg/project/framework_service_node.go, Package).
+await mkdir(dist, { recursive: true });
+for (const file of await readdir(dist)) if (file.endsWith('.cjs')) await rm(join(dist, file));
 await Promise.all([
   build({
     ...options,

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import type { TokenCredential } from '@azure/identity';
 import { ConfigError, parseConfig } from '../shared/config.ts';
+import { withTimeout } from '../shared/deadline.ts';
 import { parseProjects } from '../shared/projects/projects.ts';
 import { createProjectStore } from '../shared/storage/projectStore.ts';
 import { openTable } from '../shared/storage/tables.ts';
@@ -18,11 +20,12 @@ async function main([command = '', argument, ...others]: string[]): Promise<void
   const complete = (command === 'list') === (argument === undefined) && others.length === 0;
   if (!['apply', 'list', 'remove'].includes(command) || !complete) throw new Error(usage);
   const config = parseConfig(process.env);
-  const table = await openTable(config.tables, 'projects');
-  const store = createProjectStore(async () => table);
   // Read first: a faulty file is refused before anything is touched.
   const projects =
     command === 'apply' ? parseProjects(await readJson(argument ?? ''), config.assistants) : [];
+  const credential = config.tables.connectionString === undefined ? await fetchToken() : undefined;
+  const table = await openTable(config.tables, 'projects', credential);
+  const store = createProjectStore(async () => table);
   // A connection string means a store of one's own, where nobody else has made the table.
   if (config.tables.connectionString !== undefined) await table.createTable();
   if (command === 'apply') {
@@ -37,6 +40,23 @@ async function main([command = '', argument, ...others]: string[]): Promise<void
   } else {
     throw new Error(`Project ${argument} does not exist.`);
   }
+}
+
+/** Longest wait for a token: az is a program of its own, and starts slowly on a busy machine. */
+const tokenMs = 60_000;
+
+/**
+ * Gets the one token that all round trips use. Their time limit is the service's, which finds its token in memory; on an
+ * operator's machine getting it alone takes seconds.
+ */
+async function fetchToken(): Promise<TokenCredential> {
+  const { DefaultAzureCredential } = await import('@azure/identity');
+  const token = await withTimeout(tokenMs, (abortSignal) =>
+    new DefaultAzureCredential().getToken('https://storage.azure.com/.default', { abortSignal }),
+  ).catch(() => {
+    throw new Error(`No token for storage within ${tokenMs / 1000} s: sign in with "az login".`);
+  });
+  return { getToken: async () => token };
 }
 
 async function readJson(file: string): Promise<unknown> {

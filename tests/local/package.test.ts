@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -56,6 +59,41 @@ describe('the deployed package', () => {
 });
 
 describe('the smoke test', () => {
+  /** How it ends against a service that returns this to every request, with the token from the environment. */
+  const against = async (status: number, body?: unknown) => {
+    const server = createServer((_request, response) => {
+      response.writeHead(status, { 'Content-Type': body ? 'application/json' : 'text/plain' });
+      response.end(body ? JSON.stringify(body) : '');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const args = ['local/smoke.ts', '--base-url', `http://127.0.0.1:${port}`, '--project', 'demo'];
+    const env = { PATH: process.env['PATH'], SMOKE_TOKEN: 'a-token' };
+    const ended = await run(process.execPath, args, { cwd: projectFolder, env }).catch((error) => error);
+    server.close();
+    return ended.code;
+  };
+
+  test('tells what may pass by itself from what will not', async () => {
+    // The host alone has no code to tell: it has not loaded the package yet.
+    const passing: [number, unknown?][] = [
+      [404],
+      [401],
+      [502],
+      [500, { code: 'internal_error' }],
+      [503, { code: 'unavailable' }],
+    ];
+    for (const [status, body] of passing) expect([status, await against(status, body)]).toEqual([status, 75]);
+    const lasting: [number, unknown][] = [
+      [401, { code: 'unauthorized' }],
+      [403, { code: 'access_denied' }],
+      [400, {}],
+    ];
+    for (const [status, body] of lasting) expect([status, await against(status, body)]).toEqual([status, 1]);
+    const args = ['local/smoke.ts', '--base-url', 'http://127.0.0.1:9', '--project', 'demo', '--token', 'x'];
+    expect((await node(args).catch((error) => error)).code).toBe(75);
+  });
+
   test('fails, naming the step, when a run fails', async () => {
     const { projectId } = await t.addProject();
     const token = await t.issuer.sign({ projects: [projectId] });
@@ -64,6 +102,8 @@ describe('the smoke test', () => {
     const failed = await node(args).catch((error) => error);
     expect(failed.code).toBe(1);
     expect(failed.stdout).toContain('FAILED  wait for the run to end: the run failed');
+    const threads = await t.call(`projects/${projectId}/threads`, { token });
+    expect(threads.body).toMatchObject({ threads: [] });
     expect(failed.stdout + failed.stderr).not.toContain(token);
   });
 

@@ -195,6 +195,34 @@ describe('npm run projects -- apply refuses', () => {
   });
 });
 
+describe('npm run projects in the cloud', () => {
+  test('waits for its token as long as az takes, which is longer than one round trip may', async () => {
+    const az = join(folder, 'az');
+    const token = { accessToken: 'e30.e30.x', expires_on: 4_070_908_800, tokenType: 'Bearer' };
+    await writeFile(az, `#!/bin/sh\nsleep 5\necho '${JSON.stringify(token)}'\n`, { mode: 0o755 });
+    const file = join(folder, 'valid.json');
+    await writeFile(file, JSON.stringify([record()]));
+    const settings = {
+      TABLES_CONNECTION_STRING: '',
+      TABLES_ENDPOINT: `https://127.0.0.1:${await freePort()}`,
+      AZURE_TOKEN_CREDENTIALS: 'AzureCliCredential',
+      PATH: `${folder}:${PATH}`,
+    };
+    const { code, stderr } = await projects(['apply', file], settings);
+    // The token was there, and nothing but the store was missing.
+    expect([code, stderr]).toEqual([1, expect.stringContaining('ECONNREFUSED')]);
+  }, 60_000);
+
+  test('says what to do without a token', async () => {
+    const { code, stderr } = await projects(['list'], {
+      TABLES_CONNECTION_STRING: '',
+      TABLES_ENDPOINT: `https://127.0.0.1:${await freePort()}`,
+      AZURE_TOKEN_CREDENTIALS: 'AzureCliCredential',
+    });
+    expect([code, stderr]).toEqual([1, 'No token for storage within 60 s: sign in with "az login".\n']);
+  }, 60_000);
+});
+
 describe('npm run projects with settings that do not work', () => {
   test('names every setting that is missing or malformed', async () => {
     const { code, stdout, stderr } = await projects(['list'], { JWT_AUDIENCE: '', ASSISTANTS: '[]' });
