@@ -1,20 +1,20 @@
-/** A request to the API: never its body, never its token. `status` is null for one that got no answer. */
+/** A request to the API, without body and token. `status` is null if there was no response. */
 export interface CallEntry {
   method: string;
   path: string;
-  /** What stood behind the path's question mark. */
+  /** The query string, without `?`. */
   query: string;
   status: number | null;
 }
 
-/** The requests so far: all of them counted, the newest listed. */
+/** Log of requests: counts all, lists the newest. */
 export interface CallLog {
   add(method: string, path: string, query: string): CallEntry;
   list(): { calls: CallEntry[]; counts: Record<string, number> };
   clear(): void;
 }
 
-// A benchmark makes more requests than anybody reads.
+// Bounds the memory used during a benchmark.
 const listedCalls = 10_000;
 
 export function createCallLog(): CallLog {
@@ -37,7 +37,7 @@ export function createCallLog(): CallLog {
   };
 }
 
-/** In every route the third and the fifth segment is an id: `/v1/conversations/{id}/items/{id}`. */
+/** Replaces ids with `*`. They are the third and fifth segments: `/v1/conversations/{id}/items/{id}`. */
 function withoutIds(path: string): string {
   return path
     .split('/')

@@ -1,44 +1,44 @@
 /**
- * The control API: what tests order and what they look at, below `/control/`. Its requests are neither logged nor
- * subject to faults. A refused order answers 400.
+ * The control API, with which tests configure and inspect the emulator, below `/control/`. Its requests are neither
+ * logged nor subject to faults. Invalid requests get a 400.
  *
- * | request | body | effect or answer |
+ * | request | body | effect or response |
  * |---|---|---|
- * | `POST faults` | `{match, times, fault}` | a fault for the next requests that match |
- * | `DELETE faults` | | forgets those waiting |
- * | `POST outcomes` | `{times, outcome}` | a fate for the next responses created |
- * | `DELETE outcomes` | | forgets those waiting |
- * | `PATCH timing` | any of `Timing` | the times of later responses and cancels |
- * | `PATCH behaviour` | any of `Behaviour` | switches off what real engines are known to do |
- * | `DELETE settings` | | timing and behaviour as at the start |
- * | `POST forget` | `{responseId}`, or `{}` for all | unreadable from now on; one that runs goes on and still appends |
- * | `GET streams` | | `{open}`: how many clients follow a response |
- * | `GET calls` | | `{calls, counts}`: the newest requests and the number of each kind |
- * | `DELETE calls` | | forgets them |
- * | `GET responses` | | every response ever created, forgotten or not: what it was asked, how and when it ended |
- * | `DELETE state` | | forgets everything |
+ * | `POST faults` | `{match, times, fault}` | injects a fault into the next matching requests |
+ * | `DELETE faults` | | removes pending faults |
+ * | `POST outcomes` | `{times, outcome}` | sets the outcome of the next responses created |
+ * | `DELETE outcomes` | | removes pending outcomes |
+ * | `PATCH timing` | any of `Timing` | changes the timing of later responses and cancellations |
+ * | `PATCH behaviour` | any of `Behaviour` | disables known behaviour of real engines |
+ * | `DELETE settings` | | resets timing and behaviour |
+ * | `POST forget` | `{responseId}`, or `{}` for all | makes responses unreadable; active ones continue and still append |
+ * | `GET streams` | | `{open}`: the number of clients that stream a response |
+ * | `GET calls` | | `{calls, counts}`: the newest requests, and the number of requests by kind |
+ * | `DELETE calls` | | clears the log |
+ * | `GET responses` | | all responses created, including unreadable ones: their request, and how and when they ended |
+ * | `DELETE state` | | clears everything |
  *
- * `times` is 1 by default and null for always. `match` is `{method, path, exact, stream}`: `*` in a path stands for
- * one segment, a path matches as a prefix unless `exact`, and `stream` tells GETs that ask for a stream from others.
+ * `times` is 1 by default, and null for always. `match` is `{method, path, exact, stream}`: `*` in a path matches one
+ * segment, a path matches as a prefix unless `exact`, and `stream` selects GETs with or without `stream=true`.
  *
  * | fault | effect |
  * |---|---|
- * | `{kind: 'status', status, code, type, message, headers}` | that error, nothing done |
- * | `{kind: 'refuse', reason}` | a create refused as real engines do: one of `refusals.ts`, nothing done |
- * | `{kind: 'error_event', code, message, shape}` | a stream of one `error` event, nothing done |
- * | `{kind: 'garbage'}` | 200 with HTML, nothing done |
- * | `{kind: 'drop'}`, `{kind: 'hang'}` | connection cut, or never an answer; nothing done |
- * | `{kind: 'drop_after'}`, `{kind: 'hang_after'}` | the same after the work was done |
- * | `{kind: 'delay', ms}` | the work done that much later |
- * | `{kind: 'stream', afterEvents, extraBytes, how, repeat, firstEventMs}` | a stream spoiled; see `StreamFault` |
+ * | `{kind: 'status', status, code, type, message, headers}` | responds with that error; no effect |
+ * | `{kind: 'refuse', reason}` | refuses a create as real engines do, see `refusals.ts`; no effect |
+ * | `{kind: 'error_event', code, message, shape}` | responds with a stream of one `error` event; no effect |
+ * | `{kind: 'garbage'}` | responds with 200 and HTML; no effect |
+ * | `{kind: 'drop'}`, `{kind: 'hang'}` | drops the connection, or never responds; no effect |
+ * | `{kind: 'drop_after'}`, `{kind: 'hang_after'}` | the same, after handling the request |
+ * | `{kind: 'delay', ms}` | handles the request after a delay |
+ * | `{kind: 'stream', afterEvents, extraBytes, how, repeat, firstEventMs}` | disturbs a stream, see `StreamFault` |
  *
  * | outcome | effect |
  * |---|---|
- * | `{status: 'completed', output}` | these items in place of an answer; see `OrderedItem` |
- * | `{status: 'refusal', text}` | a message that is a refusal |
- * | `{status: 'failed', code, message, errorEvent}` | `errorEvent`: `nested` or `flat` puts an `error` event first |
- * | `{status: 'incomplete', reason}` | cut, for `max_output_tokens` or `content_filter` |
- * | `{status: 'never'}` | in progress until it is cancelled |
+ * | `{status: 'completed', output}` | outputs these items, see `OrderedItem` |
+ * | `{status: 'refusal', text}` | outputs a refusal message |
+ * | `{status: 'failed', code, message, errorEvent}` | fails; `errorEvent`: `nested` or `flat` sends an `error` event first |
+ * | `{status: 'incomplete', reason}` | truncates the output, for `max_output_tokens` or `content_filter` |
+ * | `{status: 'never'}` | stays in progress until cancelled |
  *
  * @module
  */
@@ -46,19 +46,19 @@ import type { CallLog } from './calls.ts';
 import { clearEngine, type Engine, resetEngine } from './engine.ts';
 import { ApiError, badRequest, notFound } from './errors.ts';
 import { type Faults, parseTimes } from './faults.ts';
-import { ok, type Reply } from './http.ts';
+import { type HandlerResult, ok } from './http.ts';
 import { textOf } from './items.ts';
 import { forget, settle, statusOf } from './lifecycle.ts';
 import { parseOutcome } from './outcomes.ts';
 import type { Behaviour, JsonObject, ResponseRecord, Timing } from './types.ts';
 import { rejectUnknown } from './validation.ts';
 
-/** What is served below `/v1`, and what the control API outside it has in its hands. */
+/** The state behind the API below `/v1`, which the control API changes. */
 export interface Controlled {
   engine: Engine;
   faults: Faults;
   calls: CallLog;
-  /** The only key the API accepts; undefined for any. */
+  /** The only key that the API accepts; undefined to accept any. */
   apiKey: string | undefined;
 }
 
@@ -90,14 +90,19 @@ const handlers: Record<string, ControlHandler> = {
   },
 };
 
-/** Carries out an order of the control API. @throws ApiError 404 for an unknown one, 400 for a malformed one */
-export function control(controlled: Controlled, method: string, path: string, body: JsonObject): Reply {
+/** Handles a request to the control API. @throws {ApiError} 404 for an unknown route, 400 for an invalid body. */
+export function control(
+  controlled: Controlled,
+  method: string,
+  path: string,
+  body: JsonObject,
+): HandlerResult {
   const handler = handlers[`${method} ${path}`];
   if (!handler) throw new ApiError(404, `Invalid URL (${method} ${path})`);
   return ok(handler(controlled, body) ?? done);
 }
 
-/** How many clients follow a response right now. */
+/** Returns the number of clients that stream a response. */
 const openStreams = ({ watchers }: Engine): number =>
   [...watchers.values()].reduce((sum, { size }) => sum + size, 0);
 
@@ -125,7 +130,7 @@ function changeBehaviour(engine: Engine, body: JsonObject): Behaviour {
   return engine.behaviour;
 }
 
-/** Whether a value is a time the emulator can wait for: whole milliseconds, none below zero. */
+/** Returns whether a value is a duration: a non-negative integer, in milliseconds. */
 export function isDuration(value: unknown): value is number {
   return Number.isInteger(value) && Number(value) >= 0;
 }
@@ -151,7 +156,7 @@ function summarize(engine: Engine, record: ResponseRecord) {
     id: record.id,
     conversation: conversationId,
     status: statusOf(record),
-    /** To the millisecond, where the API tells whole seconds. */
+    /** More precise than the API's `created_at`, in seconds. */
     createdAtMs: record.createdAtMs,
     cancelledAtMs: record.cancelledAtMs,
     endedAtMs: record.end?.atMs ?? null,

@@ -1,6 +1,6 @@
 import type { Engine } from './engine.ts';
 import { notFound } from './errors.ts';
-import { type Call, ok, type Reply } from './http.ts';
+import { type Call, type HandlerResult, ok } from './http.ts';
 import { newId, toUnixSeconds } from './ids.ts';
 import { includesOf, parseItems, toList, toPage, toVisible } from './items.ts';
 import { findConversation } from './lifecycle.ts';
@@ -8,7 +8,7 @@ import { toWireConversation } from './representation.ts';
 import type { Conversation, Item } from './types.ts';
 import { parseMetadata, rejectUnknown } from './validation.ts';
 
-export function createConversation(engine: Engine, { body }: Call): Reply {
+export function createConversation(engine: Engine, { body }: Call): HandlerResult {
   rejectUnknown(body, new Set(['items', 'metadata']));
   const conversation: Conversation = {
     id: newId('conv'),
@@ -22,12 +22,12 @@ export function createConversation(engine: Engine, { body }: Call): Reply {
   return ok(toWireConversation(conversation));
 }
 
-export function getConversation(engine: Engine, { ids }: Call): Reply {
+export function getConversation(engine: Engine, { ids }: Call): HandlerResult {
   return ok(toWireConversation(findConversation(engine, ids[0] ?? '')));
 }
 
-/** Replaces the metadata as a whole, as the real API does. */
-export function updateConversation(engine: Engine, { ids, body }: Call): Reply {
+/** Replaces all metadata, as the real API does. */
+export function updateConversation(engine: Engine, { ids, body }: Call): HandlerResult {
   rejectUnknown(body, new Set(['metadata']));
   const conversation = findConversation(engine, ids[0] ?? '');
   conversation.metadata = parseMetadata(body['metadata']);
@@ -35,15 +35,15 @@ export function updateConversation(engine: Engine, { ids, body }: Call): Reply {
   return ok(toWireConversation(conversation));
 }
 
-/** A response still running on it goes on, and finds nothing to append to. */
-export function deleteConversation(engine: Engine, { ids }: Call): Reply {
+/** Deletes a conversation. An active response continues, but has nothing to append to. */
+export function deleteConversation(engine: Engine, { ids }: Call): HandlerResult {
   const { id } = findConversation(engine, ids[0] ?? '');
   engine.conversations.delete(id);
   engine.storage.deleteConversation(id);
   return ok({ id, object: 'conversation.deleted', deleted: true });
 }
 
-export function createItems(engine: Engine, { ids, body }: Call): Reply {
+export function createItems(engine: Engine, { ids, body }: Call): HandlerResult {
   const conversation = findConversation(engine, ids[0] ?? '');
   rejectUnknown(body, new Set(['items']));
   const items = parseItems(body['items']);
@@ -52,15 +52,15 @@ export function createItems(engine: Engine, { ids, body }: Call): Reply {
   return ok(toList(items));
 }
 
-export function listItems(engine: Engine, { ids, query }: Call): Reply {
+export function listItems(engine: Engine, { ids, query }: Call): HandlerResult {
   return ok(toPage(findConversation(engine, ids[0] ?? '').items, query));
 }
 
-export function getItem(engine: Engine, { ids, query }: Call): Reply {
+export function getItem(engine: Engine, { ids, query }: Call): HandlerResult {
   return ok(toVisible(findItem(findConversation(engine, ids[0] ?? ''), ids[1] ?? ''), includesOf(query)));
 }
 
-export function deleteItem(engine: Engine, { ids }: Call): Reply {
+export function deleteItem(engine: Engine, { ids }: Call): HandlerResult {
   const conversation = findConversation(engine, ids[0] ?? '');
   const item = findItem(conversation, ids[1] ?? '');
   conversation.items = conversation.items.filter((other) => other !== item);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import MiniSearch from 'minisearch';
 
-/** A part of a document below one of its headings. */
+/** A section of a document: the text below a heading. */
 export interface Section {
   id: string;
   filename: string;
@@ -12,14 +12,14 @@ export interface Section {
 }
 
 export interface Match extends Section {
-  /** Relative to the best match, which has 1. */
+  /** Relative to the best match, whose score is 1. */
   score: number;
 }
 
-/** Finds the sections that speak of what a text asks, best first; none when too few of its words occur. */
+/** Finds the sections relevant to a question, best first; none if too few of its words match. */
 export type DocumentIndex = (question: string) => Match[];
 
-// A message may have 256,000 characters; what it asks for is said at its beginning.
+// A message may have 256,000 characters; its beginning is enough for a search.
 const searchedLength = 2000;
 
 const stopWords = new Set(
@@ -30,7 +30,7 @@ const stopWords = new Set(
   where which who why will with work works would you your`.split(/\s+/),
 );
 
-/** An index of the Markdown files in a folder, read once. */
+/** Indexes the Markdown files in a folder. */
 export function openDocuments(folder: string): DocumentIndex {
   const sections = markdownFiles(folder).flatMap((name) =>
     splitSections(name, readFileSync(join(folder, name), 'utf8')),
@@ -75,7 +75,7 @@ function splitSections(filename: string, markdown: string): Section[] {
   return sections.filter((section) => section.text !== '');
 }
 
-/** The stem a word is found by, null for a word that says nothing. */
+/** Returns the stem of a word; null for a stop word. */
 function toTerm(word: string): string | null {
   const term = word.toLowerCase();
   if (term.length < 2 || stopWords.has(term)) return null;

@@ -5,58 +5,58 @@ import { createCallLog } from './calls.ts';
 import type { Controlled } from './control.ts';
 import { createEngine } from './engine.ts';
 import { createFaults } from './faults.ts';
-import { send, toErrorReply } from './http.ts';
+import { send, toErrorResult } from './http.ts';
 import { cancel } from './lifecycle.ts';
 import { serveApi, serveControl } from './serve.ts';
 
 export interface EmulatorOptions {
-  /** Port on 127.0.0.1; 0, the default, for any free one. */
+  /** Port on 127.0.0.1; 0, the default, selects a free one. */
   port?: number;
-  /** How long a background response stays queued, 300 by default. */
+  /** How long a background response stays queued, in milliseconds; 300 by default. */
   queueMs?: number;
-  /** How long a response is in progress, 1200 by default; its text is streamed over that time. */
+  /** How long a response is in progress and streams its text, in milliseconds; 1200 by default. */
   runMs?: number;
-  /** Folder in which conversations and responses survive a restart; without it all is in memory. */
+  /** Folder that stores conversations and responses; in memory by default. */
   dataDir?: string;
-  /** Folder of the Markdown files that `file_search` finds; the demo's by default. */
+  /** Folder of the Markdown files for `file_search`; the demo's by default. */
   documentsDir?: string;
-  /** The only key accepted; without it any is. */
+  /** The only accepted API key; any by default. */
   apiKey?: string;
 }
 
 export interface Emulator {
-  /** What goes into `OPENAI_BASE_URL`: ends in `/v1`. */
+  /** Value for `OPENAI_BASE_URL`, ending in `/v1`. */
   url: string;
   port: number;
-  /** Ends all connections, also those that are never answered. */
+  /** Closes all connections, including those without a response. */
   close(): Promise<void>;
 }
 
-// Longer than clients keep an idle connection, so that none is reused in the moment it is closed.
+// Longer than clients keep idle connections, so that a client never reuses one that is being closed.
 const keepAliveTimeoutMs = 120_000;
 
 const defaultTiming = { visibleAfterMs: 0, unlockAfterCancelMs: 0, completeAfterCancelMs: null };
 
-/** Starts a server that behaves as OpenAI's Conversations and Responses API. Resolves when it listens. */
+/** Starts a server that emulates OpenAI's Conversations and Responses APIs. Resolves when it is listening. */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { port = 0, queueMs = 300, runMs = 1200, dataDir, apiKey } = options;
   const documentsDir = options.documentsDir ?? fileURLToPath(new URL('../demo/documents', import.meta.url));
   const engine = createEngine({ ...defaultTiming, queueMs, runMs }, dataDir, documentsDir);
   for (const record of engine.responses.values()) {
-    // Its client went with the former process.
+    // Its client was disconnected when the previous process ended.
     if (!record.request.background) cancel(engine, record);
   }
   const controlled: Controlled = { engine, faults: createFaults(), calls: createCallLog(), apiKey };
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
     const serve = request.url?.startsWith('/control/') ? serveControl : serveApi;
-    serve(controlled, request, response).catch((error) => send(response, toErrorReply(error)));
+    serve(controlled, request, response).catch((error) => send(response, toErrorResult(error)));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, '127.0.0.1', resolve);
   });
   const address = server.address() as AddressInfo;
   const close = () => {
-    // It is the server that leaves its clients here.
+    // The server disconnects its clients here, not the other way round.
     engine.behaviour = { ...engine.behaviour, strandDropped: false };
     return new Promise<void>((resolve) => {
       server.close(() => resolve());

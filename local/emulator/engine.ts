@@ -2,24 +2,24 @@ import { type DocumentIndex, openDocuments } from './documents.ts';
 import { openStorage, type Storage } from './storage.ts';
 import type { Behaviour, Conversation, Outcome, ResponseRecord, Timing } from './types.ts';
 
-/** Everything the emulator knows. */
+/** State of the emulator. */
 export interface Engine {
   conversations: Map<string, Conversation>;
   responses: Map<string, ResponseRecord>;
-  /** Fates waiting for the next responses, one entry for each run of equal ones. */
+  /** Outcomes of the next responses, each with the number of responses it applies to. */
   outcomes: { outcome: Outcome; times: number | null }[];
   timing: Timing;
   initialTiming: Timing;
   behaviour: Behaviour;
   documents: DocumentIndex;
   storage: Storage;
-  /** Called when the response of that id changes other than by the clock. */
+  /** Called when the response with that id changes other than by time. */
   watchers: Map<string, Set<() => void>>;
 }
 
 const defaultBehaviour: Behaviour = { strandDropped: true };
 
-/** An engine with what an earlier process left in `dataDir`. */
+/** Creates an engine from the data in `dataDir`. */
 export function createEngine(timing: Timing, dataDir: string | undefined, documentsDir: string): Engine {
   const storage = openStorage(dataDir);
   const engine: Engine = {
@@ -36,12 +36,12 @@ export function createEngine(timing: Timing, dataDir: string | undefined, docume
   return engine;
 }
 
-/** Tells whoever follows the response to look again. */
+/** Notifies the watchers of a response. */
 export function wake(engine: Engine, responseId: string): void {
   for (const watcher of engine.watchers.get(responseId) ?? []) watcher();
 }
 
-/** Calls the watcher at each change of the response, until the function returned is called. */
+/** Calls the watcher on each change of the response. @returns a function that removes the watcher. */
 export function watch(engine: Engine, responseId: string, watcher: () => void): () => void {
   const watchers = engine.watchers.get(responseId) ?? new Set();
   engine.watchers.set(responseId, watchers.add(watcher));
@@ -51,13 +51,13 @@ export function watch(engine: Engine, responseId: string, watcher: () => void): 
   };
 }
 
-/** Goes back to the times and the behaviour of the start. */
+/** Resets timing and behaviour to the initial values. */
 export function resetEngine(engine: Engine): void {
   engine.timing = engine.initialTiming;
   engine.behaviour = defaultBehaviour;
 }
 
-/** Forgets conversations, responses and ordered fates, and goes back to the settings of the start. */
+/** Clears conversations, responses and pending outcomes, and resets timing and behaviour. */
 export function clearEngine(engine: Engine): void {
   for (const record of engine.responses.values()) record.readable = false;
   const followed = [...engine.watchers.keys()];

@@ -4,7 +4,7 @@ interface ErrorDetails {
   type?: string;
 }
 
-/** An answer other than success, in the wire shape of the real API's errors. */
+/** An error response, in the wire format of the real API. */
 export class ApiError extends Error {
   readonly status: number;
   readonly body: { error: { message: string; type: string; param: string | null; code: string | null } };

@@ -8,25 +8,25 @@ import type {
 } from 'openai/resources/responses/responses';
 import type { Engine } from './engine.ts';
 import { toVisible } from './items.ts';
-import { answerOf, plannedEnd } from './lifecycle.ts';
+import { plannedEnd, resultOf } from './lifecycle.ts';
 import { toWireResponse } from './representation.ts';
 import type { ErrorEventShape, JsonObject, OutputItem, ResponseRecord } from './types.ts';
 
 export interface TimedEvent {
-  /** Unix milliseconds from which on a stream shows the event. */
+  /** When a stream sends the event, in Unix milliseconds. */
   dueAtMs: number;
   type: string;
   sequence_number: number;
   body: JsonObject;
 }
 
-/** Adds an event at a share of the run's time, or of the time of one item. */
+/** Adds an event at a fraction (0 to 1) of the duration of the run, or of one item. */
 type Add = (share: number, type: string, body: JsonObject) => void;
 
-/** The time of a file search beside that of a message. */
+/** Duration of a file search, relative to that of a message. */
 const searchWeight = 0.15 / 0.85;
 
-/** All events of a response in their order, the same at every call: also those of a cancelled one that came too late. */
+/** Returns all events of a response in order, including those after a cancellation. Deterministic. */
 export function eventsOf(engine: Engine, record: ResponseRecord): TimedEvent[] {
   const events: TimedEvent[] = [];
   const addAt = (dueAtMs: number, type: string, body: JsonObject) => {
@@ -45,7 +45,7 @@ export function eventsOf(engine: Engine, record: ResponseRecord): TimedEvent[] {
   const end = plannedEnd(engine, record);
   if (end === 'failed') addError(add, record);
   else {
-    const { output } = answerOf(engine, record);
+    const { output } = resultOf(engine, record);
     addItems(
       add,
       output.map((item) => toVisible(item, record.request.include)),
@@ -55,7 +55,7 @@ export function eventsOf(engine: Engine, record: ResponseRecord): TimedEvent[] {
   return events;
 }
 
-/** An `error` event's fields in one of its two shapes. */
+/** Returns the fields of an `error` event in one of its two shapes. */
 export function errorBody(shape: ErrorEventShape, code: string, message: string, type = code): JsonObject {
   if (shape === 'flat') return { code, message, param: null };
   return { error: { type, code, message, param: null } };
@@ -66,7 +66,7 @@ function addError(add: Add, { outcome }: ResponseRecord): void {
   add(1, 'error', errorBody(outcome.errorEvent, outcome.code, outcome.message));
 }
 
-/** Gives each item its part of the run's time. */
+/** Adds the events of items, dividing the duration of the run among them. */
 function addItems(add: Add, items: readonly OutputItem[]): void {
   const weights = items.map((item) => (item.type === 'file_search_call' ? searchWeight : 1));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
@@ -89,7 +89,7 @@ function addItem(add: Add, output_index: number, item: OutputItem): void {
   add(1, 'response.output_item.done', { output_index, item });
 }
 
-/** The item as it is announced, before anything of it is there. An approval request comes whole. */
+/** Returns an item as announced, before its content. Approval requests are announced complete. */
 function toBegun(item: OutputItem): OutputItem {
   switch (item.type) {
     case 'message':
@@ -161,7 +161,7 @@ function addRefusal(add: Add, at: JsonObject, part: ResponseOutputRefusal): void
   add(1, 'response.content_part.done', { ...at, part });
 }
 
-/** Each annotation comes when the text it belongs to is there. */
+/** Adds the events of a text part. Each annotation follows the text that it refers to. */
 function addText(add: Add, at: JsonObject, part: ResponseOutputText): void {
   add(0, 'response.content_part.added', { ...at, part: { ...part, text: '', annotations: [] } });
   let annotated = 0;

@@ -7,7 +7,7 @@ import { isRefusalReason, type Refusal, type RefusalReason, refusals } from './r
 import type { ErrorEventShape, JsonObject } from './types.ts';
 import { isObject } from './validation.ts';
 
-/** `…_after` does what the request asks and withholds the answer; the others act before anything is done. */
+/** A fault to inject. `…_after` handles the request and withholds the response; the others prevent or delay handling. */
 export type Fault =
   | {
       kind: 'status';
@@ -24,24 +24,24 @@ export type Fault =
   | { kind: 'error_event'; code: string; message?: string; shape?: ErrorEventShape }
   | StreamFault;
 
-/** Does what the request asks, and spoils the stream that answers it. */
+/** Handles the request, and disturbs the stream that is its response. */
 export interface StreamFault {
   kind: 'stream';
-  /** The stream breaks after as many events; never, when absent. */
+  /** Number of events after which the stream breaks; by default it does not. */
   afterEvents?: number;
-  /** How many bytes of what follows those events are still sent. */
+  /** Number of bytes sent after those events. */
   extraBytes?: number;
-  /** How it breaks, by default `drop`: connection cut, open but silent, or ended properly though too early. */
+  /** How the stream breaks: `drop` (default) drops the connection, `stall` stops sending, `end` ends it properly. */
   how?: 'drop' | 'stall' | 'end';
-  /** Whether the stream begins at its first event whatever `starting_after` says. */
+  /** Whether the stream ignores `starting_after` and starts at its first event. */
   repeat?: boolean;
-  /** How much later than the headers the first event comes. */
+  /** Delay between the headers and the first event, in milliseconds. */
   firstEventMs?: number;
 }
 
 interface FaultRule {
   method: string | null;
-  /** Segments of a path's beginning, `*` for any one. */
+  /** Path segments to match; `*` matches any. */
   segments: string[];
   exact: boolean;
   stream: boolean | null;
@@ -49,7 +49,7 @@ interface FaultRule {
   fault: Fault;
 }
 
-/** Faults waiting for requests that match them, the oldest first. */
+/** Pending faults, applied oldest first to matching requests. */
 export interface Faults {
   add(body: JsonObject): void;
   take(method: string, path: string, isForStream: boolean): Fault | null;
@@ -87,7 +87,7 @@ export function createFaults(): Faults {
   };
 }
 
-/** Does what the fault does before the work. True when the request is thereby done with. */
+/** Applies a fault before a request is handled. @returns whether the request must not be handled any more. */
 export async function actBefore(fault: Fault, response: ServerResponse): Promise<boolean> {
   switch (fault.kind) {
     case 'status':
@@ -115,7 +115,7 @@ export async function actBefore(fault: Fault, response: ServerResponse): Promise
   }
 }
 
-/** Does what the fault does in place of the answer. True when there is thereby none. */
+/** Applies a fault before the response is sent. @returns whether no response must be sent. */
 export function actAfter(fault: Fault, response: ServerResponse): boolean {
   if (fault.kind === 'drop_after') response.destroy();
   return fault.kind === 'drop_after' || fault.kind === 'hang_after';
@@ -147,7 +147,7 @@ function sendErrorEvent(fault: Extract<Fault, { kind: 'error_event' }>, response
 function matches(rule: FaultRule, requestMethod: string, path: string, isForStream: boolean): boolean {
   const { method, segments, exact, stream } = rule;
   const actual = toSegments(path);
-  // Only the query of a GET tells whether it asks for a stream.
+  // Only GETs request a stream in their query.
   if (stream !== null && requestMethod === 'GET' && stream !== isForStream) return false;
   if (method !== null && method !== requestMethod) return false;
   if (exact ? actual.length !== segments.length : actual.length < segments.length) return false;
@@ -180,7 +180,7 @@ function parseRule({ match = {}, times, fault }: JsonObject): FaultRule {
   };
 }
 
-/** How often an order of the control API holds: once by default, null for always. */
+/** Parses how often a fault or outcome applies: once by default, null for always. */
 export function parseTimes(times: unknown): number | null {
   if (times === undefined) return 1;
   if (times === null || (Number.isInteger(times) && Number(times) > 0)) return times as number | null;

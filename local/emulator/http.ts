@@ -5,30 +5,33 @@ import type { StreamFault } from './faults.ts';
 import type { JsonObject } from './types.ts';
 import { isObject } from './validation.ts';
 
-/** A request taken apart, as the handlers get it. */
+/** A parsed request. */
 export interface Call {
-  /** The segments that stand for `*` in the route, in order. */
+  /** The path segments matched by `*` in the route, in order. */
   ids: string[];
   query: URLSearchParams;
   body: JsonObject;
-  /** Calls the listener when the client leaves before it was answered in full. */
-  onClientGone(listener: () => void): void;
-  /** What is ordered to happen to the stream that answers the call. */
+  /** Calls the listener when the client disconnects before the response is complete. */
+  onDisconnect(listener: () => void): void;
+  /** The fault to inject into the response's stream. */
   streamFault: StreamFault | null;
 }
 
-export type Reply = { status: number; body: unknown } | { stream: (response: ServerResponse) => void };
+/** Result of a handler. */
+export type HandlerResult =
+  | { status: number; body: unknown }
+  | { stream: (response: ServerResponse) => void };
 
-export function ok(body: unknown): Reply {
+export function ok(body: unknown): HandlerResult {
   return { status: 200, body };
 }
 
-/** All that a request carries; empty for a client that left before it had sent everything. */
+/** Reads the body of a request; empty if the client disconnected before it was complete. */
 export async function readContent(request: IncomingMessage): Promise<string> {
   return request.method === 'GET' ? '' : text(request).catch(() => '');
 }
 
-/** The JSON object of a request, `{}` for an empty body. @throws ApiError 400 */
+/** Parses the JSON object of a request; `{}` for an empty body. @throws {ApiError} 400 */
 export function parseBody(content: string): JsonObject {
   const body = content === '' ? {} : parseJson(content);
   if (!isObject(body)) throw invalidType('body', 'an object', body);
@@ -57,16 +60,16 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   response.end(content);
 }
 
-/** Sends what a handler answered, to a client that is still there. */
-export function send(response: ServerResponse, reply: Reply, processingMs = 0): void {
+/** Sends the result of a handler, unless the client has disconnected. */
+export function send(response: ServerResponse, result: HandlerResult, processingMs = 0): void {
   if (response.destroyed) return;
   response.setHeader('openai-processing-ms', processingMs);
-  if ('stream' in reply) reply.stream(response);
-  else sendJson(response, reply.status, reply.body);
+  if ('stream' in result) result.stream(response);
+  else sendJson(response, result.status, result.body);
 }
 
-/** The answer to whatever a handler threw; an unexpected error shows its place in stderr, never its words. */
-export function toErrorReply(error: unknown): Reply {
+/** Maps an error to a response. Logs the stack frames of an unexpected error, but not its message. */
+export function toErrorResult(error: unknown): HandlerResult {
   if (error instanceof ApiError) return { status: error.status, body: error.body };
   const frames =
     error instanceof Error ? error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) : [];

@@ -13,13 +13,13 @@ export type IdPrefix =
   | 'item'
   | 'req';
 
-/** An unguessable id in the form of the real API's: the prefix and 50 hexadecimal digits. */
+/** Creates an unguessable id in the format of the real API: the prefix and 50 hexadecimal digits. */
 export function newId(prefix: IdPrefix): string {
-  // Node draws UUIDs from a pool; a system call for each id would be the costliest part of a request.
+  // Node generates UUIDs from a pool of random bytes; a system call for each id would dominate the cost of a request.
   return `${prefix}_${`${randomUUID()}${randomUUID()}`.replaceAll('-', '').slice(0, 50)}`;
 }
 
-/** The id of a searched file: the same for the same name, on every machine. */
+/** Returns the id of a file, derived from its name. */
 export function fileIdOf(filename: string): string {
   return `file-${createHash('sha256').update(filename).digest('hex').slice(0, 24)}`;
 }

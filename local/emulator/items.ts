@@ -14,14 +14,14 @@ export interface ItemPage {
   has_more: boolean;
 }
 
-/** Input in either of its forms, as the items a conversation keeps, each with an id of its own. */
+/** Parses input, a string or an array, into conversation items with new ids. */
 export function toItems(input: unknown, param: string): Item[] {
   if (typeof input === 'string') return [toMessage({ role: 'user', content: input }, param)];
   if (!Array.isArray(input)) throw invalidType(param, 'one of a string or an array of objects', input);
   return input.map((item, index) => toItem(item, `${param}[${index}]`));
 }
 
-/** The `items` of a body. @throws ApiError 400 for more than 20 at once. */
+/** Parses the `items` of a body. @throws {ApiError} 400 for more than 20. */
 export function parseItems(value: unknown): Item[] {
   if (Array.isArray(value) && value.length > maxItemsAtOnce) {
     const message = `Invalid 'items': array too long. Expected an array with maximum length ${maxItemsAtOnce}, but got an array with length ${value.length} instead.`;
@@ -57,11 +57,11 @@ function toMessage(item: JsonObject, param: string): Item {
   return { id: newId('msg'), type: 'message', status: 'completed', role, content: parts } as Item;
 }
 
-function toParts(content: unknown, isAnswer: boolean, param: string): unknown[] {
+function toParts(content: unknown, isAssistant: boolean, param: string): unknown[] {
   if (content === undefined) throw missingParameter(param);
   if (typeof content === 'string') {
-    const text = { type: isAnswer ? 'output_text' : 'input_text', text: content };
-    return [isAnswer ? { ...text, annotations: [], logprobs: [] } : text];
+    const text = { type: isAssistant ? 'output_text' : 'input_text', text: content };
+    return [isAssistant ? { ...text, annotations: [], logprobs: [] } : text];
   }
   if (!Array.isArray(content)) throw invalidType(param, 'one of a string or an array of objects', content);
   for (const [index, part] of content.entries()) {
@@ -73,16 +73,16 @@ function toParts(content: unknown, isAnswer: boolean, param: string): unknown[] 
   return content;
 }
 
-/** The text of a message, its parts joined; empty for any other item. */
+/** Returns the joined text parts of a message; empty for any other item. */
 export function textOf(item: Item): string {
   if (item.type !== 'message') return '';
   return item.content.map((part) => ('text' in part ? part.text : '')).join('\n');
 }
 
 /**
- * One page of items kept oldest first, newest first by default, as `after`, `limit` and `order` ask.
- *
- * @throws ApiError 400 for a limit outside 1 to 100, another order, an `after` that is not in the list
+ * Returns a page of items according to `after`, `limit` and `order`; newest first by default.
+ * @param items oldest first.
+ * @throws {ApiError} 400 for a limit outside 1 to 100, an unknown order, or an `after` that is not in the list.
  */
 export function toPage(items: readonly Item[], query: URLSearchParams): ItemPage {
   const limit = parseLimit(query.get('limit'));
@@ -91,7 +91,7 @@ export function toPage(items: readonly Item[], query: URLSearchParams): ItemPage
   const position = after === null ? -1 : items.findLastIndex((item) => item.id === after);
   if (after !== null && position === -1)
     throw badRequest(`Invalid 'after': no item with id '${after}'.`, 'after');
-  // Only the page is copied: a conversation may hold thousands of items.
+  // Copy only the page: a conversation may have thousands of items.
   const end = after === null ? items.length : position;
   const start = isAscending ? position + 1 : Math.max(0, end - limit);
   const page = isAscending ? items.slice(start, start + limit) : items.slice(start, end).reverse();
@@ -105,12 +105,12 @@ export function toList(data: Item[], hasMore = false): ItemPage {
   return { object: 'list', data, first_id, last_id: data.at(-1)?.id ?? null, has_more: hasMore };
 }
 
-/** The values of `include`, in the forms in which clients write arrays into a query. */
+/** Returns the values of `include`, in all forms in which clients encode arrays in a query. */
 export function includesOf(query: URLSearchParams): string[] {
   return [...query].filter(([name]) => /^include(\[\d*\])?$/.test(name)).map(([, value]) => value);
 }
 
-/** The item as a reader gets it: search results only on request. */
+/** Returns an item as sent to clients: with search results only if included. */
 export function toVisible<T extends Item>(item: T, include: readonly string[]): T {
   if (item.type !== 'file_search_call' || include.includes('file_search_call.results')) return item;
   return { ...item, results: null };

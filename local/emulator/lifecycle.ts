@@ -1,19 +1,19 @@
 import type { ResponseStatus } from 'openai/resources/responses/responses';
-import { composeAnswer } from './answer.ts';
 import { type Engine, wake } from './engine.ts';
 import { badRequest, conversationLocked, notFound } from './errors.ts';
 import { newId } from './ids.ts';
+import { composeResult } from './result.ts';
 import type {
-  Answer,
   Conversation,
   CreateRequest,
   EndStatus,
   Item,
   Outcome,
   ResponseRecord,
+  ResponseResult,
 } from './types.ts';
 
-/** The conversation, with what its response has added by now. @throws ApiError 404 */
+/** Returns a conversation, up to date with its active response. @throws {ApiError} 404 */
 export function findConversation(engine: Engine, id: string, param = 'conversation_id'): Conversation {
   const conversation = engine.conversations.get(id);
   if (!conversation) throw notFound('Conversation', id, param);
@@ -33,10 +33,9 @@ function unlock(engine: Engine, conversation: Conversation): void {
 }
 
 /**
- * Creates a response and takes its conversation's lock.
- *
- * @throws ApiError 404 for an unknown conversation, 400 `conversation_locked` while another response runs on it,
- * 400 for a function call without its output or an output without its call
+ * Creates a response and locks its conversation.
+ * @throws {ApiError} 404 for an unknown conversation, 400 `conversation_locked` while another response is active, 400 for
+ * a function call without output or an output without its call.
  */
 export function startResponse(engine: Engine, request: CreateRequest): ResponseRecord {
   const { conversationId, background } = request;
@@ -59,12 +58,12 @@ export function startResponse(engine: Engine, request: CreateRequest): ResponseR
     completesAtMs: null,
     unlocksAtMs: 0,
     outcome,
-    answer: null,
+    result: null,
     end: null,
     readable: request.store,
   };
-  // What a stream has sent must be the same when it is picked up after a restart.
-  if (request.stream) answerOf(engine, record);
+  // Compose the output now, so that a stream resumed after a restart has the same events.
+  if (request.stream) resultOf(engine, record);
   engine.responses.set(record.id, record);
   engine.storage.saveResponse(record);
   if (conversation) {
@@ -81,13 +80,13 @@ function takeOutcome(engine: Engine): Outcome | null {
   return next.outcome;
 }
 
-/** The status by the end on record, else by the clock. */
+/** Returns the status: the recorded end, or else the status at the given time. */
 export function statusOf(record: ResponseRecord, nowMs = Date.now()): ResponseStatus {
   if (record.end) return record.end.status;
   return record.startsAtMs !== null && nowMs >= record.startsAtMs ? 'in_progress' : 'queued';
 }
 
-/** Records the end of a response whose time has come, also of one that was cancelled in vain. */
+/** Records the end of a response that is due, including a cancelled one that completes nevertheless. */
 export function settle(engine: Engine, record: ResponseRecord): void {
   const dueAtMs = record.end ? record.completesAtMs : record.endsAtMs;
   if (dueAtMs === null || Date.now() < dueAtMs) return;
@@ -99,13 +98,13 @@ export function settle(engine: Engine, record: ResponseRecord): void {
   finish(engine, record, plannedEnd(engine, record), dueAtMs);
 }
 
-/** How the response will end if it is left alone. */
+/** Returns how the response will end unless it is cancelled. */
 export function plannedEnd(engine: Engine, record: ResponseRecord): EndStatus {
   if (record.outcome?.status === 'failed') return 'failed';
-  return answerOf(engine, record).incompleteReason ? 'incomplete' : 'completed';
+  return resultOf(engine, record).incompleteReason ? 'incomplete' : 'completed';
 }
 
-/** Ends a response that is still unfinished as `cancelled`, and frees its conversation when the timing says so. */
+/** Cancels an active response, and unlocks its conversation according to the timing. */
 export function cancel(engine: Engine, record: ResponseRecord): void {
   settle(engine, record);
   if (record.end) return;
@@ -117,7 +116,7 @@ export function cancel(engine: Engine, record: ResponseRecord): void {
   finish(engine, record, 'cancelled', nowMs);
 }
 
-/** Leaves a response that is queued in the queue for good, its conversation locked, until it is cancelled. */
+/** Strands a queued response: it stays queued, and its conversation locked, until it is cancelled. */
 export function strand(engine: Engine, record: ResponseRecord): void {
   settle(engine, record);
   if (!engine.behaviour.strandDropped || statusOf(record) !== 'queued') return;
@@ -127,17 +126,17 @@ export function strand(engine: Engine, record: ResponseRecord): void {
   wake(engine, record.id);
 }
 
-/** Makes a response unreadable; it still runs to its end. */
+/** Makes a response unreadable. An active one continues. */
 export function forget(engine: Engine, record: ResponseRecord): void {
   record.readable = false;
   engine.storage.saveResponse(record);
   wake(engine, record.id);
 }
 
-/** The answer of a response, composed when it is first asked for. */
-export function answerOf(engine: Engine, record: ResponseRecord): Answer {
-  record.answer ??= composeAnswer(engine.documents, record, historyOf(engine, record.request));
-  return record.answer;
+/** Returns the result of a response, composed on first use. */
+export function resultOf(engine: Engine, record: ResponseRecord): ResponseResult {
+  record.result ??= composeResult(engine.documents, record, historyOf(engine, record.request));
+  return record.result;
 }
 
 function historyOf(engine: Engine, request: CreateRequest): Item[] {
@@ -147,11 +146,11 @@ function historyOf(engine: Engine, request: CreateRequest): Item[] {
   return [
     ...historyOf(engine, previous.request),
     ...previous.request.input,
-    ...(previous.answer?.output ?? []),
+    ...(previous.result?.output ?? []),
   ];
 }
 
-/** @throws ApiError 400 as the real API refuses a conversation in which a call waits for its output */
+/** Checks that every function call has an output. @throws {ApiError} 400, as the real API. */
 function checkFunctionCalls(items: readonly Item[]): void {
   const waiting = new Set<string>();
   for (const item of items) {
@@ -171,7 +170,7 @@ function finish(engine: Engine, record: ResponseRecord, status: EndStatus, atMs:
   if (conversation?.activeResponseId === record.id) {
     if (!holdsLock(record)) conversation.activeResponseId = null;
     if (status === 'completed' || status === 'incomplete') {
-      conversation.items.push(...record.request.input, ...answerOf(engine, record).output);
+      conversation.items.push(...record.request.input, ...resultOf(engine, record).output);
     }
     engine.storage.saveConversation(conversation);
   }

@@ -4,7 +4,7 @@ import { isObject } from './validation.ts';
 
 const phases = ['commentary', 'final_answer'];
 
-/** The outcome of an order. @throws ApiError 400 for an unknown status, reason or kind of item */
+/** Parses an outcome. @throws {ApiError} 400 for an unknown status, reason or item type. */
 export function parseOutcome(outcome: unknown): Outcome {
   if (!isObject(outcome)) throw badRequest("'outcome' must be an object.", 'outcome');
   const { status, code = 'server_error', message = 'The model failed to answer.', reason } = outcome;

@@ -1,6 +1,6 @@
 import type { JsonObject } from './types.ts';
 
-/** A create refused as an engine refuses it: nothing is started. */
+/** The error response of a refused create. */
 export interface Refusal {
   status: number;
   headers?: Record<string, string>;
@@ -9,7 +9,7 @@ export interface Refusal {
 
 const safe = { filtered: false, severity: 'safe' };
 
-/** The real answers, by what a fault `refuse` names as its reason. */
+/** Error responses of real engines, by the reason of a `refuse` fault. */
 export const refusals = {
   azure_content_filter: {
     status: 400,

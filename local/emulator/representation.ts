@@ -2,22 +2,22 @@ import type { Response, ResponseStatus } from 'openai/resources/responses/respon
 import { toUnixSeconds } from './ids.ts';
 import { toVisible } from './items.ts';
 import { statusOf } from './lifecycle.ts';
-import type { Answer, Conversation, ResponseRecord } from './types.ts';
+import type { Conversation, ResponseRecord, ResponseResult } from './types.ts';
 
-/** A response as the API sends it; `output_text` is added by the client library. */
+/** A response in wire format; `output_text` is added by the client library. */
 export type WireResponse = Omit<Response, 'output_text' | 'usage'> & {
   store: boolean;
-  usage: Answer['usage'] | null;
+  usage: ResponseResult['usage'] | null;
 };
 
-/** The response on the wire, in the status given or the one it has now. */
+/** Converts a response to wire format, with the given or its current status. */
 export function toWireResponse(
   record: ResponseRecord,
   status: ResponseStatus = statusOf(record),
   include: readonly string[] = [],
 ): WireResponse {
   const { request } = record;
-  const answer = status === 'completed' || status === 'incomplete' ? record.answer : null;
+  const result = status === 'completed' || status === 'incomplete' ? record.result : null;
   const included = [...request.include, ...include];
   return {
     id: record.id,
@@ -30,15 +30,15 @@ export function toWireResponse(
     conversation: request.conversationId === null ? null : { id: request.conversationId },
     error: status === 'failed' ? errorOf(record) : null,
     incomplete_details:
-      status === 'incomplete' && answer?.incompleteReason ? { reason: answer.incompleteReason } : null,
+      status === 'incomplete' && result?.incompleteReason ? { reason: result.incompleteReason } : null,
     instructions: request.instructions,
     max_output_tokens: request.maxOutputTokens,
     model: request.model,
-    output: (answer?.output ?? []).map((item) => toVisible(item, included)),
+    output: (result?.output ?? []).map((item) => toVisible(item, included)),
     previous_response_id: request.previousResponseId,
     store: request.store,
     tools: request.tools as unknown as Response['tools'],
-    usage: answer?.usage ?? null,
+    usage: result?.usage ?? null,
     metadata: request.metadata as Response['metadata'],
     ...echoOf(record, status),
   };

@@ -43,7 +43,7 @@ const knownParameters = new Set([
   ...['stream', 'stream_options', 'tools'],
 ]);
 
-/** The body of `POST /v1/responses`. @throws ApiError 400 in the words of the real API */
+/** Parses the body of `POST /v1/responses`. @throws {ApiError} 400 with the messages of the real API. */
 export function parseCreateRequest(body: JsonObject): CreateRequest {
   rejectUnknown(body, knownParameters);
   const request: CreateRequest = {

@@ -1,6 +1,6 @@
 import type { Engine } from './engine.ts';
 import { ApiError, badRequest, notFound } from './errors.ts';
-import { type Call, ok, type Reply } from './http.ts';
+import { type Call, type HandlerResult, ok } from './http.ts';
 import { includesOf, toPage } from './items.ts';
 import { cancel, forget, settle, startResponse, statusOf, strand } from './lifecycle.ts';
 import { toWireResponse } from './representation.ts';
@@ -10,16 +10,16 @@ import type { ResponseRecord } from './types.ts';
 import { parseNumber } from './validation.ts';
 
 /**
- * Starts a response; one that is not in the background lives only as long as its client waits, and one in the
- * background whose stream is left while it is queued never leaves the queue.
+ * Creates a response. A foreground response is cancelled when its client disconnects. A background response stays queued
+ * forever if its client closes the stream while it is queued.
  */
-export async function createResponse(engine: Engine, call: Call): Promise<Reply> {
+export async function createResponse(engine: Engine, call: Call): Promise<HandlerResult> {
   const request = parseCreateRequest(call.body);
   if (request.previousResponseId !== null) checkPrevious(engine, request.previousResponseId);
   const record = startResponse(engine, request);
-  if (!request.background) call.onClientGone(() => cancel(engine, record));
+  if (!request.background) call.onDisconnect(() => cancel(engine, record));
   if (request.stream) {
-    if (request.background) call.onClientGone(() => strand(engine, record));
+    if (request.background) call.onDisconnect(() => strand(engine, record));
     return toStream(engine, record, {
       startingAfter: -1,
       obfuscation: request.obfuscation,
@@ -33,8 +33,8 @@ export async function createResponse(engine: Engine, call: Call): Promise<Reply>
 
 const streamableMs = 5 * 60_000;
 
-/** A response; with `stream=true` its events after `starting_after`. @throws ApiError 404, 400 when it has no stream */
-export function getResponse(engine: Engine, { ids, query, streamFault: fault }: Call): Reply {
+/** Returns a response, or with `stream=true` its events after `starting_after`. @throws {ApiError} 404; 400 without a stream. */
+export function getResponse(engine: Engine, { ids, query, streamFault: fault }: Call): HandlerResult {
   const record = findResponse(engine, ids[0] ?? '');
   if (query.get('stream') !== 'true') return ok(toWireResponse(record, undefined, includesOf(query)));
   if (!record.request.background) {
@@ -63,12 +63,12 @@ export function getResponse(engine: Engine, { ids, query, streamFault: fault }: 
   });
 }
 
-function toStream(engine: Engine, record: ResponseRecord, options: StreamOptions): Reply {
+function toStream(engine: Engine, record: ResponseRecord, options: StreamOptions): HandlerResult {
   return { stream: (response) => streamEvents(engine, record, options, response) };
 }
 
-/** Cancels a background response; a finished one is answered as it is. */
-export function cancelResponse(engine: Engine, { ids }: Call): Reply {
+/** Cancels a background response. Idempotent. @throws {ApiError} 400 for one that has ended otherwise. */
+export function cancelResponse(engine: Engine, { ids }: Call): HandlerResult {
   const record = findResponse(engine, ids[0] ?? '');
   if (!record.request.background) throw badRequest('Cannot cancel a synchronous response.');
   const status = statusOf(record);
@@ -79,22 +79,22 @@ export function cancelResponse(engine: Engine, { ids }: Call): Reply {
   return ok(toWireResponse(record));
 }
 
-/** Deletes a response, and cancels it when it is unfinished. */
-export function deleteResponse(engine: Engine, { ids }: Call): Reply {
+/** Deletes a response, cancelling it if it is active. */
+export function deleteResponse(engine: Engine, { ids }: Call): HandlerResult {
   const record = findResponse(engine, ids[0] ?? '');
   cancel(engine, record);
   forget(engine, record);
   return ok({ id: record.id, object: 'response', deleted: true });
 }
 
-export function listInputItems(engine: Engine, { ids, query }: Call): Reply {
+export function listInputItems(engine: Engine, { ids, query }: Call): HandlerResult {
   return ok(toPage(findResponse(engine, ids[0] ?? '').request.input, query));
 }
 
 function findResponse(engine: Engine, id: string): ResponseRecord {
   const record = engine.responses.get(id);
   if (record) settle(engine, record);
-  // One that its client still waits for cannot be looked up from elsewhere.
+  // An active foreground response is not readable.
   const isPrivate = record && !record.request.background && !record.end;
   if (!record?.readable || isPrivate || Date.now() < record.visibleAtMs) throw notFound('Response', id, 'id');
   return record;
@@ -118,6 +118,6 @@ function parseStartingAfter(text: string | null): number {
 function ended(engine: Engine, record: ResponseRecord, call: Call): Promise<void> {
   return new Promise((resolve) => {
     onEnd(engine, record, resolve);
-    call.onClientGone(resolve);
+    call.onDisconnect(resolve);
   });
 }

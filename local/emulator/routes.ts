@@ -10,10 +10,10 @@ import {
 } from './conversations.ts';
 import type { Engine } from './engine.ts';
 import { ApiError } from './errors.ts';
-import { type Call, ok, type Reply } from './http.ts';
+import { type Call, type HandlerResult, ok } from './http.ts';
 import { cancelResponse, createResponse, deleteResponse, getResponse, listInputItems } from './responses.ts';
 
-export type Handler = (engine: Engine, call: Call) => Reply | Promise<Reply>;
+export type Handler = (engine: Engine, call: Call) => HandlerResult | Promise<HandlerResult>;
 
 const routes: [method: string, path: string, handler: Handler][] = [
   ['POST', '/v1/responses', createResponse],
@@ -36,7 +36,7 @@ const patterns = routes.map(([method, path, handler]) => {
   return { method, handler, pattern: new RegExp(`^${path.replaceAll('*', '([^/]+)')}$`) };
 });
 
-/** The handler of a route, with the ids of its path. @throws ApiError 404 for an unknown path, 405 for another method */
+/** Finds the handler of a route and the ids in its path. @throws {ApiError} 404 for the path, 405 for the method. */
 export function findRoute(method: string, path: string): { handler: Handler; ids: string[] } {
   const onPath = patterns.filter(({ pattern }) => pattern.test(path));
   if (onPath.length === 0) throw new ApiError(404, `Invalid URL (${method} ${path})`);
@@ -46,7 +46,7 @@ export function findRoute(method: string, path: string): { handler: Handler; ids
   return { handler: route.handler, ids: (route.pattern.exec(path) ?? []).slice(1) };
 }
 
-function listModels(): Reply {
+function listModels(): HandlerResult {
   const toModel = (id: string) => ({ id, object: 'model', created: 1_744_317_547, owned_by: 'system' });
   return ok({ object: 'list', data: ['gpt-4.1', 'gpt-4.1-mini', 'gpt-5', 'gpt-5-mini'].map(toModel) });
 }

@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Controlled, control } from './control.ts';
 import { ApiError } from './errors.ts';
 import { actAfter, actBefore } from './faults.ts';
-import { type Call, parseBody, type Reply, readContent, send, toErrorReply } from './http.ts';
+import { type Call, type HandlerResult, parseBody, readContent, send, toErrorResult } from './http.ts';
 import { newId } from './ids.ts';
 import { findRoute } from './routes.ts';
 
-/** Answers a request below `/control/`; those are neither logged nor subject to faults. */
+/** Serves a request below `/control/`, which is neither logged nor subject to faults. */
 export async function serveControl(
   controlled: Controlled,
   request: IncomingMessage,
@@ -14,11 +14,11 @@ export async function serveControl(
 ) {
   const { method = '', url = '' } = request;
   const content = await readContent(request);
-  const answer = async () => control(controlled, method, url, parseBody(content));
-  send(response, await answer().catch(toErrorReply));
+  const respond = async () => control(controlled, method, url, parseBody(content));
+  send(response, await respond().catch(toErrorResult));
 }
 
-/** Answers a request to the API, unless a fault ordered for it says otherwise. */
+/** Serves a request to the API, applying a matching fault. */
 export async function serveApi(
   controlled: Controlled,
   request: IncomingMessage,
@@ -31,30 +31,30 @@ export async function serveApi(
   const query = new URLSearchParams(search);
   const fault = controlled.faults.take(method, path, query.get('stream') === 'true');
   setHeaders(response);
-  // In full before any delay: what has arrived is done even when the client leaves meanwhile.
+  // Read before any delay: a request that has arrived is handled even if the client disconnects.
   const content = await readContent(request);
   const isDone = fault !== null && (await actBefore(fault, response));
   if (!isDone) {
-    const onClientGone = (listener: () => void) => {
+    const onDisconnect = (listener: () => void) => {
       if (response.destroyed) listener();
       else response.on('close', () => response.writableFinished || listener());
     };
     const streamFault = fault?.kind === 'stream' ? fault : null;
-    const call = { query, content, onClientGone, streamFault };
-    const reply = await answerApi(controlled, request, path, call).catch(toErrorReply);
-    if (!(fault && actAfter(fault, response))) send(response, reply, Date.now() - startedAtMs);
+    const call = { query, content, onDisconnect, streamFault };
+    const result = await handleApi(controlled, request, path, call).catch(toErrorResult);
+    if (!(fault && actAfter(fault, response))) send(response, result, Date.now() - startedAtMs);
   }
   if (response.headersSent) entry.status = response.statusCode;
 }
 
 type UnparsedCall = Omit<Call, 'ids' | 'body'> & { content: string };
 
-async function answerApi(
+async function handleApi(
   { engine, apiKey }: Controlled,
   { method = '', headers }: IncomingMessage,
   path: string,
   { content, ...call }: UnparsedCall,
-): Promise<Reply> {
+): Promise<HandlerResult> {
   authorize(headers.authorization, apiKey);
   const { handler, ids } = findRoute(method, path);
   return handler(engine, { ...call, ids, body: parseBody(content) });
@@ -71,7 +71,7 @@ function setHeaders(response: ServerResponse): void {
   response.setHeader('x-ratelimit-reset-tokens', '30ms');
 }
 
-/** @throws ApiError 401 without a bearer token, or with another than the one demanded */
+/** Checks the API key. @throws {ApiError} 401 without a bearer token, or with a wrong one. */
 function authorize(header: string | undefined, apiKey: string | undefined): void {
   const token = /^Bearer (.+)$/i.exec(header ?? '')?.[1]?.trim();
   if (!token) {

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import type { Conversation, Item, ResponseRecord } from './types.ts';
 
-/** Where conversations and responses outlive the process. Each write is complete before it returns. */
+/** Persistent storage of conversations and responses. Writes are synchronous. */
 export interface Storage {
   conversations(): Conversation[];
   responses(): ResponseRecord[];
@@ -24,8 +24,8 @@ export interface Storage {
 const nothing = () => undefined;
 
 /**
- * One JSON file each below `dataDir`, and for each conversation its items, one a line; without `dataDir` nothing
- * is kept.
+ * Opens the storage in `dataDir`: one JSON file for each conversation and response, and a file with the items of each
+ * conversation, one per line. Without `dataDir`, stores nothing.
  */
 export function openStorage(dataDir: string | undefined): Storage {
   if (dataDir === undefined) {
@@ -67,13 +67,13 @@ export function openStorage(dataDir: string | undefined): Storage {
   };
 }
 
-/** The items of conversations, which only grow but for a deletion: what was written once is not written again. */
+/** Stores the items of conversations. Appends new items, and rewrites the file only after a deletion. */
 function openItems(folder: string) {
   const writtenCounts = new Map<string, number>();
   const pathOf = (id: string) => join(folder, `${id}.items`);
   const toLines = (items: readonly Item[]) => items.map((item) => `${JSON.stringify(item)}\n`).join('');
   return {
-    /** Reads the first `count`; more were left by a process killed before the conversation told of them. */
+    /** Reads the first `count` items and drops others, left by a process killed before it saved the conversation. */
     read: (id: string, count: number): Item[] => {
       if (!existsSync(pathOf(id))) return [];
       const lines = readFileSync(pathOf(id), 'utf8').split('\n').slice(0, -1);
@@ -100,7 +100,7 @@ function openItems(folder: string) {
   };
 }
 
-/** Replaces a file whole, so that a process killed in the middle leaves the former content. */
+/** Replaces a file atomically. */
 function replaceFile(path: string, content: string): void {
   writeFileSync(`${path}.tmp`, content);
   renameSync(`${path}.tmp`, path);

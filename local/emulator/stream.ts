@@ -6,18 +6,18 @@ import { eventStreamHeaders } from './http.ts';
 import { settle } from './lifecycle.ts';
 import type { ResponseRecord } from './types.ts';
 
-/** Events due closer together than this go out at once: a word a millisecond needs no timer of its own. */
-const shortestPauseMs = 10;
+/** Minimum delay between two writes, in milliseconds; events due within it are batched. */
+const minPauseMs = 10;
 
 export interface StreamOptions {
-  /** The last sequence number that the client has seen; -1 for none. */
+  /** The last sequence number that the client has received; -1 for none. */
   startingAfter: number;
   /** Whether deltas are padded. */
   obfuscation: boolean;
   fault: StreamFault | null;
 }
 
-/** Sends the events after `startingAfter`, those of the past at once and the others when their time comes. */
+/** Streams the events after `startingAfter`: past events immediately, others when they are due. */
 export function streamEvents(
   engine: Engine,
   record: ResponseRecord,
@@ -34,7 +34,7 @@ export function streamEvents(
   let timer: NodeJS.Timeout | undefined;
   const proceed = () => {
     clearTimeout(timer);
-    // An end that is recorded now calls this again before it comes back.
+    // Recording an end calls this function recursively.
     settle(engine, record);
     if (isBroken) return;
     const nowMs = Date.now();
@@ -49,10 +49,10 @@ export function streamEvents(
     if (isBroken) return;
     const dueAtMs = events[next]?.dueAtMs;
     if (record.end || (!record.readable && record.request.store)) response.end();
-    else if (dueAtMs !== undefined) timer = setTimeout(proceed, Math.max(shortestPauseMs, dueAtMs - nowMs));
+    else if (dueAtMs !== undefined) timer = setTimeout(proceed, Math.max(minPauseMs, dueAtMs - nowMs));
   };
   const unwatch = watch(engine, record.id, () => {
-    // What was to come does not come when the response was stranded meanwhile.
+    // A stranded response has no further events.
     if (record.startsAtMs === null) events = eventsOf(engine, record);
     proceed();
   });
@@ -63,7 +63,7 @@ export function streamEvents(
   proceed();
 }
 
-/** Writes events until the fault says otherwise. True when it has broken the stream. */
+/** Creates a function that writes events, applying the fault, and returns whether the stream is broken. */
 function createWriter(response: ServerResponse, obfuscation: boolean, fault: StreamFault | null) {
   let eventsLeft = fault?.afterEvents ?? Infinity;
   let bytesLeft = fault?.extraBytes ?? 0;
@@ -96,29 +96,29 @@ function toServerSentEvent({ type, sequence_number, body }: TimedEvent, obfuscat
 const paddedLength = 16;
 const paddingCharacters = 'q7RtZ0bLxV4mKdW9sHcN2yGfPj6TaEoU1iQ8vXn3BkCr5JwMzYlDuOgSpAhFeI';
 
-/** Fills a delta up to a multiple of 16 characters. Random on a real engine, here the same at each replay. */
+/** Returns padding to a multiple of 16 characters. Random in a real engine, deterministic here. */
 function pad(delta: string, sequenceNumber: number): string {
   const length = (paddedLength - (delta.length % paddedLength)) % paddedLength;
   const start = (sequenceNumber * 7) % (paddingCharacters.length - paddedLength);
   return paddingCharacters.slice(start, start + length);
 }
 
-/** Calls back once, when the response has ended or can no longer be read; `abandon` gives up before. */
+/** Calls the listener once, when the response has ended. @returns a way to stop waiting. */
 export function onEnd(engine: Engine, record: ResponseRecord, listener: () => void): { abandon(): void } {
   let timer: NodeJS.Timeout | undefined;
   const abandon = () => {
     clearTimeout(timer);
     unwatch();
   };
-  const look = () => {
+  const check = () => {
     settle(engine, record);
     clearTimeout(timer);
     if (record.end) {
       abandon();
       listener();
-    } else if (record.endsAtMs !== null) timer = setTimeout(look, record.endsAtMs - Date.now());
+    } else if (record.endsAtMs !== null) timer = setTimeout(check, record.endsAtMs - Date.now());
   };
-  const unwatch = watch(engine, record.id, look);
-  look();
+  const unwatch = watch(engine, record.id, check);
+  check();
   return { abandon };
 }

@@ -19,17 +19,17 @@ export type OutputItem =
 export type JsonObject = Record<string, unknown>;
 export type EndStatus = Exclude<ResponseStatus, 'queued' | 'in_progress'>;
 
-/** A conversation as it is kept; `createdAt` in Unix seconds, items oldest first. */
+/** A stored conversation; `createdAt` in Unix seconds, items oldest first. */
 export interface Conversation {
   id: string;
   createdAt: number;
   metadata: JsonObject;
   items: Item[];
-  /** The lock: the response that may append to this conversation, finished or not by the clock. */
+  /** The response that holds the lock and may append to the conversation. */
   activeResponseId: string | null;
 }
 
-/** What a validated `POST /v1/responses` asked for. */
+/** A validated `POST /v1/responses`. */
 export interface CreateRequest {
   model: string;
   input: Item[];
@@ -43,23 +43,23 @@ export interface CreateRequest {
   metadata: JsonObject;
   maxOutputTokens: number | null;
   include: string[];
-  /** Whether deltas are padded to hide their length, as they are by default. */
+  /** Whether deltas are padded to hide their length; true by default. */
   obfuscation: boolean;
-  /** Parameters without an effect here, which a response repeats with their defaults filled in. */
+  /** Parameters without effect here, echoed by the response with defaults filled in. */
   echo: JsonObject;
 }
 
-/** A fate ordered for a response by the control API. */
+/** Outcome of a response, set with the control API. */
 export type Outcome =
   | { status: 'completed'; output: OrderedItem[] }
   | { status: 'failed'; code: string; message: string; errorEvent: ErrorEventShape | null }
   | { status: 'incomplete'; reason: IncompleteReason }
   | { status: 'never' };
 
-/** An `error` event with its fields below `error`, as engines send it, or beside its `type`, as it is documented. */
+/** Shape of an `error` event: fields nested in `error`, as engines send it, or flat, as documented. */
 export type ErrorEventShape = 'nested' | 'flat';
 
-/** An output item as a test orders it: without what the engine adds to it. */
+/** An output item configured by a test, without the properties that the engine adds. */
 export type OrderedItem =
   | { type: 'message'; phase?: 'commentary' | 'final_answer'; content: OrderedPart[] }
   | { type: 'reasoning'; summary?: string[]; content?: string[] }
@@ -70,54 +70,54 @@ export type OrderedPart = { type: 'output_text'; text: string } | { type: 'refus
 
 export type IncompleteReason = 'max_output_tokens' | 'content_filter';
 
-export interface Answer {
+export interface ResponseResult {
   output: OutputItem[];
   usage: ResponseUsage;
   incompleteReason: IncompleteReason | null;
 }
 
 /**
- * A response as it is kept. Its status follows from the clock until `end` is recorded, so that a response
- * costs no timer and survives a restart. Times in Unix milliseconds.
+ * A stored response. Until `end` is recorded, its status is derived from the current time, so that a response needs no
+ * timer and survives a restart. Times in Unix milliseconds.
  */
 export interface ResponseRecord {
   id: string;
   request: CreateRequest;
   createdAtMs: number;
-  /** Null when it was stranded: it stays queued until it is cancelled. */
+  /** Null for a stranded response, which stays queued until it is cancelled. */
   startsAtMs: number | null;
-  /** Null when it never ends by itself. */
+  /** Null if the response ends only by cancellation. */
   endsAtMs: number | null;
-  /** Until then nobody can look it up. */
+  /** When the response becomes readable. */
   visibleAtMs: number;
   cancelledAtMs: number | null;
-  /** When a cancelled response is going to complete nevertheless; null otherwise. */
+  /** When a cancelled response completes nevertheless; null if it does not. */
   completesAtMs: number | null;
-  /** Until then a cancelled response holds its conversation's lock. */
+  /** When a cancelled response unlocks its conversation. */
   unlocksAtMs: number;
   outcome: Outcome | null;
-  answer: Answer | null;
+  result: ResponseResult | null;
   end: { status: EndStatus; atMs: number } | null;
-  /** False once it was deleted or forgotten, or when it was not to be stored. */
+  /** False for a deleted, forgotten or unstored response. */
   readable: boolean;
 }
 
-/** What takes how long, in milliseconds. */
+/** Durations, in milliseconds. */
 export interface Timing {
   /** How long a background response stays queued. */
   queueMs: number;
   /** How long a response is in progress. */
   runMs: number;
-  /** How long a streamed background response is answered 404 after its creation. */
+  /** How long reads of a streamed background response return 404 after its creation. */
   visibleAfterMs: number;
   /** How long a conversation stays locked after its response was cancelled. */
   unlockAfterCancelMs: number;
-  /** After how long a cancelled response completes nevertheless; null for never. */
+  /** Delay after which a cancelled response completes nevertheless; null for never. */
   completeAfterCancelMs: number | null;
 }
 
-/** What the emulator does as real engines do, and a test may switch off. */
+/** Behaviour of real engines that tests can disable. */
 export interface Behaviour {
-  /** A background response whose creating stream is left while it is queued stays queued. */
+  /** Whether a background response stays queued if its creating stream is closed while it is queued. */
   strandDropped: boolean;
 }

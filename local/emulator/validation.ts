@@ -7,14 +7,14 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** @throws ApiError 400 `unknown_parameter` for a name the API does not know. */
+/** Rejects unknown parameters. @throws {ApiError} 400 `unknown_parameter` */
 export function rejectUnknown(body: JsonObject, known: ReadonlySet<string>): void {
   const unknown = Object.keys(body).find((name) => !known.has(name));
   if (unknown !== undefined)
     throw badRequest(`Unknown parameter: '${unknown}'.`, unknown, 'unknown_parameter');
 }
 
-/** The metadata of a body, `{}` when absent or null. @throws ApiError 400 beyond 16 pairs of 64 to 512 characters. */
+/** Parses metadata; `{}` if absent or null. @throws {ApiError} 400 beyond 16 pairs of 64 and 512 characters. */
 export function parseMetadata(value: unknown): Record<string, string> {
   if (value === undefined || value === null) return {};
   if (!isObject(value)) throw invalidType('metadata', 'an object', value);
@@ -70,7 +70,7 @@ interface Range {
   integer?: boolean;
 }
 
-/** A number of a body, null when absent. @throws ApiError 400 outside the range. */
+/** Parses a number; null if absent. @throws {ApiError} 400 outside the range. */
 export function parseNumber(body: JsonObject, name: string, range: Range): number | null {
   const value = body[name] ?? null;
   if (value === null) return null;

@@ -3,29 +3,29 @@ import type { DocumentIndex, Match } from './documents.ts';
 import { fileIdOf, newId } from './ids.ts';
 import { textOf } from './items.ts';
 import type {
-  Answer,
   IncompleteReason,
   Item,
   OrderedItem,
   OrderedPart,
   OutputItem,
   ResponseRecord,
+  ResponseResult,
 } from './types.ts';
 
 const charactersPerToken = 4;
 const quotedSections = 3;
 const searchedQuestions = 4;
-/** Sections this far below the best match are left out of an answer. */
+/** Minimum score of a quoted section, relative to the best match. */
 const lowestScore = 0.3;
 
 const introduction = 'This is the local emulator answering, not a language model.';
 
-/** What a response says: what was ordered, else sections of the documents when it may search them. */
-export function composeAnswer(
+/** Composes the output of a response: the configured one, or else quotations of the documents if it may search them. */
+export function composeResult(
   documents: DocumentIndex,
   record: ResponseRecord,
   history: readonly Item[],
-): Answer {
+): ResponseResult {
   const read = [...history, ...record.request.input];
   if (record.outcome?.status === 'completed') {
     const output = record.outcome.output.map(toOutputItem);
@@ -35,13 +35,13 @@ export function composeAnswer(
   return composeFromDocuments(documents, record, history, read);
 }
 
-/** Sections of the documents, cut where the request or the response's fate demands. */
+/** Quotes sections of the documents, truncated as the request or the configured outcome requires. */
 function composeFromDocuments(
   documents: DocumentIndex,
   record: ResponseRecord,
   history: readonly Item[],
   read: readonly Item[],
-): Answer {
+): ResponseResult {
   const { request } = record;
   const questions = lastQuestions(read);
   const searches = request.tools.some((tool) => tool['type'] === 'file_search');
@@ -61,7 +61,7 @@ function composeFromDocuments(
   };
 }
 
-/** The texts of the newest questions, oldest first; a long history is not read further back. */
+/** Returns the texts of the newest questions, oldest first. */
 function lastQuestions(items: readonly Item[]): string[] {
   const questions: string[] = [];
   for (let index = items.length - 1; index >= 0 && questions.length < searchedQuestions; index -= 1) {
@@ -71,7 +71,7 @@ function lastQuestions(items: readonly Item[]): string[] {
   return questions.reverse();
 }
 
-/** A follow-up such as "And in more detail?" finds nothing alone, so the questions before it are added one by one. */
+/** Searches for the last question. For one like "And in more detail?" that has no match, adds earlier questions. */
 function search(documents: DocumentIndex, questions: readonly string[]): Match[] {
   for (let count = 1; count <= questions.length; count += 1) {
     const matches = documents(questions.slice(-count).toReversed().join('\n'));
@@ -177,7 +177,7 @@ function toUsage(read: readonly Item[], instructions: string | null, found: read
   };
 }
 
-/** Items never change, and each response counts all of its conversation again. */
+/** Cached token counts: items are immutable, and every response counts its whole conversation. */
 const countedTokens = new WeakMap<Item, number>();
 
 function tokensOf(item: Item): number {
