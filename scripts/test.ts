@@ -23,7 +23,7 @@ const jest = [
   ...['node_modules/jest/bin/jest.js', ...jestArgs],
 ];
 
-process.exitCode = await run(['local/build.ts', ...(measured ? ['--source-maps'] : [])]);
+process.exitCode = await run(['scripts/build.ts', ...(measured ? ['--source-maps'] : [])]);
 if (process.exitCode === 0) {
   await rm(coverageDir, { recursive: true, force: true });
   process.exitCode = await run(jest, measured ? { NODE_V8_COVERAGE: `${coverageDir}/raw` } : {});

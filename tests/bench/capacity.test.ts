@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from '@jest/globals';
-import { capacityTables } from './capacity.ts';
+import { capacityTables } from '../../scripts/capacity.ts';
 
 test('docs/benchmarks.md has the tables that `npm run bench:capacity` prints', async () => {
   const text = await readFile(new URL('../../docs/benchmarks.md', import.meta.url), 'utf8');

@@ -16,7 +16,7 @@ const node = (args: string[]) => run(process.execPath, args, { cwd: projectFolde
 let folder: string;
 
 beforeAll(async () => {
-  await node(['local/package.ts']);
+  await node(['scripts/package.ts']);
   // Away from the project, so that no node_modules is in reach.
   folder = await mkdtemp(join(tmpdir(), 'package-'));
   await cp(join(projectFolder, 'dist/package'), folder, { recursive: true });
@@ -45,7 +45,7 @@ describe('the deployed package', () => {
     const { projectId } = await t.addProject();
     const token = await t.issuer.sign({ projects: [projectId] });
     const { stdout } = await node([
-      'local/smoke.ts',
+      'scripts/smoke.ts',
       '--base-url',
       t.url,
       '--token',
@@ -67,7 +67,7 @@ describe('the smoke test', () => {
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const args = ['local/smoke.ts', '--base-url', `http://127.0.0.1:${port}`, '--project', 'demo'];
+    const args = ['scripts/smoke.ts', '--base-url', `http://127.0.0.1:${port}`, '--project', 'demo'];
     const env = { PATH: process.env['PATH'], SMOKE_TOKEN: 'a-token' };
     const ended = await run(process.execPath, args, { cwd: projectFolder, env }).catch((error) => error);
     server.close();
@@ -90,7 +90,15 @@ describe('the smoke test', () => {
       [400, {}],
     ];
     for (const [status, body] of lasting) expect([status, await against(status, body)]).toEqual([status, 1]);
-    const args = ['local/smoke.ts', '--base-url', 'http://127.0.0.1:9', '--project', 'demo', '--token', 'x'];
+    const args = [
+      'scripts/smoke.ts',
+      '--base-url',
+      'http://127.0.0.1:9',
+      '--project',
+      'demo',
+      '--token',
+      'x',
+    ];
     expect((await node(args).catch((error) => error)).code).toBe(75);
   });
 
@@ -98,7 +106,15 @@ describe('the smoke test', () => {
     const { projectId } = await t.addProject();
     const token = await t.issuer.sign({ projects: [projectId] });
     await t.engine.outcome({ status: 'failed', code: 'server_error', message: 'secret detail' });
-    const args = ['local/smoke.ts', '--base-url', `${t.url}/api/`, '--token', token, '--project', projectId];
+    const args = [
+      'scripts/smoke.ts',
+      '--base-url',
+      `${t.url}/api/`,
+      '--token',
+      token,
+      '--project',
+      projectId,
+    ];
     const failed = await node(args).catch((error) => error);
     expect(failed.code).toBe(1);
     expect(failed.stdout).toContain('FAILED  wait for the run to end: the run failed');
@@ -110,11 +126,11 @@ describe('the smoke test', () => {
   test('fails when the service refuses the token, and explains its use', async () => {
     const { projectId } = await t.addProject();
     const refused = await node([
-      ...['local/smoke.ts', '--base-url', t.url, '--token', 'x', '--project', projectId],
+      ...['scripts/smoke.ts', '--base-url', t.url, '--token', 'x', '--project', projectId],
     ]).catch((error) => error);
     expect(refused.code).toBe(1);
     expect(refused.stdout).toContain('got 401 unauthorized, expected 201');
-    const misused = await node(['local/smoke.ts']).catch((error) => error);
+    const misused = await node(['scripts/smoke.ts']).catch((error) => error);
     expect([misused.code, misused.stderr]).toEqual([2, expect.stringContaining('Usage')]);
   });
 });

@@ -32,7 +32,7 @@ const { PATH = '' } = process.env;
 
 /** Runs the command with the service's own settings, but for those given. */
 const projects = (args: readonly string[], settings: Record<string, string> = {}) =>
-  run(process.execPath, ['local/projects.ts', ...args], { ...t.settings, ...settings });
+  run(process.execPath, ['scripts/projects.ts', ...args], { ...t.settings, ...settings });
 
 function run(file: string, args: readonly string[], env: Record<string, string>): Promise<Ended> {
   return new Promise((resolve) => {

@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import globalSetup from '../support/globalSetup.ts';
-import globalTeardown from '../support/globalTeardown.ts';
-import { projectFolder } from '../support/process.ts';
-import { runChaos } from './chaosRun.ts';
-import { toText } from './report.ts';
+import { runChaos } from '../tests/chaos/chaosRun.ts';
+import { toText } from '../tests/chaos/report.ts';
+import globalSetup from '../tests/support/globalSetup.ts';
+import globalTeardown from '../tests/support/globalTeardown.ts';
+import { projectFolder } from '../tests/support/process.ts';
 
 /*
  * `npm run chaos [-- --seconds N] [-- --seed S]`: several workers, failing dependencies and vanishing clients; then

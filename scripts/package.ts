@@ -1,6 +1,6 @@
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { projectFolder } from './devServices.ts';
+import { projectFolder } from '../local/devServices.ts';
 
 /*
  * `npm run package` (after a build): puts what is deployed, and nothing else, into dist/package/: the bundle, host.json

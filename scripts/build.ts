@@ -14,7 +14,10 @@ const { values } = parseArgs({ options: { 'source-maps': { type: 'boolean', defa
 const onDemand: Readonly<Record<string, { readonly file: string; readonly contents: string }>> = {
   openai: { file: 'openai.cjs', contents: "module.exports = require('openai');" },
   '@azure/identity': { file: 'identity.cjs', contents: "module.exports = require('@azure/identity');" },
-  './azureStorage.ts': { file: 'storage.cjs', contents: "export * from './shared/storage/azureStorage.ts';" },
+  './azureStorage.ts': {
+    file: 'storage.cjs',
+    contents: "export * from '../local/shared/storage/azureStorage.ts';",
+  },
 };
 
 const dist = 'dist';

@@ -2,21 +2,21 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { freePort, startAzurite } from '../../local/azurite.ts';
-import { startTestIssuer } from '../support/issuer.ts';
-import { projectFolder } from '../support/process.ts';
-import { prepareApps } from './apps.ts';
-import { measureCalls } from './calls.ts';
-import { measureFirstText } from './firstText.ts';
-import { measureGrowth } from './growth.ts';
-import { measureMemory } from './memory.ts';
-import { measureNotice } from './notice.ts';
-import { ratios, type Section, toTable } from './report.ts';
-import { measureRequests } from './requests.ts';
-import { measureSharing } from './sharing.ts';
-import { measureStartUp } from './startUp.ts';
-import { measureWaiting } from './waiting.ts';
-import type { Ground } from './world.ts';
+import { freePort, startAzurite } from '../local/azurite.ts';
+import { prepareApps } from '../tests/bench/apps.ts';
+import { measureCalls } from '../tests/bench/calls.ts';
+import { measureFirstText } from '../tests/bench/firstText.ts';
+import { measureGrowth } from '../tests/bench/growth.ts';
+import { measureMemory } from '../tests/bench/memory.ts';
+import { measureNotice } from '../tests/bench/notice.ts';
+import { ratios, type Section, toTable } from '../tests/bench/report.ts';
+import { measureRequests } from '../tests/bench/requests.ts';
+import { measureSharing } from '../tests/bench/sharing.ts';
+import { measureStartUp } from '../tests/bench/startUp.ts';
+import { measureWaiting } from '../tests/bench/waiting.ts';
+import type { Ground } from '../tests/bench/world.ts';
+import { startTestIssuer } from '../tests/support/issuer.ts';
+import { projectFolder } from '../tests/support/process.ts';
 
 /*
  * `npm run bench [-- --quick] [-- --only PART,PART] [-- --cpu-prof DIR]`: measures the built service on this machine and
