@@ -16,7 +16,7 @@ const onDemand: Readonly<Record<string, { readonly file: string; readonly conten
   '@azure/identity': { file: 'identity.cjs', contents: "module.exports = require('@azure/identity');" },
   './azureStorage.ts': {
     file: 'storage.cjs',
-    contents: "export * from '../local/shared/storage/azureStorage.ts';",
+    contents: "export * from './shared/storage/azureStorage.ts';",
   },
 };
 
