@@ -20,7 +20,7 @@ import { resumeDeletion } from '../shared/threads/deleteThread.ts';
  * follow-up. Throws only for a message that cannot be handled, so that the host delivers it again and finally moves it
  * to the poison queue.
  */
-export async function followUp(message: unknown, invocation: InvocationContext): Promise<void> {
+async function followUp(message: unknown, invocation: InvocationContext): Promise<void> {
   const startedAt = performance.now();
   let failure: unknown;
   try {

@@ -1,28 +1,31 @@
-import { spawnSync } from 'node:child_process';
-import { setTimeout } from 'node:timers/promises';
 import { assistantsSetting } from './assistants.ts';
+import { required, run, runMain, untilRolesCount } from './commands.ts';
 
 /*
- * `node infra/afterDeploy.ts [projects] [smoke]`: what azd and the pipeline do once the package runs. Both parts are
- * npm scripts; this gives them the settings of the environment (the deployment's outputs) and a token.
+ * `node infra/afterDeploy.ts [projects] [smoke]`: what azd and the pipeline do once the package is there; without an
+ * argument both. `node infra/afterDeploy.ts package FILE`: what the pipeline does instead of azd before that. The parts
+ * are npm scripts and az; this gives them the deployment's outputs and a token, and repeats them while a role that was
+ * just granted may not count yet.
  */
 
-/** A role just granted takes up to ten minutes to count. */
-const attempts = 20;
-const pauseMs = 30_000;
-const windows = process.platform === 'win32';
+/** What az prints of an upload that the platform could not store, or not yet take (azure-cli, enable_zip_deploy_flex). */
+const notYet =
+  /InaccessibleStorage|BlobUploadFailed|Forbidden|Status Code: (401|403|409|5\d\d)|ongoing deployment/i;
 
-function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}, output = false) {
-  const stdout = output ? 'pipe' : 'inherit';
-  const options = { env: { ...process.env, ...env }, encoding: 'utf8', shell: windows } as const;
-  return spawnSync(command, args, { ...options, stdio: ['ignore', stdout, 'inherit'] });
-}
-
-function required(name: string): string {
-  const value = process.env[name];
-  if (!value)
-    throw new Error(`${name} is not set: run this after provisioning, with the deployment's outputs`);
-  return value;
+async function deployPackage(file: string): Promise<void> {
+  const app = [
+    '--resource-group',
+    required('AZURE_RESOURCE_GROUP'),
+    '--name',
+    required('AZURE_FUNCTION_APP_NAME'),
+  ];
+  const args = ['functionapp', 'deployment', 'source', 'config-zip', ...app, '--src', file];
+  const deployed = await untilRolesCount(async () => {
+    const { status, errors } = await run('az', args, { show: true, timeoutMs: 900_000 });
+    if (status === 0) return 'done';
+    return notYet.test(errors) ? 'again' : 'failed';
+  });
+  if (!deployed) throw new Error(`${file} could not be deployed`);
 }
 
 async function applyProjects(): Promise<void> {
@@ -31,41 +34,66 @@ async function applyProjects(): Promise<void> {
     TABLES_ENDPOINT: required('TABLES_ENDPOINT'),
     QUEUES_ENDPOINT: required('QUEUES_ENDPOINT'),
   };
-  for (let attempt = 1; attempt <= attempts; attempt += 1) {
-    if (run('npm', ['run', '--silent', 'projects', '--', 'apply', 'infra/projects.json'], env).status === 0)
-      return;
-    if (attempt < attempts) await setTimeout(pauseMs);
-  }
-  throw new Error('the projects could not be applied');
+  const args = ['run', '--silent', 'projects', '--', 'apply', 'infra/projects.json'];
+  const applied = await untilRolesCount(async () => {
+    const { status, errors } = await run('npm', args, { env, show: true });
+    if (status === 0) return 'done';
+    // What is wrong with the file or the settings stays wrong.
+    return errors.includes('The store could not be used') ? 'again' : 'failed';
+  });
+  if (!applied) throw new Error('the projects could not be applied');
 }
 
 /** A token for the service itself; only Entra ID gives one to whoever is signed in, other issuers need SMOKE_TOKEN. */
-function token(): string {
+async function token(): Promise<string> {
   const given = process.env['SMOKE_TOKEN'];
   if (given) return given;
   const scope = `${required('JWT_AUDIENCE')}/.default`;
   const args = ['account', 'get-access-token', '--scope', scope, '--query', 'accessToken', '--output', 'tsv'];
-  const { status, stdout } = run('az', args, {}, true);
-  if (status !== 0) throw new Error(`no token for ${scope}: sign in with az, or set SMOKE_TOKEN`);
-  return stdout.trim();
+  const { status, output, errors } = await run('az', args);
+  if (status !== 0) {
+    console.error(errors.trim());
+    throw new Error(
+      `no token for ${scope}: see "The API's registration" in docs/deployment.md, or set SMOKE_TOKEN`,
+    );
+  }
+  return output.trim();
 }
 
-function smoke(): void {
+/** The exit code of `npm run smoke` for what may pass by itself: the engine or the store refuses the service, or it starts. */
+const smokeNotYet = 75;
+
+async function smoke(): Promise<void> {
   const project = process.env['SMOKE_PROJECT_ID'];
   if (!project) {
     console.log('Smoke test left out: set SMOKE_PROJECT_ID to a project that you may use.');
     return;
   }
-  const args = ['--base-url', required('SERVICE_BASE_URL'), '--token', token(), '--project', project];
-  if (run('npm', ['run', '--silent', 'smoke', '--', ...args]).status !== 0)
-    throw new Error('the smoke test failed');
+  const env = { SMOKE_TOKEN: await token() };
+  const args = [
+    'run',
+    '--silent',
+    'smoke',
+    '--',
+    '--base-url',
+    required('SERVICE_BASE_URL'),
+    '--project',
+    project,
+  ];
+  const passed = await untilRolesCount(async () => {
+    const { status } = await run('npm', args, { env, show: true, timeoutMs: 300_000 });
+    if (status === 0) return 'done';
+    return status === smokeNotYet ? 'again' : 'failed';
+  });
+  if (!passed) throw new Error('the smoke test failed');
 }
 
-const wanted = process.argv.slice(2);
-try {
-  if (wanted.length === 0 || wanted.includes('projects')) await applyProjects();
-  if (wanted.length === 0 || wanted.includes('smoke')) smoke();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await runMain(async () => {
+  const [part, file] = process.argv.slice(2);
+  if (part === 'package') {
+    if (!file) throw new Error('Usage: node infra/afterDeploy.ts package FILE');
+    return deployPackage(file);
+  }
+  if (part !== 'smoke') await applyProjects();
+  if (part !== 'projects') await smoke();
+});

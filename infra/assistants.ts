@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { assistantIssues } from '../shared/assistants/assistants.ts';
+import schema from '../shared/assistants/assistant.schema.json' with { type: 'json' };
+import { schemaFaults } from './schema.ts';
 
 /**
  * Bicep can list a folder (`loadDirectoryFileInfo`) but loads only files that are named in the source
@@ -40,7 +41,7 @@ export function folderFaults(folder: string): string[] {
     if (!/^[a-z0-9-]+\.json$/.test(file)) faults.push(`${file}: name it with a-z, 0-9 and "-" only`);
     try {
       const assistant = JSON.parse(readFileSync(join(folder, 'assistants', file), 'utf8'));
-      faults.push(...assistantIssues(assistant).map((fault) => `${file}: ${fault}`));
+      faults.push(...schemaFaults(assistant, schema).map((fault) => `${file}: ${fault}`));
       if (assistants.some(({ id }) => id === assistant.id)) faults.push(`${file}: its id is taken`);
       assistants.push(assistant);
     } catch (error) {
@@ -69,7 +70,7 @@ export const assistantsSetting = (folder: string): string =>
     assistantFiles(folder).map((file) => JSON.parse(readFileSync(join(folder, 'assistants', file), 'utf8'))),
   );
 
-/** Writes the list for Bicep, or with `--check` only says whether it and the assistants are right. */
+/** Writes the list for Bicep (azd runs this before anything is installed, so it needs nothing but Node), or with `--check` only says whether it and the assistants are right. */
 function main(args: string[]): number {
   const folder = import.meta.dirname;
   const path = join(folder, 'assistants.bicep');

@@ -4,7 +4,8 @@ import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const infra = import.meta.dirname;
+/** This folder. */
+export const infra = import.meta.dirname;
 const executable = process.platform === 'win32' ? 'bicep.exe' : 'bicep';
 
 /** What the required parameters are given where nothing is deployed. */
@@ -13,7 +14,6 @@ export const sampleEnvironment = {
   AZURE_LOCATION: 'swedencentral',
   JWT_ISSUER: 'https://issuer.example.com/',
   JWT_AUDIENCE: 'api://threads',
-  OPENAI_BASE_URL: 'https://engine.example.com/openai/v1',
 };
 
 /**
@@ -77,7 +77,7 @@ function check(bicep: string): string[] {
     const faults = [
       runBicep(bicep, ['lint', '--pattern', './**/*.bicep']).complaints,
       runBicep(bicep, ['build', 'main.bicep', '--stdout']).complaints,
-      runBicep(bicep, ['build-params', '--pattern', './**/*.bicepparam'], copy).complaints,
+      runBicep(bicep, ['build-params', 'main.bicepparam', '--stdout'], copy).complaints,
       ...patterns.map((pattern) => runBicep(bicep, ['format', '--pattern', pattern], copy).complaints),
     ];
     const unformatted = globSync(patterns, { cwd: infra })

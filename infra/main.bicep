@@ -6,12 +6,12 @@ targetScope = 'subscription'
 import { assistantFiles, assistants } from 'assistants.bicep'
 import { modelDeployment, principal } from 'types.bicep'
 
-@description('Name of the environment, such as "prod": letters, digits and hyphens; part of every name.')
+@description('Name of the environment, such as "prod": letters, digits and hyphens, as it is part of every name.')
 @minLength(2)
 @maxLength(20)
 param environmentName string
 
-@description('Region of every resource. It has to offer Flex Consumption and the chosen models.')
+@description('Region of every resource. It has to offer Flex Consumption and the chosen models; docs/deployment.md lists some.')
 @minLength(1)
 param location string
 
@@ -51,15 +51,7 @@ param openAiTokenScope string = 'https://ai.azure.com/.default'
 
 @description('Models of the created Foundry account; the first one\'s name is what the example assistant uses.')
 @minLength(1)
-param modelDeployments modelDeployment[] = [
-  {
-    name: 'gpt-5.4-mini'
-    model: 'gpt-5.4-mini'
-    version: '2026-03-17'
-    sku: 'GlobalStandard'
-    capacity: 50
-  }
-]
+param modelDeployments modelDeployment[]
 
 @description('Major version of Node.js. Regions differ: "az functionapp list-flexconsumption-runtimes" lists what one offers.')
 param nodeVersion ('22' | '24') = '24'
@@ -67,8 +59,11 @@ param nodeVersion ('22' | '24') = '24'
 @description('Memory of an instance in megabytes; 2048 comes with one core, 512 with a quarter, 4096 with two.')
 param instanceMemoryMB (512 | 2048 | 4096) = 2048
 
-@description('Instances at most; bounds what a flood of requests can cost. The platform takes no fewer than 40.')
-@minValue(40)
+// From 1: later versions of Microsoft's page "Flex Consumption plan" are quoted with "The lowest maximum scale is currently
+// 1"; copies up to 2025 say 40, so that is the default. It counts the instances of each group of functions: those of HTTP
+// and those of the follow-ups' queue scale apart, so at most twice as many are paid for.
+@description('Instances at most of each scale group (HTTP, queue); bounds what a flood of requests can cost.')
+@minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
@@ -114,6 +109,16 @@ param alertsEnabled bool = true
 @description('Addresses that get the alerts by mail.')
 param alertEmails string[] = []
 
+@description('Whether to keep an audit log of who changed or deleted stored data, the package and Foundry\'s keys.')
+param auditLogsEnabled bool = false
+
+@description('Whether storage and Foundry are locked against being deleted. Lifting a lock takes an owner.')
+param deletionLockEnabled bool = false
+
+@description('Monthly budget of the resource group in the subscription\'s currency; mails at 80 and 100 per cent. 0: none.')
+@minValue(0)
+param monthlyBudget int = 0
+
 @description('Milliseconds that 95 of 100 creates should stay below.')
 @minValue(500)
 @maxValue(230000)
@@ -140,10 +145,22 @@ var assistantsSetting = !empty(unlistedFiles)
       ? fail('The assistants take ${length(assistantsJson)} of at most ${maxAssistantsLength} characters: shorten instructions')
       : assistantsJson
 
+// azd lets an environment be called "my_app (dev).1" (pkg/environment/environment.go, EnvironmentNameRegexp); a site's or
+// a Foundry account's name takes letters, digits and hyphens only.
+var allowedCharacters = 'abcdefghijklmnopqrstuvwxyz0123456789-'
+var foreignCharacters = filter(
+  map(range(0, length(environmentName)), index => substring(toLower(environmentName), index, 1)),
+  character => !contains(allowedCharacters, character)
+)
+var checkedName = empty(foreignCharacters)
+  ? toLower(environmentName)
+  : fail('The environment is called ${environmentName}: letters, digits and hyphens only, as it is part of every name')
+
 var usesExistingEndpoint = !empty(existingOpenAiBaseUrl)
 var token = take(uniqueString(subscription().id, environmentName, location), 8)
-var suffix = toLower('${environmentName}-${token}')
-var groupName = 'rg-${suffix}'
+var suffix = '${checkedName}-${token}'
+// Without the token: the pipeline's rights are granted on this group, so its name has to be known before it exists.
+var groupName = 'rg-${checkedName}'
 var appName = 'func-${suffix}'
 var workspaceName = 'log-${suffix}'
 var insightsName = 'appi-${suffix}'
@@ -164,6 +181,14 @@ var foundryZones = [
   'privatelink.openai.azure.com'
   'privatelink.services.ai.azure.com'
 ]
+
+// azd tells a parameter file the id of whoever is signed in, but not its kind (pkg/infra/provisioning/bicep/
+// bicep_provider.go, compileBicep); only people have a userPrincipalName.
+var deployerType = empty(deployer().userPrincipalName) ? 'ServicePrincipal' : 'User'
+var operators = map(projectOperators, operator => {
+  id: operator.id
+  type: operator.?type ?? (operator.id == deployer().objectId ? deployerType : 'User')
+})
 
 // Modules refer to each other's resources by name, not by outputs: what-if and the compiler's snapshot can then say what
 // refers to what, which they cannot while a module is conditional.
@@ -318,7 +343,7 @@ module roles 'modules/roles.bicep' = {
     identityName: identityName
     storageName: storageName
     insightsName: insightsName
-    projectOperators: projectOperators
+    projectOperators: operators
   }
   dependsOn: [
     identity
@@ -399,6 +424,26 @@ module alerts 'modules/alerts.bicep' = if (alertsEnabled) {
   dependsOn: [
     app
     monitoring
+  ]
+}
+
+module protection 'modules/protection.bicep' = if (auditLogsEnabled || deletionLockEnabled || monthlyBudget > 0) {
+  scope: resourceGroup
+  params: {
+    suffix: suffix
+    storageName: storageName
+    foundryName: usesExistingEndpoint ? '' : foundryName
+    workspaceName: workspaceName
+    auditLogsEnabled: auditLogsEnabled
+    deletionLockEnabled: deletionLockEnabled
+    monthlyBudget: monthlyBudget
+    emails: alertEmails
+  }
+  dependsOn: [
+    app
+    foundry
+    monitoring
+    storage
   ]
 }
 

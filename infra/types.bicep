@@ -30,6 +30,16 @@ type principal = {
   @maxLength(36)
   id: string
 
-  @description('Kind of the principal; a wrong one makes the role assignment fail.')
-  type: 'User' | 'Group' | 'ServicePrincipal'
+  @description('Kind of the principal; a wrong one makes the role assignment fail. Without it: that of whoever deploys, if it is the same.')
+  type: ('User' | 'Group' | 'ServicePrincipal')?
+}
+
+@export()
+@description('A principal whose kind is known.')
+type assignee = {
+  @description('Object id in Entra ID.')
+  id: string
+
+  @description('User, Group or ServicePrincipal.')
+  type: string
 }

@@ -68,7 +68,7 @@ export async function readSigner(file: string): Promise<Signer | undefined> {
     return text === undefined ? undefined : JSON.parse(text);
   } catch {
     // The parser's own message quotes the key.
-    throw new Error(`${file} is damaged; delete it, and the next start makes a new one.`);
+    throw new Error(`${file} is damaged; delete it and the next start creates a new one.`);
   }
 }
 

@@ -16,7 +16,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   } catch {
     database.close();
     throw new Error(
-      'the service runs here already; end it first, or give this one a folder of its own with LOCAL_DATA_DIR',
+      'another process is using this data folder; stop it first, or set LOCAL_DATA_DIR to a different folder',
     );
   }
   return async () => database.close();

@@ -7,7 +7,7 @@ import { type Host, startHost } from './host/host.ts';
 
 const port = Number(process.env['PORT'] || 7071);
 if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-  console.error('PORT must be a whole number from 0 to 65535.');
+  console.error('PORT must be an integer from 0 to 65535.');
   process.exit(1);
 }
 
@@ -50,7 +50,7 @@ function stopWithParent(stop: () => void): void {
 function explain(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') return `Port ${port} is taken; choose another one: PORT=7080 npm start`;
+  if (code === 'EADDRINUSE') return `Port ${port} is in use; choose another: PORT=7080 npm start`;
   return `The service did not start: ${message}`;
 }
 
@@ -63,9 +63,9 @@ function welcome(url: string, token: string | undefined): string {
   return `
 The thread-run service is listening at ${url}
 
-${token ? `A token for the demo project, good for 24 hours (npm run token prints more):\n\n${token}` : 'Use a token of your issuer as TOKEN.'}
+${token ? `A token for the demo project, valid for 24 hours (npm run token prints more):\n\n${token}` : 'Set TOKEN to a token from your issuer.'}
 
-Start a run, see how it stands, read the answer:
+Start a run, check its status, read the reply:
 
 curl -s -X POST ${thread}/runs ${authorization} -H "Content-Type: application/json" -d '${question}' | tee ${file}
 
@@ -73,7 +73,7 @@ curl -s ${thread}/runs/${lastRun} ${authorization}
 
 curl -s ${thread} ${authorization}
 
-Ctrl-C ends it; its data stays in ${localFolder}.
+Press Ctrl-C to stop. Data is kept in ${localFolder}.
 `;
 }
 

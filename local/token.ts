@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   });
   if (!/^-?\d+$/.test(values['expires-in'])) {
     throw new Error(
-      '--expires-in must be a whole number of seconds (a negative one gives an expired token).',
+      '--expires-in must be a whole number of seconds (a negative number gives an expired token).',
     );
   }
   const signer = await findSigner();

@@ -86,11 +86,21 @@ var rules = [
     threshold: 0
     window: 'PT30M'
   }
+  {
+    name: 'log-cap'
+    description: 'The daily cap on telemetry is reached: until it is lifted or the day is over, the other log alerts see nothing.'
+    severity: 1
+    query: loadTextContent('../queries/log-cap.kql')
+    column: 'Events'
+    aggregation: 'Total'
+    threshold: 0
+    window: 'PT30M'
+  }
 ]
 
 var probeLocations = ['emea-nl-ams-azr', 'us-va-ash-azr', 'apac-sg-sin-azr']
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2026-03-01' existing = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = {
   name: workspaceName
 }
 
@@ -119,7 +129,7 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
   }
 }
 
-resource queryAlerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
+resource queryAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   for rule in rules: {
     name: '${rule.name}-${suffix}'
     location: location
@@ -136,7 +146,8 @@ resource queryAlerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
       scopes: [
         workspace.id
       ]
-      evaluationFrequency: 'PT5M'
+      // Every evaluation is paid for.
+      evaluationFrequency: rule.severity == 1 ? 'PT5M' : 'PT15M'
       windowSize: rule.window
       criteria: {
         allOf: [

@@ -73,7 +73,7 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   name: identityName
 }
 
-resource storage 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
+resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageName
 }
 
@@ -147,11 +147,13 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         }
       }
     }
+    // Only what Terraform's provider sets on such a site as well (hashicorp/terraform-provider-azurerm,
+    // function_app_flex_consumption_resource.go): some regions refuse a site for a property that its plan does not have,
+    // ftpsState among them, with the extended code 51021 (azure-cli#31414, azure-pipelines-tasks#21032).
     // No healthCheckPath: Flex Consumption has no platform health check, alerts.bicep watches from outside instead.
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       cors: {
         allowedOrigins: corsAllowedOrigins
         supportCredentials: false
@@ -167,14 +169,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
-resource basicAuthenticationFtp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
-  parent: app
-  name: 'ftp'
-  properties: {
-    allow: false
-  }
-}
-
+// No policy "ftp" beside it: the plan has no FTP, and two such writes at a time conflict.
 resource basicAuthenticationScm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'scm'

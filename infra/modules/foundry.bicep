@@ -23,7 +23,7 @@ param modelDeployments modelDeployment[]
 @description('Whether only private endpoints reach the account.')
 param privateNetwork bool
 
-resource account 'Microsoft.CognitiveServices/accounts@2026-07-01' = {
+resource account 'Microsoft.CognitiveServices/accounts@2025-06-01' = {
   name: name
   location: location
   tags: tags
@@ -46,7 +46,7 @@ resource account 'Microsoft.CognitiveServices/accounts@2026-07-01' = {
   }
 }
 
-resource project 'Microsoft.CognitiveServices/accounts/projects@2026-07-01' = {
+resource project 'Microsoft.CognitiveServices/accounts/projects@2025-06-01' = {
   parent: account
   name: projectName
   location: location
@@ -62,7 +62,7 @@ resource project 'Microsoft.CognitiveServices/accounts/projects@2026-07-01' = {
 
 // One at a time: the account refuses concurrent changes of its deployments.
 @batchSize(1)
-resource deployments 'Microsoft.CognitiveServices/accounts/deployments@2026-07-01' = [
+resource deployments 'Microsoft.CognitiveServices/accounts/deployments@2025-06-01' = [
   for deployment in modelDeployments: {
     parent: account
     name: deployment.name

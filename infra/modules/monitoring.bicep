@@ -58,13 +58,18 @@ var queries = [
     query: loadTextContent('../queries/follow-ups-given-up.kql')
   }
   {
+    name: 'log-cap'
+    displayName: 'Daily cap on telemetry reached'
+    query: loadTextContent('../queries/log-cap.kql')
+  }
+  {
     name: 'requests-by-route'
     displayName: 'Requests by route and status'
     query: loadTextContent('../queries/requests-by-route.kql')
   }
 ]
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2026-03-01' = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
   name: workspaceName
   location: location
   tags: tags
@@ -83,7 +88,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2026-03-01' = {
   }
 }
 
-resource savedQueries 'Microsoft.OperationalInsights/workspaces/savedSearches@2026-03-01' = [
+resource savedQueries 'Microsoft.OperationalInsights/workspaces/savedSearches@2025-02-01' = [
   for query in queries: {
     parent: workspace
     name: query.name

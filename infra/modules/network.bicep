@@ -18,7 +18,7 @@ param addressPrefix string
 @description('Names of the private DNS zones, one for each kind of endpoint.')
 param dnsZoneNames string[]
 
-resource egressAddress 'Microsoft.Network/publicIPAddresses@2026-03-01' = {
+resource egressAddress 'Microsoft.Network/publicIPAddresses@2025-01-01' = {
   name: 'pip-${suffix}'
   location: location
   tags: tags
@@ -32,7 +32,7 @@ resource egressAddress 'Microsoft.Network/publicIPAddresses@2026-03-01' = {
 }
 
 // Token keys, Entra ID and telemetry stay on the public internet; subnets of new networks have no way out of their own.
-resource natGateway 'Microsoft.Network/natGateways@2026-03-01' = {
+resource natGateway 'Microsoft.Network/natGateways@2025-01-01' = {
   name: 'ng-${suffix}'
   location: location
   tags: tags
@@ -50,13 +50,13 @@ resource natGateway 'Microsoft.Network/natGateways@2026-03-01' = {
 }
 
 // No rule of its own: the defaults let nothing in from outside the network.
-resource securityGroup 'Microsoft.Network/networkSecurityGroups@2026-03-01' = {
+resource securityGroup 'Microsoft.Network/networkSecurityGroups@2025-01-01' = {
   name: 'nsg-${suffix}'
   location: location
   tags: tags
 }
 
-resource network 'Microsoft.Network/virtualNetworks@2026-03-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2025-01-01' = {
   name: name
   location: location
   tags: tags

@@ -21,7 +21,7 @@ param groupId ('blob' | 'queue' | 'table' | 'account')
 @description('Names of the private DNS zones that get the address; they are in this resource group.')
 param dnsZoneNames string[]
 
-resource endpoint 'Microsoft.Network/privateEndpoints@2026-03-01' = {
+resource endpoint 'Microsoft.Network/privateEndpoints@2025-01-01' = {
   name: name
   location: location
   tags: tags
@@ -43,7 +43,7 @@ resource endpoint 'Microsoft.Network/privateEndpoints@2026-03-01' = {
   }
 }
 
-resource dnsZoneGroup 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2026-03-01' = {
+resource dnsZoneGroup 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-01-01' = {
   parent: endpoint
   name: 'default'
   properties: {

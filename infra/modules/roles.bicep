@@ -6,7 +6,7 @@ import {
   storageQueueDataContributor
   storageTableDataContributor
 } from '../roleIds.bicep'
-import { principal } from '../types.bicep'
+import { assignee } from '../types.bicep'
 
 @description('Name of the app\'s identity.')
 param identityName string
@@ -18,13 +18,13 @@ param storageName string
 param insightsName string
 
 @description('People, groups and pipelines that run "npm run projects".')
-param projectOperators principal[]
+param projectOperators assignee[]
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
   name: identityName
 }
 
-resource storage 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
+resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageName
 
   resource tableService 'tableServices' existing = {

@@ -13,7 +13,7 @@ interface EngineClientError {
 }
 
 /** Thrown by {@link engineFetch} when a request failed before any byte was sent. */
-export class ConnectionNeverMade extends Error {
+class ConnectionNeverMade extends Error {
   override readonly name = 'ConnectionNeverMade';
   /** Code such as ECONNREFUSED. Not a `cause`: the client could mistake that for a lost response. */
   readonly code: string | undefined;

@@ -4,7 +4,7 @@ import { AppError, type FieldErrors, fieldError } from '../errors.ts';
 import type { RunInput } from '../model/run.ts';
 import type { ApiRequest } from './endpoint.ts';
 
-// `npm run openapi:lint` validates the schema; loading the meta-schemas here would slow every start by 0.1 s.
+// `npm run lint:openapi` validates the schema; loading the meta-schemas here would slow every start by 0.1 s.
 const ajv = new Ajv2020({ allErrors: true, verbose: true, meta: false, validateSchema: false });
 // Rejects lone surrogates, which no engine accepts.
 ajv.addFormat('well-formed', (text: string) => text.isWellFormed());

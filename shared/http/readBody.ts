@@ -4,7 +4,7 @@ import { AppError, fieldError } from '../errors.ts';
 /**
  * Maximum size of a request body, in bytes. `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` must be larger, or the host rejects it.
  */
-export const maxBodyBytes = 2 * 1024 * 1024;
+const maxBodyBytes = 2 * 1024 * 1024;
 
 /** How long a body may take to arrive, in milliseconds. */
 const bodyTimeoutMs = 15_000;

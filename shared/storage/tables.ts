@@ -1,4 +1,5 @@
 import type { RestError, TableClient, TableServiceClientOptions } from '@azure/data-tables';
+import type { TokenCredential } from '@azure/identity';
 import type { StorageConfig } from '../config.ts';
 import { type Deadline, withTimeout } from '../deadline.ts';
 import { AppError } from '../errors.ts';
@@ -25,14 +26,21 @@ export type Table = () => Promise<TableClient>;
 export const lazyTable = (config: StorageConfig, name: TableName): Table =>
   lazy(() => openTable(config, name));
 
-/** Opens a table without sending a request. Authenticates with Entra ID unless there is a connection string. */
-export async function openTable(config: StorageConfig, name: TableName): Promise<TableClient> {
+/**
+ * Opens a table without sending a request. Authenticates with Entra ID unless there is a connection string.
+ * @param credential for Entra ID, instead of the default one.
+ */
+export async function openTable(
+  config: StorageConfig,
+  name: TableName,
+  credential?: TokenCredential,
+): Promise<TableClient> {
   const { TableClient } = await import('./azureStorage.ts');
   if (config.connectionString !== undefined) {
     return TableClient.fromConnectionString(config.connectionString, name, options);
   }
   const { DefaultAzureCredential } = await import('@azure/identity');
-  return new TableClient(config.endpoint, name, new DefaultAzureCredential(), options);
+  return new TableClient(config.endpoint, name, credential ?? new DefaultAzureCredential(), options);
 }
 
 /** Creates an OData filter, quoting its values as strings. */

@@ -26,7 +26,7 @@ export async function prepareApps(folder: string): Promise<Ground['apps']> {
   return { service, streamed, classic };
 }
 
-/** Bundles an app with the options of local/build.ts that affect size and speed. */
+/** Bundles an app with the options of scripts/build.ts that affect size and speed. */
 const bundle = (folder: string, stream: boolean) =>
   build({
     entryPoints: [fileURLToPath(new URL('./constantApp.ts', import.meta.url))],

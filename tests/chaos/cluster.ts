@@ -37,7 +37,7 @@ export interface Cluster {
 }
 
 /** Settings of the workers, in seconds. Short, so that everything ends within the chaos run. */
-export const runTimeoutSeconds = 10;
+const runTimeoutSeconds = 10;
 const eventStreamSeconds = 4;
 
 /**

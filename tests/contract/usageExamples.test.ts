@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
+import { scheduler } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseConfig } from '../../shared/config.ts';
 import { createEngine } from '../../shared/engine/engine.ts';
 import { lazyTable } from '../../shared/storage/tables.ts';
 import { createThreadStore } from '../../shared/storage/threadStore.ts';
-import { type Answer, type Call, startService, type TestService } from '../support/service.ts';
+import type { Answer, Call } from '../support/service.ts';
+import { useService } from '../support/useService.ts';
 import { readBlocks } from './document.ts';
 import { type Page, runPage } from './page.ts';
 
@@ -38,44 +40,40 @@ const aTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const aRunId = expect.stringMatching(/^run_[A-Za-z0-9]+$/);
 const longMs = 3_600_000;
 
-let service: TestService;
+const t = useService(settings);
 let token: string;
 
 beforeAll(async () => {
-  service = await startService(settings);
-  token = await service.issuer.sign({ projects: [projectId] });
-  await service.addProject({ projectId, assistantId });
-  const { engine, tables } = parseConfig(service.settings);
+  token = await t.issuer.sign({ projects: [projectId] });
+  await t.addProject({ projectId, assistantId });
+  const { engine, tables } = parseConfig(t.settings);
   const conversationId = await createEngine(engine).openConversation({ projectId, threadId }, 20_000);
   const threads = createThreadStore(lazyTable(tables, 'threads'));
   expect(await threads.add({ projectId, threadId, createdAt: new Date(), conversationId })).toBe('added');
 });
-afterAll(() => service.close());
 afterEach(async () => {
-  await service.engine.reset();
+  await t.engine.reset();
   // All examples use one thread, and a thread takes one run at a time.
-  while ((await service.call(thread)).body.activeRunId !== null) await pause(25);
+  while ((await t.call(thread)).body.activeRunId !== null) await scheduler.wait(25);
 });
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 const post = (path = thread, call: Call = {}) =>
-  service.call(`${path}/runs`, { method: 'POST', body: { message: 'Explain the database schema' }, ...call });
+  t.call(`${path}/runs`, { method: 'POST', body: { message: 'Explain the database schema' }, ...call });
 
 const runPath = ({ body }: Answer) =>
   `projects/${body.projectId}/threads/${body.threadId}/runs/${body.runId}`;
 
 /** Opens a document's JavaScript at the service's address. */
 const openPage = (script: string, globals: Record<string, unknown> = {}, fasterBy = 20): Page =>
-  runPage(script.replaceAll(documentedHost, service.url), {
-    url: service.url,
+  runPage(script.replaceAll(documentedHost, t.url), {
+    url: t.url,
     fasterBy,
     globals: { yourToken: token, ...globals },
   });
 
 /** Runs a document's curl command in a shell; rejects where there is no curl. */
 async function curl(command: string): Promise<Answer['body']> {
-  const line = command.replaceAll(documentedHost, service.url).replaceAll('YOUR_JWT_TOKEN', token);
+  const line = command.replaceAll(documentedHost, t.url).replaceAll('YOUR_JWT_TOKEN', token);
   const { PATH } = process.env;
   return JSON.parse((await promisify(execFile)('bash', ['-c', line], { env: { PATH } })).stdout);
 }
@@ -89,13 +87,13 @@ const looks = (statuses: readonly string[]) =>
 
 /** A run of a thread of its own in each state that the document lists, as the service tells of it. */
 async function runsInEveryStatus(): Promise<Record<string, Answer['body']>> {
-  const { engine } = service;
+  const { engine } = t;
   const inStatus = async (status: string, prepare: () => Promise<unknown>, after = async () => {}) => {
     await prepare();
-    const created = await post(await service.openThread(projectId));
+    const created = await post(await t.openThread(projectId));
     await after();
     const unfinished = ['queued', 'in_progress'].includes(status);
-    const { body } = await (unfinished ? service.call : service.finish)(runPath(created));
+    const { body } = await (unfinished ? t.call : t.finish)(runPath(created));
     expect(body.status).toBe(status);
     return [status, body];
   };
@@ -133,29 +131,29 @@ const proveError = {
   unauthorized: (text: string) =>
     expectError(text, 401, [
       post(thread, { token: null }),
-      service.call(`${thread}/runs/${documentedRunId}`, { token: null }),
+      t.call(`${thread}/runs/${documentedRunId}`, { token: null }),
     ]),
   async denied(text: string) {
-    const stranger = { token: await service.issuer.sign({ projects: [] }) };
+    const stranger = { token: await t.issuer.sign({ projects: [] }) };
     await expectError(text, 403, [
       post(thread, stranger),
-      service.call(`${thread}/runs/${documentedRunId}`, stranger),
+      t.call(`${thread}/runs/${documentedRunId}`, stranger),
     ]);
   },
   threadNotFound: (text: string) =>
     expectError(text, 404, [
       post(`projects/${projectId}/threads/thread_nosuch`),
-      service.call(`projects/${projectId}/threads/thread_nosuch/runs/${documentedRunId}`),
+      t.call(`projects/${projectId}/threads/thread_nosuch/runs/${documentedRunId}`),
     ]),
-  runNotFound: (text: string) => expectError(text, 404, [service.call(`${thread}/runs/${documentedRunId}`)]),
+  runNotFound: (text: string) => expectError(text, 404, [t.call(`${thread}/runs/${documentedRunId}`)]),
   async createFailed(text: string) {
-    await service.engine.fault({ method: 'POST', path: '/v1/responses' }, engineRefusesKey);
+    await t.engine.fault({ method: 'POST', path: '/v1/responses' }, engineRefusesKey);
     await expectError(text, 500, [post()]);
   },
   async checkFailed(text: string) {
     const created = await post();
-    await service.engine.fault({ method: 'GET', path: '/v1/responses' }, engineRefusesKey);
-    await expectError(text, 500, [service.call(runPath(created))]);
+    await t.engine.fault({ method: 'GET', path: '/v1/responses' }, engineRefusesKey);
+    await expectError(text, 500, [t.call(runPath(created))]);
   },
 };
 
@@ -210,7 +208,7 @@ const proofs: Record<string, Proof> = {
         instructions: expect.stringMatching(/^Focus on the relationships between entities/),
         userMessage: 'Explain the database schema for users and teams',
       });
-      const asked = (await service.engine.runs()).find(({ metadata }) => metadata['runId'] === runId);
+      const asked = (await t.engine.runs()).find(({ metadata }) => metadata['runId'] === runId);
       expect(asked?.inputText).toBe(run.userMessage);
       expect(asked?.instructions?.endsWith(run.instructions)).toBe(true);
     },
@@ -230,14 +228,12 @@ const proofs: Record<string, Proof> = {
     says: 'creates a run and follows it through every status until it is completed',
     async prove(text) {
       // Long enough that even a busy machine looks in each of them; at 15 times the pace, 30 looks take 4 s.
-      await service.engine.timing({ queueMs: 1_500, runMs: 1_500 });
+      await t.engine.timing({ queueMs: 1_500, runMs: 1_500 });
       const page = openPage(text, {}, 15);
       await page.result;
       const statuses = statusesSeen(page);
       expect(statuses.join(' ')).toMatch(/^(queued )+(in_progress )+completed$/);
-      const { body: run } = await service.call(
-        thread.concat('/runs/', String(page.printed[1]?.[1]).slice(15)),
-      );
+      const { body: run } = await t.call(thread.concat('/runs/', String(page.printed[1]?.[1]).slice(15)));
       expect(page.printed).toEqual([
         ['log', '🚀 Creating run...'],
         ['log', `✅ Run created: ${run.runId}`],
@@ -262,7 +258,7 @@ const proofs: Record<string, Proof> = {
         ],
       ]);
 
-      await service.engine.reset();
+      await t.engine.reset();
       const result = await page.call('createAndMonitorRun', projectId, threadId, 'And again?');
       expect(result).toEqual({
         ...JSON.parse(blocks.get('json at Response Structures › Create Run Response (201 Created)') ?? ''),
@@ -270,7 +266,7 @@ const proofs: Record<string, Proof> = {
         createdAt: aTime,
         instructions: 'Provide detailed explanations with code examples where applicable.',
         userMessage: 'And again?',
-        finalStatus: (await service.call(`${thread}/runs/${result.runId}`)).body,
+        finalStatus: (await t.call(`${thread}/runs/${result.runId}`)).body,
       });
       expect(result.finalStatus.status).toBe('completed');
     },
@@ -285,7 +281,7 @@ const proofs: Record<string, Proof> = {
     says: 'has the fields and values of the answer about a completed run, which adds usage and expiresAt',
     async prove(text) {
       const created = await post();
-      const answer = await service.finish(runPath(created));
+      const answer = await t.finish(runPath(created));
       expect(answer.status).toBe(200);
       expect(answer.body).toEqual({
         ...JSON.parse(text),
@@ -382,7 +378,7 @@ const proofs: Record<string, Proof> = {
       expect(states[0]?.[1]).toMatchObject({ finalStatus: { status: 'completed' } });
 
       states.length = 0;
-      await service.engine.fault({ method: 'POST', path: '/v1/responses' }, engineRefusesKey);
+      await t.engine.fault({ method: 'POST', path: '/v1/responses' }, engineRefusesKey);
       await page.call('useRunMonitoring', projectId, threadId).createRun('And again?');
       expect(states).toEqual([[null], [false, true, false], [null, null, 'Failed to create run: 500']]);
     },
@@ -391,12 +387,12 @@ const proofs: Record<string, Proof> = {
   'bash at Integration Tips › Next Steps After Run Completion': {
     says: 'is a request, not a command: its latest message of the assistant is the answer',
     async prove(text) {
-      const path = await service.openThread(projectId);
-      await service.finish(runPath(await post(path)));
+      const path = await t.openThread(projectId);
+      await t.finish(runPath(await post(path)));
       const [, method = '', target = ''] = /^(\w+) \/api\/(\S+)$/m.exec(text) ?? [];
       const ofThread = { '{projectId}': projectId, '{threadId}': path.split('/').at(-1) ?? '' };
       const url = target.replaceAll(/\{\w+\}/g, (name) => ofThread[name as keyof typeof ofThread]);
-      const { status, body } = await service.call(url, { method, token });
+      const { status, body } = await t.call(url, { method, token });
       expect(status).toBe(200);
       const latest = body.messages.findLast(({ role }: { role: string }) => role === 'assistant');
       expect(latest.content).toContain('database-schema.md');
@@ -413,7 +409,7 @@ const proofs: Record<string, Proof> = {
     async prove(text) {
       const page = openPage(text);
       const result = await page.call('createAndMonitorRun', projectId, threadId, 'What is a sprint?');
-      const { body: run } = await service.call(`${thread}/runs/${result.runId}`);
+      const { body: run } = await t.call(`${thread}/runs/${result.runId}`);
       expect(result).toEqual({
         runId: run.runId,
         threadId,
@@ -491,7 +487,7 @@ const proofs: Record<string, Proof> = {
         ['log', 'User message:', userMessage],
         ['log', 'Run created with ID:', runId],
       ]);
-      await service.finish(`${thread}/runs/${runId}`);
+      await t.finish(`${thread}/runs/${runId}`);
       expect(await page.call('continueConversation', projectId, threadId, 'And again?')).toMatchObject({
         runId: aRunId,
         threadId,
@@ -535,7 +531,7 @@ describe("the document's workflow", () => {
   }
 
   test('tells why a run failed', async () => {
-    await service.engine.outcome({ status: 'failed', code: 'server_error' });
+    await t.engine.outcome({ status: 'failed', code: 'server_error' });
     const page = openPage(blocks.get(workflow) ?? '', {}, 200);
     await page.result;
     const reason = 'The assistant could not finish the run: server_error.';
@@ -543,18 +539,18 @@ describe("the document's workflow", () => {
   });
 
   test('tells that a run expired', async () => {
-    await service.stop();
-    await service.restart({ RUN_TIMEOUT_SECONDS: '1' });
-    await service.engine.outcome({ status: 'never' });
+    await t.stop();
+    await t.restart({ RUN_TIMEOUT_SECONDS: '1' });
+    await t.engine.outcome({ status: 'never' });
     const page = openPage(blocks.get(workflow) ?? '', {}, 40);
     await page.result;
     expectEnd(page, 'expired', '⏰ Run expired!', 'Run expired before completion');
-    await service.stop();
-    await service.restart();
+    await t.stop();
+    await t.restart();
   });
 
   test('tells the status of a create that was refused', async () => {
-    await service.engine.outcome({ status: 'never' });
+    await t.engine.outcome({ status: 'never' });
     const busy = await post();
     const page = openPage(blocks.get(workflow) ?? '');
     await page.result;
@@ -563,7 +559,7 @@ describe("the document's workflow", () => {
       ['error', '❌ Error in run workflow:', 'Failed to create run: 409'],
       ['error', '💥 Workflow failed:', 'Failed to create run: 409'],
     ]);
-    await service.engine.forget();
-    expect((await service.finish(runPath(busy))).body.status).toBe('expired');
+    await t.engine.forget();
+    expect((await t.finish(runPath(busy))).body.status).toBe('expired');
   });
 });

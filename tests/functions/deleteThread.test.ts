@@ -1,22 +1,16 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { newId } from '../../shared/model/ids.ts';
-import { startService, type TestService } from '../support/service.ts';
 import type { FaultTarget } from '../support/storeProxy.ts';
 import { insertRows, rowsOf, threadsTable } from '../support/table.ts';
+import { useService } from '../support/useService.ts';
 
 /* Deletions that are interrupted, raced and resumed. */
 
-let service: TestService;
+const service = useService();
 let projectId: string;
-
-beforeAll(async () => {
-  service = await startService();
-});
-afterAll(() => service.close());
 beforeEach(async () => {
-  service.store.reset();
-  await service.engine.reset();
-  ({ projectId } = await service.addProject());
+  await service.changeProject();
+  ({ projectId } = service);
 });
 
 const question = { message: 'Explain the database schema' };
@@ -68,6 +62,91 @@ async function expectGone(thread: string, runs: readonly string[]): Promise<void
   }
   expect(await listed()).not.toContain(idOf(thread));
 }
+
+describe('deleteThread', () => {
+  const remove = (thread: string) => service.call(thread, { method: 'DELETE' });
+
+  test('cancels what runs, removes the conversation and every row, and is safe to repeat', async () => {
+    await service.engine.outcome({ status: 'never' });
+    const thread = await service.openThread(projectId);
+    const run = await startRun(thread, { 'Idempotency-Key': 'k' });
+    await service.engine.reset();
+    const answers = [await remove(thread), await remove(thread)];
+    expect(answers.map(({ status, text }) => [status, text])).toEqual([
+      [204, ''],
+      [204, ''],
+    ]);
+    expect((await responseOf(run))?.status).toBe('cancelled');
+    expect(await service.engine.calls()).toEqual([
+      expect.stringMatching(/^POST \/v1\/responses\/.*\/cancel$/),
+      expect.stringMatching(/^DELETE \/v1\/conversations\//),
+    ]);
+    expect((await service.call(thread)).body.code).toBe('thread_not_found');
+    expect((await service.call(run)).body.code).toBe('thread_not_found');
+    expect((await service.call(`${thread}/runs`, { method: 'POST', body: question })).status).toBe(404);
+    const { body } = await service.call(`projects/${projectId}/threads`);
+    expect(body.threads.map(({ threadId }: { threadId: string }) => threadId)).not.toContain(
+      thread.split('/').at(-1),
+    );
+  });
+
+  test('whose run has ended without anyone looking', async () => {
+    const thread = await service.openThread(projectId);
+    const run = await startRun(thread);
+    while ((await responseOf(run))?.status !== 'completed')
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    expect((await remove(thread)).status).toBe(204);
+    expect((await service.call(thread)).status).toBe(404);
+  });
+
+  test('goes on where it was interrupted, and hides the thread from the first step on', async () => {
+    const thread = await service.openThread(projectId);
+    await service.finish(await startRun(thread));
+    await service.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'drop' });
+    const interrupted = await remove(thread);
+    expect([interrupted.status, interrupted.body.code]).toEqual([503, 'unavailable']);
+    expect(interrupted.body.message).toBe('An error occurred while deleting the thread');
+    expect((await service.call(thread)).status).toBe(404);
+    expect((await service.call(`${thread}/runs`, { method: 'POST', body: question })).status).toBe(404);
+    expect((await remove(thread)).status).toBe(204);
+    await service.engine.reset();
+    expect((await remove(thread)).status).toBe(204);
+    expect(await service.engine.calls()).toEqual([]);
+  });
+
+  test('answers 204 for a thread that never was, and does nothing to one of another project', async () => {
+    const other = await service.addProject();
+    const thread = await service.openThread(other.projectId);
+    const threadId = thread.split('/').at(-1);
+    expect((await remove(`projects/${projectId}/threads/${threadId}`)).status).toBe(204);
+    expect((await service.call(thread)).status).toBe(200);
+  });
+
+  test('removes more rows than one transaction holds', async () => {
+    const thread = await service.openThread(projectId);
+    for (let count = 0; count < 60; count++) {
+      await service.finish(await startRun(thread, { 'Idempotency-Key': `key-${count}` }));
+    }
+    expect((await remove(thread)).status).toBe(204);
+    expect((await service.call(`${thread}/runs`)).status).toBe(404);
+  });
+
+  test('while a run is being handed over leaves nothing running', async () => {
+    await service.engine.outcome({ status: 'never' });
+    await service.engine.fault({ method: 'POST', path: '/v1/responses' }, { kind: 'delay', ms: 800 });
+    const thread = await service.openThread(projectId);
+    const creating = service.call(`${thread}/runs`, { method: 'POST', body: question });
+    while ((await service.call(`${thread}/runs`)).body.runs.length === 0);
+    expect((await remove(thread)).status).toBe(204);
+    await creating;
+    const running = (await service.engine.runs()).filter(({ metadata }) =>
+      thread.endsWith(metadata['threadId'] ?? '-'),
+    );
+    expect(running.map(({ status }) => status)).not.toContain('in_progress');
+    expect(running.map(({ status }) => status)).not.toContain('queued');
+    expect((await service.call(thread)).status).toBe(404);
+  });
+});
 
 describe('a thread whose deletion is interrupted', () => {
   test.each<[string, FaultTarget]>([

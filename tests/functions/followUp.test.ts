@@ -1,40 +1,25 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { toPartitionKey } from '../../shared/storage/rows.ts';
 import { openTable } from '../../shared/storage/tables.ts';
+import { idOf } from '../support/paths.ts';
 import { startProcess } from '../support/process.ts';
-import { followUpsOn, startService, type TestService } from '../support/service.ts';
+import { followUpsOn } from '../support/service.ts';
 import { until } from '../support/until.ts';
+import { useService } from '../support/useService.ts';
 
-let service: TestService;
-let projectId: string;
+const t = useService(followUpsOn);
 
-beforeAll(async () => {
-  service = await startService(followUpsOn);
-  ({ projectId } = await service.addProject());
-});
-afterAll(() => service.close());
-beforeEach(async () => {
-  service.store.reset();
-  await Promise.all([service.engine.reset(), service.queue.reset()]);
-});
+const canary = { message: 'canary question', instructions: 'canary instructions' };
 
-const question = { message: 'canary question', instructions: 'canary instructions' };
+const remove = (thread: string) => t.call(thread, { method: 'DELETE' });
 
-const post = (thread: string) => service.call(`${thread}/runs`, { method: 'POST', body: question });
-const remove = (thread: string) => service.call(thread, { method: 'DELETE' });
-const threadIdOf = (thread: string) => thread.split('/').at(-1) ?? '';
-
-async function startRun(thread: string): Promise<string> {
-  const { status, body } = await post(thread);
-  expect(status).toBe(201);
-  return body.runId;
-}
+const startRun = async (thread: string) => (await t.startRun(thread, { body: canary })).runId;
 
 /** The rows of a thread, by their keys: asking the service for a run would bring it up to date. */
 async function rowsOf(thread: string): Promise<Map<string, Record<string, unknown>>> {
   const connectionString = process.env['TEST_TABLES_CONNECTION_STRING'] ?? '';
   const table = await openTable({ connectionString }, 'threads');
-  const partition = toPartitionKey({ projectId, threadId: threadIdOf(thread) });
+  const partition = toPartitionKey({ projectId: t.projectId, threadId: idOf(thread) });
   const rows = table.listEntities({ queryOptions: { filter: `PartitionKey eq '${partition}'` } });
   return new Map((await Array.fromAsync(rows)).map((row) => [row.rowKey ?? '', row]));
 }
@@ -42,23 +27,19 @@ async function rowsOf(thread: string): Promise<Map<string, Record<string, unknow
 const recorded = async (thread: string, runId: string) => (await rowsOf(thread)).get(runId);
 const untilRecorded = (thread: string, runId: string, status: string) =>
   until(`${status} is recorded`, async () => (await recorded(thread, runId))?.['status'] === status);
-const inEngine = async (runId: string) =>
-  (await service.engine.runs()).find(({ metadata }) => metadata['runId'] === runId);
 
 /** Messages, those that are hidden included. */
-const waiting = async () => (await service.queue.queue.getProperties()).approximateMessagesCount;
+const waiting = async () => (await t.queue.queue.getProperties()).approximateMessagesCount;
 const untilNoneWaits = () => until('the queue is empty', async () => (await waiting()) === 0);
 const poisoned = async () =>
-  (await service.queue.poison.exists())
-    ? (await service.queue.poison.getProperties()).approximateMessagesCount
-    : 0;
+  (await t.queue.poison.exists()) ? (await t.queue.poison.getProperties()).approximateMessagesCount : 0;
 
 const put = (content: unknown) =>
-  service.queue.queue.sendMessage(Buffer.from(JSON.stringify(content)).toString('base64'));
+  t.queue.queue.sendMessage(Buffer.from(JSON.stringify(content)).toString('base64'));
 const followUpOf = (thread: string, runId: string) => ({
   kind: 'run',
-  projectId,
-  threadId: threadIdOf(thread),
+  projectId: t.projectId,
+  threadId: idOf(thread),
   runId,
   attempt: 0,
 });
@@ -67,16 +48,16 @@ const isUnavailable = { kind: 'status', status: 503, code: null, type: 'x', mess
 
 describe('a run that no client asks for', () => {
   test('is followed up after 30 seconds, by a message that never expires and holds ids only', async () => {
-    const thread = await service.openThread(projectId);
+    const thread = await t.openThread();
     const runId = await startRun(thread);
     const content = followUpOf(thread, runId);
-    expect(service.queue.sent).toEqual([{ content, delaySeconds: 30, timeToLive: -1 }]);
-    expect(JSON.stringify(service.queue.sent)).not.toContain('canary');
+    expect(t.queue.sent).toEqual([{ content, delaySeconds: 30, timeToLive: -1 }]);
+    expect(JSON.stringify(t.queue.sent)).not.toContain('canary');
   });
 
   test('ends, and its thread takes the next run', async () => {
-    service.queue.deliver(0);
-    const thread = await service.openThread(projectId);
+    t.queue.deliver(0);
+    const thread = await t.openThread();
     const runId = await startRun(thread);
     await untilRecorded(thread, runId, 'completed');
     await untilNoneWaits();
@@ -85,79 +66,79 @@ describe('a run that no client asks for', () => {
   });
 
   test('is followed up with growing delays until it ends', async () => {
-    service.queue.deliver(0);
-    await service.engine.outcome({ status: 'never' });
-    const thread = await service.openThread(projectId);
+    t.queue.deliver(0);
+    await t.engine.outcome({ status: 'never' });
+    const thread = await t.openThread();
     const runId = await startRun(thread);
-    await until('there are four', () => service.queue.sent.length >= 4);
+    await until('there are four', () => t.queue.sent.length >= 4);
     expect((await recorded(thread, runId))?.['status']).toBe('in_progress');
-    expect(service.queue.sent.slice(0, 4)).toEqual(
+    expect(t.queue.sent.slice(0, 4)).toEqual(
       [30, 60, 120, 240].map((delaySeconds, attempt) => ({
         content: { ...followUpOf(thread, runId), attempt },
         delaySeconds,
         timeToLive: -1,
       })),
     );
-    await service.call(`${thread}/runs/${runId}/cancel`, { method: 'POST' });
+    await t.call(`${thread}/runs/${runId}/cancel`, { method: 'POST' });
     await untilNoneWaits();
   });
 
   test('costs the engine nothing when it has ended before', async () => {
-    const thread = await service.openThread(projectId);
+    const thread = await t.openThread();
     const runId = await startRun(thread);
-    await service.finish(`${thread}/runs/${runId}`);
-    await service.engine.reset();
-    service.queue.deliver(0);
+    await t.finish(`${thread}/runs/${runId}`);
+    await t.engine.reset();
+    t.queue.deliver(0);
     await put(followUpOf(thread, runId));
     await put({ ...followUpOf(thread, runId), runId: 'run_nosuch' });
     await until('both are done', async () => (await waiting()) === 1);
-    expect(await service.engine.calls()).toEqual([]);
+    expect(await t.engine.calls()).toEqual([]);
   });
 
   test('ends when its worker was killed right after the create', async () => {
-    const thread = await service.openThread(projectId);
+    const thread = await t.openThread();
     const runId = await startRun(thread);
-    await service.kill();
-    service.queue.deliver(0);
+    await t.kill();
+    t.queue.deliver(0);
     // As the message that was sent: its own delay is not over.
     await put(followUpOf(thread, runId));
-    await service.restart();
+    await t.restart();
     await untilRecorded(thread, runId, 'completed');
   });
 });
 
 describe('with a short time for runs', () => {
   beforeAll(async () => {
-    await service.stop();
-    await service.restart({ RUN_TIMEOUT_SECONDS: '4' });
+    await t.stop();
+    await t.restart({ RUN_TIMEOUT_SECONDS: '4' });
   });
   afterAll(async () => {
-    await service.stop();
-    await service.restart();
+    await t.stop();
+    await t.restart();
   });
 
   test('a run that the engine never ends is expired just after it, and cancelled in the engine', async () => {
-    service.queue.deliver(60);
-    await service.engine.outcome({ status: 'never' });
-    const thread = await service.openThread(projectId);
+    t.queue.deliver(60);
+    await t.engine.outcome({ status: 'never' });
+    const thread = await t.openThread();
     const runId = await startRun(thread);
-    expect(service.queue.sent[0]?.delaySeconds).toBeLessThanOrEqual(5);
+    expect(t.queue.sent[0]?.delaySeconds).toBeLessThanOrEqual(5);
     await untilRecorded(thread, runId, 'expired');
-    expect((await inEngine(runId))?.status).toBe('cancelled');
+    expect((await t.engineRunOf(runId))?.status).toBe('cancelled');
     await untilNoneWaits();
-    expect(service.queue.sent).toHaveLength(1);
-    expect(service.log()).toContain('"event":"run_expired"');
+    expect(t.queue.sent).toHaveLength(1);
+    expect(t.log()).toContain('"event":"run_expired"');
   });
 
   test('a run whose worker was killed while it was submitted is expired, and frees its thread', async () => {
-    service.queue.deliver(60);
-    await service.engine.fault({ method: 'POST', path: '/v1/responses' }, { kind: 'delay', ms: 5_000 });
-    const thread = await service.openThread(projectId);
-    const creating = post(thread).catch(() => undefined);
-    await until('it is followed up', () => service.queue.sent.length === 1);
-    await service.kill();
+    t.queue.deliver(60);
+    await t.engine.fault({ method: 'POST', path: '/v1/responses' }, { kind: 'delay', ms: 5_000 });
+    const thread = await t.openThread();
+    const creating = t.createRun(thread).catch(() => undefined);
+    await until('it is followed up', () => t.queue.sent.length === 1);
+    await t.kill();
     await creating;
-    await service.restart({ RUN_TIMEOUT_SECONDS: '4' });
+    await t.restart({ RUN_TIMEOUT_SECONDS: '4' });
     const [runId = ''] = [...(await rowsOf(thread)).keys()].filter((key) => key.startsWith('run_'));
     await untilRecorded(thread, runId, 'expired');
     expect((await rowsOf(thread)).get('thread')?.['activeRunId']).toBe('');
@@ -166,55 +147,55 @@ describe('with a short time for runs', () => {
 
 describe('a deletion that was interrupted', () => {
   test('finishes by itself', async () => {
-    const thread = await service.openThread(projectId);
-    await service.finish(`${thread}/runs/${await startRun(thread)}`);
-    await service.queue.reset();
-    service.queue.deliver(1);
-    await service.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'drop' }, 2);
+    const thread = await t.openThread();
+    await t.finish(`${thread}/runs/${await startRun(thread)}`);
+    await t.queue.reset();
+    t.queue.deliver(1);
+    await t.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'drop' }, 2);
     expect((await remove(thread)).status).toBe(503);
     expect((await rowsOf(thread)).size).toBeGreaterThan(0);
     await until('all rows are gone', async () => (await rowsOf(thread)).size === 0);
     await untilNoneWaits();
-    const threadId = threadIdOf(thread);
-    expect(service.queue.sent).toEqual(
+    const threadId = idOf(thread);
+    expect(t.queue.sent).toEqual(
       [30, 60].map((delaySeconds, attempt) => ({
-        content: { kind: 'deletion', projectId, threadId, attempt },
+        content: { kind: 'deletion', projectId: t.projectId, threadId, attempt },
         delaySeconds,
         timeToLive: -1,
       })),
     );
-    expect(service.log()).toContain('"event":"follow_up_postponed"');
+    expect(t.log()).toContain('"event":"follow_up_postponed"');
   });
 
   test('of a thread whose create was not confirmed removes what kept a late row out', async () => {
-    service.queue.deliver(1);
-    service.store.inject({ kind: 'insert', row: 'thread' }, 'fail', 3);
-    const { status } = await service.call(`projects/${projectId}/threads`, { method: 'POST' });
+    t.queue.deliver(1);
+    t.store.inject({ kind: 'insert', row: 'thread' }, 'fail', 3);
+    const { status } = await t.call(`projects/${t.projectId}/threads`, { method: 'POST' });
     expect(status).toBe(503);
-    expect(service.queue.sent).toEqual([
+    expect(t.queue.sent).toEqual([
       {
-        content: { kind: 'deletion', projectId, threadId: expect.any(String), attempt: 1 },
+        content: { kind: 'deletion', projectId: t.projectId, threadId: expect.any(String), attempt: 1 },
         delaySeconds: 60,
         timeToLive: -1,
       },
     ]);
-    const [content] = service.queue.sent.map((sent) => sent.content as { threadId: string });
+    const [content] = t.queue.sent.map((sent) => sent.content as { threadId: string });
     const threadId = content?.threadId ?? '';
     expect((await rowsOf(threadId)).get('thread')?.['closed']).toBe(true);
     await until('the closed row is gone', async () => (await rowsOf(threadId)).size === 0);
   });
 
   test('finishes when its worker was killed', async () => {
-    const thread = await service.openThread(projectId);
-    await service.queue.reset();
-    await service.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'delay', ms: 5_000 });
-    service.queue.deliver(1);
+    const thread = await t.openThread();
+    await t.queue.reset();
+    await t.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'delay', ms: 5_000 });
+    t.queue.deliver(1);
     const removing = remove(thread).catch(() => undefined);
-    await until('it is followed up', () => service.queue.sent.length === 1);
+    await until('it is followed up', () => t.queue.sent.length === 1);
     await until('it is closed', async () => (await rowsOf(thread)).get('thread')?.['closed'] === true);
-    await service.kill();
+    await t.kill();
     await removing;
-    await service.restart();
+    await t.restart();
     await until('all rows are gone', async () => (await rowsOf(thread)).size === 0);
   });
 });
@@ -223,25 +204,25 @@ describe('when the queue does not take a follow-up', () => {
   test.each(['away', 'fail', 'hang', 'lose'] as const)(
     'creates and deletions succeed all the same, and it is logged: %s',
     async (fault) => {
-      const thread = await service.openThread(projectId);
-      const before = service.log().length;
-      if (fault === 'away') await service.queue.away();
-      else service.queue.inject('send', fault, 10);
+      const thread = await t.openThread();
+      const before = t.log().length;
+      if (fault === 'away') await t.queue.away();
+      else t.queue.inject('send', fault, 10);
       const runId = await startRun(thread);
-      expect((await service.finish(`${thread}/runs/${runId}`)).body.status).toBe('completed');
+      expect((await t.finish(`${thread}/runs/${runId}`)).body.status).toBe('completed');
       expect((await remove(thread)).status).toBe(204);
       const logged = () =>
-        service
+        t
           .log()
           .slice(before)
           .split('\n')
           .filter((line) => line.includes('follow_up_not_sent'));
       await until('both are logged', () => logged().length === 2);
-      if (fault === 'away') await service.queue.back();
+      if (fault === 'away') await t.queue.back();
       const events = logged();
       expect(events.map((line) => JSON.parse(line.replace(/^\[\w+\] /, '')))).toEqual([
         expect.objectContaining({ ...followUpOf(thread, runId), code: 'unavailable' }),
-        expect.objectContaining({ kind: 'deletion', projectId, threadId: threadIdOf(thread) }),
+        expect.objectContaining({ kind: 'deletion', projectId: t.projectId, threadId: idOf(thread) }),
       ]);
       expect(events.join()).not.toContain('canary');
     },
@@ -251,31 +232,31 @@ describe('when the queue does not take a follow-up', () => {
 
 describe('a follow-up that is delivered more than once', () => {
   test('does no harm, not even to two workers at once', async () => {
-    const other = await startProcess('local/host/main.ts', [], { ...service.settings });
+    const other = await startProcess('local/host/main.ts', [], { ...t.settings });
     try {
-      const thread = await service.openThread(projectId);
-      service.queue.inject('send', 'twice');
+      const thread = await t.openThread();
+      t.queue.inject('send', 'twice');
       const runId = await startRun(thread);
       for (let copies = 0; copies < 30; copies++) await put(followUpOf(thread, runId));
-      service.queue.deliver(0);
+      t.queue.deliver(0);
       await until('all but the delayed are done', async () => (await waiting()) === 2);
       expect((await recorded(thread, runId))?.['status']).toBe('completed');
       expect(await poisoned()).toBe(0);
-      expect(service.log() + other.output()).not.toContain('followUp threw');
+      expect(t.log() + other.output()).not.toContain('followUp threw');
       // Both took part.
-      for (const log of [service.log(), other.output()]) expect(log).toContain('"function":"followUp"');
+      for (const log of [t.log(), other.output()]) expect(log).toContain('"function":"followUp"');
     } finally {
       await other.stop();
     }
   });
 
   test('of a deletion does no harm', async () => {
-    const thread = await service.openThread(projectId);
-    await service.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'drop' });
+    const thread = await t.openThread();
+    await t.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'drop' });
     expect((await remove(thread)).status).toBe(503);
-    const deletion = { kind: 'deletion', projectId, threadId: threadIdOf(thread), attempt: 0 };
+    const deletion = { kind: 'deletion', projectId: t.projectId, threadId: idOf(thread), attempt: 0 };
     for (let copies = 0; copies < 10; copies++) await put(deletion);
-    service.queue.deliver(0);
+    t.queue.deliver(0);
     // The one that was sent with the interrupted deletion waits for its time.
     await until('all but the delayed are done', async () => (await waiting()) === 1);
     expect((await rowsOf(thread)).size).toBe(0);
@@ -283,52 +264,50 @@ describe('a follow-up that is delivered more than once', () => {
   });
 
   test('of a deletion leaves a thread alone that is open', async () => {
-    const thread = await service.openThread(projectId);
-    await put({ kind: 'deletion', projectId, threadId: threadIdOf(thread), attempt: 0 });
-    service.queue.deliver(0);
+    const thread = await t.openThread();
+    await put({ kind: 'deletion', projectId: t.projectId, threadId: idOf(thread), attempt: 0 });
+    t.queue.deliver(0);
     await untilNoneWaits();
-    expect((await service.call(thread)).status).toBe(200);
+    expect((await t.call(thread)).status).toBe(200);
   });
 });
 
 describe('when something that a follow-up needs is away', () => {
   test('it is sent again instead of failing, and the run ends when it is back: the engine', async () => {
-    service.queue.deliver(0);
-    const thread = await service.openThread(projectId);
-    await service.engine.fault({ method: 'GET', path: '/v1/responses' }, isUnavailable, 3);
+    t.queue.deliver(0);
+    const thread = await t.openThread();
+    await t.engine.fault({ method: 'GET', path: '/v1/responses' }, isUnavailable, 3);
     const runId = await startRun(thread);
     await untilRecorded(thread, runId, 'completed');
     await untilNoneWaits();
-    expect(service.queue.sent.map(({ content }) => (content as { attempt: number }).attempt)).toEqual([
-      0, 1, 2, 3,
-    ]);
+    expect(t.queue.sent.map(({ content }) => (content as { attempt: number }).attempt)).toEqual([0, 1, 2, 3]);
     expect(await poisoned()).toBe(0);
   });
 
   test('it is sent again instead of failing, and the run ends when it is back: the store', async () => {
-    const thread = await service.openThread(projectId);
+    const thread = await t.openThread();
     const runId = await startRun(thread);
-    service.queue.deliver(0);
-    await service.store.away();
+    t.queue.deliver(0);
+    await t.store.away();
     await put(followUpOf(thread, runId));
-    await until('it is sent again', () => service.queue.sent.length > 1);
-    await service.store.back();
+    await until('it is sent again', () => t.queue.sent.length > 1);
+    await t.store.back();
     await untilRecorded(thread, runId, 'completed');
     expect(await poisoned()).toBe(0);
   });
 
   test('the host delivers it again when it cannot be sent again either', async () => {
-    const thread = await service.openThread(projectId);
-    await service.engine.outcome({ status: 'never' });
+    const thread = await t.openThread();
+    await t.engine.outcome({ status: 'never' });
     const runId = await startRun(thread);
-    service.queue.inject('send', 'fail', 3);
-    service.queue.deliver(1);
+    t.queue.inject('send', 'fail', 3);
+    t.queue.deliver(1);
     await put(followUpOf(thread, runId));
-    await until('it came again', () => service.log().includes('"dequeueCount":2'));
+    await until('it came again', () => t.log().includes('"dequeueCount":2'));
     await until('it is sent again', () =>
-      service.queue.sent.some(({ content }) => (content as { attempt: number }).attempt === 2),
+      t.queue.sent.some(({ content }) => (content as { attempt: number }).attempt === 2),
     );
-    await service.call(`${thread}/runs/${runId}/cancel`, { method: 'POST' });
+    await t.call(`${thread}/runs/${runId}/cancel`, { method: 'POST' });
     expect(await poisoned()).toBe(0);
   });
 });
@@ -340,13 +319,13 @@ describe('a message that is not a follow-up', () => {
     ['ids that are none', { kind: 'deletion', projectId: 'canary', threadId: "' or true", attempt: 0 }],
   ])('is kept in the poison queue, and nothing of it is logged: %s', async (_case, content) => {
     await put(content);
-    service.queue.deliver(0);
+    t.queue.deliver(0);
     await until('it is set aside', async () => (await poisoned()) === 1 && (await waiting()) === 0);
-    const { peekedMessageItems } = await service.queue.poison.peekMessages();
+    const { peekedMessageItems } = await t.queue.poison.peekMessages();
     expect(Buffer.from(peekedMessageItems[0]?.messageText ?? '', 'base64').toString()).toBe(
       JSON.stringify(content),
     );
-    expect(service.log()).toContain("Moving message to queue 'runs-poison'");
-    expect(service.log()).not.toMatch(/canary|or true/);
+    expect(t.log()).toContain("Moving message to queue 'runs-poison'");
+    expect(t.log()).not.toMatch(/canary|or true/);
   });
 });

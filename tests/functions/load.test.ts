@@ -1,21 +1,16 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { startService, type TestService } from '../support/service.ts';
+import { expect, test } from '@jest/globals';
+import { pathOf } from '../support/paths.ts';
+import { useService } from '../support/useService.ts';
 
-let service: TestService;
-
-beforeAll(async () => {
-  service = await startService();
-  await service.engine.timing({ queueMs: 10, runMs: 30 });
-});
-afterAll(() => service.close());
+const t = useService();
 
 test('400 runs over 100 threads at 50 in flight all complete, none lost or doubled', async () => {
-  const { projectId } = await service.addProject();
-  const token = await service.issuer.sign({ projects: [projectId] });
-  const call: TestService['call'] = (path, options) => service.call(path, { token, ...options });
+  await t.engine.timing({ queueMs: 10, runMs: 30 });
+  const token = await t.issuer.sign({ projects: [t.projectId] });
+  const call: typeof t.call = (path, options) => t.call(path, { token, ...options });
   const threads = await pool(Array.from({ length: 100 }), 50, async () => {
-    const { body } = await call(`projects/${projectId}/threads`, { method: 'POST' });
-    return `projects/${projectId}/threads/${body.threadId}`;
+    const { body } = await call(`projects/${t.projectId}/threads`, { method: 'POST' });
+    return `projects/${t.projectId}/threads/${body.threadId}`;
   });
 
   // Four questions a thread, all wanted at once: whoever meets a busy thread comes again.
@@ -27,7 +22,7 @@ test('400 runs over 100 threads at 50 in flight all complete, none lost or doubl
       const created = await call(`${thread}/runs`, { method: 'POST', body: { message } });
       if (created.status === 409) continue;
       expect(created.status).toBe(201);
-      const path = (created.headers.get('Location') ?? '').replace('/api/', '');
+      const path = pathOf(created);
       for (;;) {
         const { body } = await call(path);
         if (body.status === 'completed') return body.runId;
@@ -37,7 +32,7 @@ test('400 runs over 100 threads at 50 in flight all complete, none lost or doubl
   });
 
   expect(new Set(runs).size).toBe(400);
-  const started = await service.engine.runs();
+  const started = await t.engine.runs();
   expect(started.map(({ metadata }) => metadata['runId']).sort()).toEqual([...runs].sort());
   expect(new Set(started.map(({ status }) => status))).toEqual(new Set(['completed']));
   const answers = await pool(threads, 50, async (thread) => (await call(thread)).body);

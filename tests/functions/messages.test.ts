@@ -1,37 +1,31 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { startService, type TestService } from '../support/service.ts';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { rowsOf } from '../support/table.ts';
+import { useService } from '../support/useService.ts';
 
 /* A thread's messages among the other items of its conversation. */
 
-let service: TestService;
-let projectId: string;
+const t = useService();
 let thread: string;
 let conversationId: string;
-
-beforeAll(async () => {
-  service = await startService();
-});
-afterAll(() => service.close());
 beforeEach(async () => {
-  ({ projectId } = await service.addProject());
-  thread = await service.openThread(projectId);
-  const [row] = (await rowsOf(projectId)).filter(({ rowKey }) => rowKey === 'thread');
+  await t.changeProject();
+  thread = await t.openThread();
+  const [row] = (await rowsOf(t.projectId)).filter(({ rowKey }) => rowKey === 'thread');
   conversationId = String(row?.['conversationId']);
-  await service.engine.reset();
+  await t.engine.reset();
 });
 
 /** Adds items to the engine's conversation, past the service. */
 async function addItems(items: readonly object[]): Promise<void> {
   for (let start = 0; start < items.length; start += 20) {
-    const response = await fetch(`${service.engine.url}/conversations/${conversationId}/items`, {
+    const response = await fetch(`${t.engine.url}/conversations/${conversationId}/items`, {
       method: 'POST',
       headers: { Authorization: 'Bearer test', 'Content-Type': 'application/json' },
       body: JSON.stringify({ items: items.slice(start, start + 20) }),
     });
     expect(response.status).toBe(200);
   }
-  await service.engine.reset();
+  await t.engine.reset();
 }
 
 const message = (content: string) => ({ role: 'user', content });
@@ -46,10 +40,10 @@ async function readAll(limit: number): Promise<{ messages: string[]; ids: string
   const messages: { messageId: string; content: string }[] = [];
   let mostCalls = 0;
   for (let after = ''; ; ) {
-    await service.engine.reset();
-    const { status, body } = await service.call(`${thread}?limit=${limit}${after}`);
+    await t.engine.reset();
+    const { status, body } = await t.call(`${thread}?limit=${limit}${after}`);
     expect(status).toBe(200);
-    mostCalls = Math.max(mostCalls, (await service.engine.calls()).length);
+    mostCalls = Math.max(mostCalls, (await t.engine.calls()).length);
     expect(body.messages.length).toBeLessThanOrEqual(limit);
     messages.push(...body.messages);
     if (!body.hasMore) {
@@ -64,11 +58,11 @@ describe('a page of messages', () => {
     const texts = Array.from({ length: 120 }, (_, index) => `Message ${index}`);
     await addItems(texts.map(message));
     for (const limit of [1, 10, 50]) {
-      const { body } = await service.call(`${thread}?limit=${limit}`);
+      const { body } = await t.call(`${thread}?limit=${limit}`);
       expect(contents(body.messages)).toEqual(texts.slice(0, limit));
       expect(body).toMatchObject({ hasMore: true, lastId: body.messages.at(-1).messageId });
-      expect(await service.engine.calls()).toHaveLength(1);
-      await service.engine.reset();
+      expect(await t.engine.calls()).toHaveLength(1);
+      await t.engine.reset();
     }
     expect((await readAll(7)).messages).toEqual(texts);
   });
@@ -86,9 +80,9 @@ describe('a page of messages', () => {
 
   test('may be empty and have more: what follows hundreds of other items is found by going on', async () => {
     await addItems([...toolCalls(300), message('At last')]);
-    const { body: first } = await service.call(`${thread}?limit=1`);
+    const { body: first } = await t.call(`${thread}?limit=1`);
     expect(first).toMatchObject({ messages: [], hasMore: true, lastId: expect.stringMatching(/^msg_/) });
-    expect(await service.engine.calls()).toHaveLength(5);
+    expect(await t.engine.calls()).toHaveLength(5);
     const { messages, mostCalls } = await readAll(1);
     expect(messages).toEqual(['At last']);
     expect(mostCalls).toBeLessThanOrEqual(5);
@@ -96,7 +90,7 @@ describe('a page of messages', () => {
 
   test('that ends with other items is the last one, with the id of its last message', async () => {
     await addItems([message('Only'), ...toolCalls(3)]);
-    const { body } = await service.call(`${thread}?limit=1`);
+    const { body } = await t.call(`${thread}?limit=1`);
     expect(body).toMatchObject({ messages: [{ content: 'Only' }], hasMore: false });
     expect(body.lastId).toBe(body.messages[0].messageId);
   });
@@ -116,6 +110,6 @@ test('the text of a message is what was said and what was refused, never reasoni
     },
     { role: 'user', content: [{ type: 'input_text', text: 'Asked.' }] },
   ]);
-  const { body } = await service.call(thread);
+  const { body } = await t.call(thread);
   expect(contents(body.messages)).toEqual(['Said.\nRefused.\nAdded.', 'Asked.']);
 });

@@ -1,36 +1,22 @@
 import { execFile } from 'node:child_process';
+import { scheduler } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { freePort } from '../../local/azurite.ts';
 import document from '../../openapi.json' with { type: 'json' };
 import manifest from '../../package.json' with { type: 'json' };
 import { deviations, type Operation, operations, parseEvents } from '../support/openApi.ts';
+import { idOf } from '../support/paths.ts';
 import { projectFolder } from '../support/process.ts';
-import { type Answer, type Call, startService, type TestService } from '../support/service.ts';
+import type { Answer, Call } from '../support/service.ts';
+import { question, type ServiceUnderTest, useService } from '../support/useService.ts';
 
-let service: TestService;
+const t = useService();
 /** Without a setting that it needs. */
-let unconfigured: TestService;
+const unconfigured = useService({ ASSISTANTS: '' });
 /** Without anyone to give it the issuer's keys. */
-let keyless: TestService;
-let projectId: string;
-
-beforeAll(async () => {
-  [service, unconfigured, keyless] = await Promise.all([
-    startService(),
-    startService({ ASSISTANTS: '' }),
-    startService({ JWT_JWKS_URI: `http://127.0.0.1:${await freePort()}/keys` }),
-  ]);
-  ({ projectId } = await service.addProject());
-});
-afterAll(() => Promise.all([service.close(), unconfigured.close(), keyless.close()]));
-beforeEach(async () => {
-  service.store.reset();
-  await service.engine.reset();
-});
-
-const question = { message: 'Explain the database schema' };
+const keyless = useService(async () => ({ JWT_JWKS_URI: `http://127.0.0.1:${await freePort()}/keys` }));
 
 /** The ids that a path is filled with. */
 interface Ids {
@@ -44,7 +30,7 @@ interface Sent extends Call {
   readonly ids?: Ids;
   readonly query?: string;
   /** Unless it is the one where everything is well. */
-  readonly to?: TestService;
+  readonly to?: ServiceUnderTest;
 }
 
 type Send = (sent?: Sent) => Promise<Answer>;
@@ -52,9 +38,9 @@ type Send = (sent?: Sent) => Promise<Answer>;
 /** Calls an operation as a client would who gets everything right, but for what is `sent`. */
 const sender =
   ({ method, path, takesBody, needsToken }: Operation): Send =>
-  async ({ ids = unknownIds, query = '', to = service, ...call } = {}) => {
+  async ({ ids = unknownIds, query = '', to = t, ...call } = {}) => {
     const filled = path
-      .replace(/\{(\w+)\}/g, (_, name) => ({ projectId, ...ids })[name as keyof Ids])
+      .replace(/\{(\w+)\}/g, (_, name) => ({ projectId: t.projectId, ...ids })[name as keyof Ids])
       .slice(1);
     const answer = await to.call(filled + query, {
       method,
@@ -67,24 +53,21 @@ const sender =
   };
 
 async function openThread(): Promise<Ids> {
-  const thread = await service.openThread(projectId);
-  return { threadId: thread.split('/').at(-1) ?? '', runId: unknownIds.runId };
+  return { threadId: idOf(await t.openThread()), runId: unknownIds.runId };
 }
 
 /** A thread with a run that ends as the engine is told to. */
 async function startRun(outcome?: object, headers: Record<string, string> = {}): Promise<Ids> {
-  const { threadId } = await openThread();
-  if (outcome) await service.engine.outcome({ ...outcome });
-  const path = `projects/${projectId}/threads/${threadId}/runs`;
-  const { body } = await service.call(path, { method: 'POST', body: question, headers });
-  return { threadId, runId: body.runId };
+  if (outcome) await t.engine.outcome({ ...outcome });
+  const { thread, runId } = await t.startRun(undefined, { headers });
+  return { threadId: idOf(thread), runId };
 }
 
 const startEndlessRun = () => startRun({ status: 'never' });
 
 async function finishRun(outcome?: object): Promise<Ids> {
   const ids = await startRun(outcome);
-  await service.finish(`projects/${projectId}/threads/${ids.threadId}/runs/${ids.runId}`);
+  await t.finish(`projects/${t.projectId}/threads/${ids.threadId}/runs/${ids.runId}`);
   return ids;
 }
 
@@ -97,11 +80,11 @@ type Ways = Readonly<Record<string, (send: Send, operation: Operation) => Promis
 const waysOfAll: Readonly<Record<number, Ways>> = {
   401: {
     'without a token': (send) => send({ token: null }),
-    'with an expired token': async (send) => send({ token: await service.issuer.sign({ exp: expired() }) }),
+    'with an expired token': async (send) => send({ token: await t.issuer.sign({ exp: expired() }) }),
     'with what is no token': (send) => send({ token: 'x' }),
   },
   403: {
-    "for a stranger's token": async (send) => send({ token: await service.issuer.sign({ projects: [] }) }),
+    "for a stranger's token": async (send) => send({ token: await t.issuer.sign({ projects: [] }) }),
   },
   404: {
     'for an unknown thread': (send) => send(),
@@ -112,7 +95,7 @@ const waysOfAll: Readonly<Record<number, Ways>> = {
       const ids = await startEndlessRun();
       await Promise.all(
         ['GET', 'POST', 'DELETE'].map((method) =>
-          service.engine.fault({ method, path: '/v1' }, { kind: 'status', status: 429, code: 'x' }, null),
+          t.engine.fault({ method, path: '/v1' }, { kind: 'status', status: 429, code: 'x' }, null),
         ),
       );
       return send({ ids });
@@ -123,11 +106,11 @@ const waysOfAll: Readonly<Record<number, Ways>> = {
   },
   503: {
     'without the store': async (send) => {
-      await service.store.away();
+      await t.store.away();
       try {
         return await send();
       } finally {
-        await service.store.back();
+        await t.store.back();
       }
     },
     'without the keys of the issuer': (send) => send({ to: keyless }),
@@ -136,20 +119,20 @@ const waysOfAll: Readonly<Record<number, Ways>> = {
 
 /** Creates a run whose body takes longer than the service waits for it. */
 async function sendSlowly({ threadId }: Ids): Promise<Answer> {
-  const path = `projects/${projectId}/threads/${threadId}/runs`;
+  const path = `projects/${t.projectId}/threads/${threadId}/runs`;
   const body = new ReadableStream({
     async start(controller) {
       // Faster than what the host itself would not wait for.
       for (let second = 0; second < 16; second++) {
         controller.enqueue(Buffer.alloc(1_000, ' '));
-        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        await scheduler.wait(1_000);
       }
       controller.close();
     },
   });
-  const response = await fetch(`${service.url}/api/${path}`, {
+  const response = await fetch(`${t.url}/api/${path}`, {
     method: 'POST',
-    headers: { Authorization: `Bearer ${await service.issuer.sign({ projects: [projectId] })}` },
+    headers: { Authorization: `Bearer ${await t.issuer.sign({ projects: [t.projectId] })}` },
     body,
     duplex: 'half',
     signal: AbortSignal.timeout(28_000),
@@ -244,7 +227,7 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
       'on a thread that only the engine holds': async (send) => {
         const ids = await openThread();
         const locked = { kind: 'status', status: 400, code: 'conversation_locked' };
-        await service.engine.fault({ method: 'POST', path: '/v1/responses' }, locked);
+        await t.engine.fault({ method: 'POST', path: '/v1/responses' }, locked);
         return send({ ids });
       },
     },
@@ -261,8 +244,8 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
       'with a run of each end': async (send) => {
         const ids = await finishRun({ status: 'failed', code: 'server_error', message: 'x' });
         const post = (outcome: object) =>
-          service.engine.outcome({ ...outcome }).then(() =>
-            service.call(`projects/${projectId}/threads/${ids.threadId}/runs`, {
+          t.engine.outcome({ ...outcome }).then(() =>
+            t.call(`projects/${t.projectId}/threads/${ids.threadId}/runs`, {
               method: 'POST',
               body: question,
             }),
@@ -300,7 +283,7 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
   streamRunEvents: {
     200: {
       'from its start to its end': async (send) => {
-        await service.engine.timing({ queueMs: 50, runMs: 300 });
+        await t.engine.timing({ queueMs: 50, runMs: 300 });
         const answer = await send({ ids: await startRun() });
         const events = parseEvents(answer.text).map(({ event }) => event);
         expect(new Set(events)).toEqual(new Set(['run', 'message.delta']));
@@ -362,7 +345,7 @@ describe.each(operations.map((operation) => [operation.id, operation] as const))
 
 describe('the document', () => {
   test('is served as it stands, as JSON, to be kept for five minutes', async () => {
-    const { status, headers, body } = await service.call('openapi.json', { token: null });
+    const { status, headers, body } = await t.call('openapi.json', { token: null });
     expect(status).toBe(200);
     expect(body).toEqual(document);
     expect(headers.get('Content-Type')).toMatch(/^application\/json(;|$)/);
@@ -407,8 +390,8 @@ describe('the document', () => {
     const ajv = new Ajv2020({ formats: { 'well-formed': (text: string) => text.isWellFormed() } });
     const valid = ajv.validate(document.components.schemas.CreateRunRequest, body);
     const { threadId } = await openThread();
-    const path = `projects/${projectId}/threads/${threadId}/runs`;
-    const { status } = await service.call(path, { method: 'POST', body });
+    const path = `projects/${t.projectId}/threads/${threadId}/runs`;
+    const { status } = await t.call(path, { method: 'POST', body });
     expect(status).toBe(valid ? 201 : 400);
   });
 });

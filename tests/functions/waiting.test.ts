@@ -1,44 +1,26 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Call, startService, type TestService } from '../support/service.ts';
+import { scheduler } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import type { Call } from '../support/service.ts';
+import { useService } from '../support/useService.ts';
 
-let service: TestService;
-let projectId: string;
-
-beforeAll(async () => {
-  service = await startService();
-  ({ projectId } = await service.addProject());
-});
-afterAll(() => service.close());
-beforeEach(async () => {
-  service.store.reset();
-  await service.engine.reset();
-});
-
-/** Starts a run on a thread of its own; returns the path of the run below `/api`. */
-async function startRun(): Promise<string> {
-  const thread = await service.openThread(projectId);
-  const call = { method: 'POST', body: { message: 'Explain the database schema' } };
-  const { headers } = await service.call(`${thread}/runs`, call);
-  return (headers.get('Location') ?? '').replace('/api/', '');
-}
+const t = useService();
 
 /** Waits until the run is finished; returns the answers on the way. */
 async function waitToEnd(run: string, call: Call = {}) {
   const answers = [];
   for (;;) {
-    const answer = await service.call(`${run}?wait=20`, call);
+    const answer = await t.call(`${run}?wait=20`, call);
     answers.push(answer);
     if (!['queued', 'in_progress'].includes(answer.body.status)) return answers;
   }
 }
 
-const engineCalls = async () =>
-  (await service.engine.calls()).filter((call) => call.includes('/v1/responses'));
+const engineCalls = async () => (await t.engine.calls()).filter((call) => call.includes('/v1/responses'));
 
 describe('waiting for news', () => {
   test('answers on each change of status, at the cost of one stream of the engine for the whole run', async () => {
-    await service.engine.timing({ queueMs: 500, runMs: 3_000 });
-    const run = await startRun();
+    await t.engine.timing({ queueMs: 500, runMs: 3_000 });
+    const { run } = await t.startRun();
     const answers = await waitToEnd(run);
     expect(answers.map(({ body }) => body.status)).toEqual(['in_progress', 'completed']);
     expect(await engineCalls()).toEqual([
@@ -48,74 +30,74 @@ describe('waiting for news', () => {
   });
 
   test('writes what it learned: the next get asks nobody', async () => {
-    await service.engine.timing({ queueMs: 50, runMs: 100 });
-    const run = await startRun();
+    await t.engine.timing({ queueMs: 50, runMs: 100 });
+    const { run } = await t.startRun();
     const ended = (await waitToEnd(run)).at(-1);
-    await service.engine.reset();
-    expect((await service.call(run)).body).toEqual(ended?.body);
+    await t.engine.reset();
+    expect((await t.call(run)).body).toEqual(ended?.body);
     expect(await engineCalls()).toEqual([]);
   });
 
   test('twenty who wait for the same run share one stream and are all told', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 4_000 });
-    const run = await startRun();
-    while ((await service.call(run)).body.status !== 'in_progress');
-    await service.engine.reset();
-    const answers = await Promise.all(Array.from({ length: 20 }, () => service.call(`${run}?wait=20`)));
+    await t.engine.timing({ queueMs: 0, runMs: 4_000 });
+    const { run } = await t.startRun();
+    while ((await t.call(run)).body.status !== 'in_progress');
+    await t.engine.reset();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => t.call(`${run}?wait=20`)));
     expect(new Set(answers.map(({ body }) => body.status))).toEqual(new Set(['completed']));
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
     expect(await engineCalls()).toHaveLength(1);
   });
 
   test('a hundred who wait for the same run cost the store one save of each change', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 3_000 });
-    const run = await startRun();
-    service.store.reset();
+    await t.engine.timing({ queueMs: 0, runMs: 3_000 });
+    const { run } = await t.startRun();
+    t.store.reset();
     const answers = await Promise.all(Array.from({ length: 100 }, () => waitToEnd(run)));
     expect(new Set(answers.map((some) => some.at(-1)?.body.status))).toEqual(new Set(['completed']));
-    const writes = service.store.roundTrips.filter((kind) => kind === 'merge' || kind === 'transaction');
+    const writes = t.store.roundTrips.filter((kind) => kind === 'merge' || kind === 'transaction');
     expect(writes).toEqual(['merge', 'transaction']);
   });
 
   test('answers when the time is up, with the run as it stands', async () => {
-    await service.engine.outcome({ status: 'never' });
-    const run = await startRun();
-    while ((await service.call(run)).body.status !== 'in_progress');
-    const answer = await service.call(`${run}?wait=1`);
+    await t.engine.outcome({ status: 'never' });
+    const { run } = await t.startRun();
+    while ((await t.call(run)).body.status !== 'in_progress');
+    const answer = await t.call(`${run}?wait=1`);
     expect([answer.status, answer.body.status]).toEqual([200, 'in_progress']);
   });
 
   test('Prefer: wait means the same, and says so', async () => {
-    await service.engine.timing({ queueMs: 300, runMs: 300 });
-    const run = await startRun();
-    const answer = await service.call(run, { headers: { Prefer: 'respond-async, wait=20' } });
+    await t.engine.timing({ queueMs: 300, runMs: 300 });
+    const { run } = await t.startRun();
+    const answer = await t.call(run, { headers: { Prefer: 'respond-async, wait=20' } });
     expect(answer.body.status).toBe('in_progress');
     expect(answer.headers.get('Preference-Applied')).toBe('wait=20');
   });
 
   test('a finished run is answered at once', async () => {
-    const run = await startRun();
-    await service.finish(run);
-    await service.engine.reset();
-    expect((await service.call(`${run}?wait=60`)).body.status).toBe('completed');
+    const { run } = await t.startRun();
+    await t.finish(run);
+    await t.engine.reset();
+    expect((await t.call(`${run}?wait=60`)).body.status).toBe('completed');
     expect(await engineCalls()).toEqual([]);
   });
 
   test('ends with the run at its deadline', async () => {
-    await service.stop();
-    await service.restart({ RUN_TIMEOUT_SECONDS: '3' });
-    await service.engine.outcome({ status: 'never' });
-    const run = await startRun();
+    await t.stop();
+    await t.restart({ RUN_TIMEOUT_SECONDS: '3' });
+    await t.engine.outcome({ status: 'never' });
+    const { run } = await t.startRun();
     const answers = await waitToEnd(run);
     expect(answers.at(-1)?.body.status).toBe('expired');
-    await service.stop();
-    await service.restart();
+    await t.stop();
+    await t.restart();
   });
 
   test('goes on with looks, a second apart, when the stream cannot be taken up', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 1_500 });
-    const run = await startRun();
-    await service.engine.fault(
+    await t.engine.timing({ queueMs: 0, runMs: 1_500 });
+    const { run } = await t.startRun();
+    await t.engine.fault(
       { method: 'GET', path: '/v1/responses/*' },
       { kind: 'status', status: 400, code: null, type: 'invalid_request_error', message: 'no stream' },
     );
@@ -125,63 +107,63 @@ describe('waiting for news', () => {
   });
 
   test('goes on when the stream breaks off', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 1_500 });
-    const run = await startRun();
-    await service.engine.fault({ method: 'GET', path: '/v1/responses/*' }, { kind: 'drop' });
+    await t.engine.timing({ queueMs: 0, runMs: 1_500 });
+    const { run } = await t.startRun();
+    await t.engine.fault({ method: 'GET', path: '/v1/responses/*' }, { kind: 'drop' });
     expect((await waitToEnd(run)).at(-1)?.body.status).toBe('completed');
   });
 
   test('a client that goes away ends the work for it', async () => {
-    await service.engine.outcome({ status: 'never' });
-    const run = await startRun();
-    while ((await service.call(run)).body.status !== 'in_progress');
-    const token = await service.issuer.sign({ projects: [projectId] });
+    await t.engine.outcome({ status: 'never' });
+    const { run } = await t.startRun();
+    while ((await t.call(run)).body.status !== 'in_progress');
+    const token = await t.issuer.sign({ projects: [t.projectId] });
     const left = new AbortController();
-    const waiting = fetch(`${service.url}/api/${run}?wait=60`, {
+    const waiting = fetch(`${t.url}/api/${run}?wait=60`, {
       headers: { Authorization: `Bearer ${token}` },
       signal: left.signal,
     }).catch(() => 'left');
-    const streams = () => service.engine.openStreams();
-    while ((await streams()) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const streams = () => t.engine.openStreams();
+    while ((await streams()) === 0) await scheduler.wait(20);
     left.abort();
     expect(await waiting).toBe('left');
-    while ((await streams()) > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    while ((await streams()) > 0) await scheduler.wait(50);
   });
 
   test.each(['-1', '61', '1.5', 'x', '', '0x1', '1e1', '100'])('answers 400 for wait=%j', async (wait) => {
-    const run = await startRun();
-    const answer = await service.call(`${run}?wait=${wait}`);
+    const { run } = await t.startRun();
+    const answer = await t.call(`${run}?wait=${wait}`);
     expect(answer.status).toBe(400);
     expect(Object.keys(answer.body.errors)).toEqual(['Wait']);
-    expect((await service.call(run, { headers: { Prefer: `wait=${wait}` } })).status).toBe(400);
+    expect((await t.call(run, { headers: { Prefer: `wait=${wait}` } })).status).toBe(400);
   });
 });
 
 describe('polling politely', () => {
   test('an unfinished run has Retry-After and is not stored; a finished one may be, by the client alone', async () => {
-    await service.engine.outcome({ status: 'never' });
-    const unfinished = await service.call(await startRun());
+    await t.engine.outcome({ status: 'never' });
+    const unfinished = await t.call((await t.startRun()).run);
     expect(Number(unfinished.headers.get('Retry-After'))).toBeGreaterThan(0);
     expect(unfinished.headers.get('Cache-Control')).toBe('no-store');
-    await service.engine.reset();
-    const finished = await service.finish(await startRun());
+    await t.engine.reset();
+    const finished = await t.finish((await t.startRun()).run);
     expect(finished.headers.get('Retry-After')).toBeNull();
     expect(finished.headers.get('Cache-Control')).toMatch(/^private, max-age=\d+$/);
     expect(finished.headers.get('Vary')).toBe('Authorization');
   });
 
   test('If-None-Match answers 304 until the run changes', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 800 });
-    const run = await startRun();
-    let answer = await service.call(run);
-    while (answer.body.status === 'queued') answer = await service.call(run);
+    await t.engine.timing({ queueMs: 0, runMs: 800 });
+    const { run } = await t.startRun();
+    let answer = await t.call(run);
+    while (answer.body.status === 'queued') answer = await t.call(run);
     const etag = answer.headers.get('ETag') ?? '';
     expect(etag).toMatch(/^"[\w-]+"$/);
     for (const condition of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
-      const same = await service.call(run, { headers: { 'If-None-Match': condition } });
+      const same = await t.call(run, { headers: { 'If-None-Match': condition } });
       expect([same.status, same.text, same.headers.get('ETag')]).toEqual([304, '', etag]);
     }
-    const changed = await service.call(`${run}?wait=20`, { headers: { 'If-None-Match': etag } });
+    const changed = await t.call(`${run}?wait=20`, { headers: { 'If-None-Match': etag } });
     expect([changed.status, changed.body.status]).toEqual([200, 'completed']);
     expect(changed.headers.get('ETag')).not.toBe(etag);
   });

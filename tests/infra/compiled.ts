@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from '@jest/globals';
-import { copyInfra, findBicep, runBicep } from '../../infra/bicep.ts';
+import { copyInfra, findBicep, infra, runBicep } from '../../infra/bicep.ts';
 
 /** A resource as the compiler predicts it; what only Azure knows stays an expression in square brackets. */
 export interface Resource {
@@ -59,6 +59,18 @@ export function snapshot(
 /** The template that is sent to Azure. */
 export function template(): string {
   const { output, complaints } = runBicep(bicep ?? '', ['build', 'main.bicep', '--stdout']);
+  if (complaints) throw new Error(complaints);
+  return output;
+}
+
+/** What `az bicep build-params --stdout` prints for the sample environment. */
+export function compiledParameters(env: Record<string, string> = {}): string {
+  const { output, complaints } = runBicep(
+    bicep ?? '',
+    ['build-params', 'main.bicepparam', '--stdout'],
+    infra,
+    env,
+  );
   if (complaints) throw new Error(complaints);
   return output;
 }

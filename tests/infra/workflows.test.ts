@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { runWithStandIns } from './standIns.ts';
 
 const folder = join(import.meta.dirname, '../../.github/workflows');
 const files = readdirSync(folder);
@@ -95,7 +97,7 @@ describe('deploy.yml', () => {
     expect(job('package')).toContain("if: github.event_name == 'push'");
     expect(job('package')).toContain('run: bash .ci/run');
     expect(job('deploy')).toContain('needs: package');
-    expect(job('what-if')).not.toMatch(/deployment sub create|config-zip/);
+    expect(job('what-if')).not.toMatch(/deployment sub create|afterDeploy/);
     expect(job('what-if')).toContain('github.event.pull_request.head.repo.full_name == github.repository');
   });
 
@@ -106,7 +108,142 @@ describe('deploy.yml', () => {
   test('goes back to the earlier package when anything after deploying fails', () => {
     const steps = job('deploy').split('\n      - ');
     expect(steps.at(-1)).toMatch(/if: failure\(\) && steps\.package\.outcome != 'skipped'/);
-    expect(steps.at(-1)).toContain('--src previous/package.zip');
-    expect(steps.at(-2)).toContain('run: node infra/afterDeploy.ts smoke');
+    expect(steps.at(-1)).toContain('node infra/afterDeploy.ts package previous/package.zip');
+    expect(steps.at(-2)).toContain("if: failure() && steps.package.outcome != 'skipped'");
+    expect(steps.at(-3)).toContain('run: node infra/afterDeploy.ts smoke');
+  });
+
+  test('logs in again before each step that needs a token for something new', () => {
+    const steps = job('deploy').split('\n      - ');
+    const tokens = ['Apply the projects', 'Smoke test', 'Roll back to the previous package'];
+    for (const name of tokens) {
+      const index = steps.findIndex((step) => step.startsWith(`name: ${name}`));
+      expect([name, steps[index - 1]]).toEqual([name, expect.stringContaining('uses: azure/login@')]);
+    }
+  });
+
+  test.each(['what-if', 'deploy'])(
+    'gives %s every variable of the template, so that a variation stays',
+    (name) => {
+      const parameters = readFileSync(join(folder, '../../infra/main.bicepparam'), 'utf8');
+      const variables = [...parameters.matchAll(/readEnvironmentVariable\('(\w+)'/g)].map(
+        ([, variable]) => variable ?? '',
+      );
+      expect(variables.filter((variable) => !new RegExp(`^ +${variable}: `, 'm').test(job(name)))).toEqual(
+        [],
+      );
+    },
+  );
+
+  test('installs before it packages: .ci/run has a checkout of its own', () => {
+    expect(job('package')).toMatch(/run: bash \.ci\/run[\s\S]*run: npm ci\n[\s\S]*run: npm run package/);
+  });
+});
+
+describe("deploy.yml's scripts", () => {
+  const text = read('deploy.yml');
+  /** The script of a step of the last job that has it, as GitHub runs it. */
+  const script = (step: string): string => {
+    const block =
+      text
+        .split(`- name: ${step}\n`)
+        .at(-1)
+        ?.split(/\n {6}(?:- |# )/)[0] ?? '';
+    const [, line, lines] = /^ {8}run: (?:\|\n([\s\S]*)|(.*))$/m.exec(block) ?? [];
+    return (line ?? lines ?? '').replaceAll(/^ {10}/gm, '');
+  };
+  let workspace: string;
+  const run = (step: string, env: Record<string, string> = {}) =>
+    runWithStandIns('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', script(step)], {
+      cwd: workspace,
+      env: {
+        GITHUB_ENV: join(workspace, 'github-env'),
+        GITHUB_RUN_ID: '7',
+        GITHUB_RUN_ATTEMPT: '1',
+        GITHUB_REPOSITORY: 'owner/name',
+        GITHUB_STEP_SUMMARY: join(workspace, 'summary'),
+        AZURE_LOCATION: 'swedencentral',
+        ...env,
+      },
+    });
+
+  beforeEach(() => {
+    workspace = mkdtempSync(join(tmpdir(), 'workspace-'));
+    for (const path of ['infra', 'shared', 'package.json'])
+      symlinkSync(join(folder, '../..', path), join(workspace, path));
+  });
+  afterEach(() => rmSync(workspace, { recursive: true }));
+
+  test('install the compiler that the tests use', async () => {
+    const { code, calls } = await run('Install the pinned Bicep');
+    const [, version] =
+      /Version="\[([\d.]+)\]"/.exec(readFileSync(join(workspace, 'infra/bicep.csproj'), 'utf8')) ?? [];
+    expect(code).toBe(0);
+    expect(calls).toEqual([
+      'az config set bicep.use_binary_from_path=false --only-show-errors',
+      `az bicep install --version v${version}`,
+    ]);
+  });
+
+  const fetchStep = 'Fetch this package and the last one that was deployed everywhere';
+
+  test.each([
+    [
+      'the last one that was deployed everywhere',
+      { runs: ['6'], packages: { current: 'new', 6: 'old' } },
+      true,
+    ],
+    ['none, as there was no deployment', { packages: { current: 'new' } }, false],
+    ['none, as it is too old to be kept', { runs: ['6'], packages: { current: 'new' } }, false],
+  ])('fetch this package, and %s', async (_case, github, previous) => {
+    const { code, stdout } = await run(fetchStep, { STAND_IN_GITHUB: JSON.stringify(github) });
+    expect(code).toBe(0);
+    expect(readFileSync(join(workspace, 'current/package.zip'), 'utf8')).toBe('new');
+    expect(existsSync(join(workspace, 'previous/package.zip'))).toBe(previous);
+    expect(stdout.includes('::notice::There is no earlier package')).toBe(!previous);
+  });
+
+  test('pass the outputs on in their own spelling, and stop at a look that failed', async () => {
+    expect((await run('Provision')).code).toBe(0);
+    expect(readFileSync(join(workspace, 'github-env'), 'utf8').split('\n')).toEqual([
+      'AZURE_RESOURCE_GROUP=rg-sample',
+      'SERVICE_BASE_URL=https://func-sample.example.com',
+      '',
+    ]);
+    const { code, stdout, calls } = await run('Look for what would make it fail', { AZURE_ENV_NAME: '' });
+    expect([code, stdout]).toEqual([1, expect.stringContaining('FAILED  Parameters')]);
+    expect(calls).not.toEqual(expect.arrayContaining([expect.stringMatching(/create/)]));
+    const steps = text.split('\n      - ').map((step) => step.split('\n')[0]);
+    expect(steps.indexOf('name: Look for what would make it fail')).toBe(
+      steps.indexOf('name: Provision') - 1,
+    );
+  });
+
+  const outputs = {
+    AZURE_SUBSCRIPTION_ID: 'subscription',
+    AZURE_RESOURCE_GROUP: 'rg-sample',
+    AZURE_FUNCTION_APP_NAME: 'func-sample',
+    SERVICE_BASE_URL: 'https://func-sample.example.com',
+    JWT_AUDIENCE: 'api',
+    SMOKE_PROJECT_ID: 'demo',
+  };
+
+  test('bring the earlier package back and try it, or say that there is none', async () => {
+    const step = 'Roll back to the previous package';
+    const none = await run(step, outputs);
+    expect([none.code, none.stdout, none.calls]).toEqual([
+      1,
+      expect.stringContaining('::error::There is no'),
+      [],
+    ]);
+    await run(fetchStep, {
+      STAND_IN_GITHUB: JSON.stringify({ runs: ['6'], packages: { current: 'new', 6: 'old' } }),
+    });
+    const { code, stdout, calls } = await run(step, outputs);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('the previous package is back')]);
+    expect(calls.filter((call) => /config-zip|smoke/.test(call))).toEqual([
+      'az functionapp deployment source config-zip --resource-group rg-sample --name func-sample --src previous/package.zip',
+      'npm run --silent smoke -- --base-url https://func-sample.example.com --project demo',
+    ]);
   });
 });

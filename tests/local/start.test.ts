@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { scheduler } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { freePort, startAzurite } from '../../local/azurite.ts';
@@ -21,8 +22,6 @@ import { projectFolder } from '../support/process.ts';
 jest.setTimeout(120_000);
 
 const { PATH = '' } = process.env;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 let dataDir: string;
 const cleanups: (() => unknown)[] = [];
 
@@ -42,7 +41,7 @@ async function processes(): Promise<string[]> {
 }
 
 async function untilGone(): Promise<void> {
-  for (let tries = 0; tries < 100 && (await processes()).length > 0; tries++) await pause(50);
+  for (let tries = 0; tries < 100 && (await processes()).length > 0; tries++) await scheduler.wait(50);
   expect(await processes()).toEqual([]);
 }
 
@@ -85,7 +84,7 @@ async function launch(settings: Record<string, string>, command: Command = {}) {
   const ready = new Promise<void>((resolve) => {
     const add = (text: string) => {
       output += text;
-      if (output.includes('Ctrl-C ends it')) resolve();
+      if (output.includes('Press Ctrl-C to stop')) resolve();
     };
     child.stdout.setEncoding('utf8').on('data', add);
     child.stderr.setEncoding('utf8').on('data', add);
@@ -133,7 +132,7 @@ function openTerminal(env: Record<string, string> = {}) {
       shell.stdin.write(`${line}\necho; echo --done--\n`);
       while (!output.includes('\n--done--\n')) {
         if (shell.exitCode !== null || shell.signalCode !== null) throw new Error('the terminal was closed');
-        await pause(10);
+        await scheduler.wait(10);
       }
       return JSON.parse(output.slice(0, output.indexOf('\n--done--\n')));
     },
@@ -145,7 +144,7 @@ async function converse({ lines }: Started, { paste }: ReturnType<typeof openTer
   const created = await paste(lines[0]);
   let run = await paste(lines[1]);
   while (['queued', 'in_progress'].includes(run.status)) {
-    await pause(50);
+    await scheduler.wait(50);
     run = await paste(lines[1]);
   }
   expect(run).toMatchObject({ runId: created.runId, status: 'completed' });
@@ -218,7 +217,7 @@ describe('npm start', () => {
     const { port } = taken.address() as AddressInfo;
     const { code, output } = await fail({ PORT: String(port) });
     expect(code).toBe(1);
-    expect(output).toBe(`Port ${port} is taken; choose another one: PORT=7080 npm start\n`);
+    expect(output).toBe(`Port ${port} is in use; choose another: PORT=7080 npm start\n`);
     expect(await processes()).toEqual([]);
   });
 });
@@ -260,7 +259,9 @@ describe('npm start and its data folder', () => {
 
   test('is held against a second start, whose parts are all its own or not', async () => {
     const first = await start();
-    expect((await fail({})).output).toMatch(/^The service did not start: the service runs here already;/);
+    expect((await fail({})).output).toMatch(
+      /^The service did not start: another process is using this data folder;/,
+    );
     const [issuer, engine, azurite] = await Promise.all([
       startTestIssuer(),
       startTestEngine(),
@@ -273,7 +274,7 @@ describe('npm start and its data folder', () => {
       OPENAI_BASE_URL: engine.url,
       OPENAI_API_KEY: 'key',
     };
-    expect((await fail(parts)).output).toContain('runs here already');
+    expect((await fail(parts)).output).toContain('is using this data folder');
     const storage = {
       TABLES_CONNECTION_STRING: azurite.connectionString,
       QUEUES_CONNECTION_STRING: azurite.connectionString,
@@ -336,7 +337,7 @@ describe('npm start with a part of its own', () => {
       QUEUES_CONNECTION_STRING: azurite.connectionString,
     });
     expect(started.token).toBeUndefined();
-    expect(started.output).toContain('Use a token of your issuer as TOKEN.');
+    expect(started.output).toContain('Set TOKEN to a token from your issuer.');
     expect(await processes()).toEqual([]);
     const kept = await readdir(dataDir);
     expect(kept).toContain('emulator');

@@ -7,21 +7,20 @@ import { decodeJwt } from 'jose';
 import { demoProjectId } from '../../local/demo/demo.ts';
 import { type Issuer, startIssuer } from '../../local/issuer.ts';
 import { projectFolder } from '../support/process.ts';
-import { startService, type TestService } from '../support/service.ts';
+import { useService } from '../support/useService.ts';
 
 const audience = 'token-tests';
 const { PATH = '' } = process.env;
 
 let folder: string;
 let issuer: Issuer;
-let service: TestService;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'token-test-'));
   issuer = await startIssuer({ port: 0, audience, file: join(folder, 'issuer.json') });
-  service = await startService({ JWT_ISSUER: issuer.signer.issuer, JWT_AUDIENCE: audience });
 });
-afterAll(() => Promise.all([service.close(), issuer.close(), rm(folder, { recursive: true, force: true })]));
+afterAll(() => Promise.all([issuer.close(), rm(folder, { recursive: true, force: true })]));
+const t = useService(() => ({ JWT_ISSUER: issuer.signer.issuer, JWT_AUDIENCE: audience }));
 
 interface Ended {
   readonly code: number;
@@ -75,9 +74,9 @@ describe('npm run token', () => {
   });
 
   test('can leave the projects out, so that only membership counts', async () => {
-    const { projectId } = await service.addProject({ members: ['ada'] });
+    const { projectId } = await t.addProject({ members: ['ada'] });
     const open = async (sub: string) =>
-      service.call(`projects/${projectId}/threads`, {
+      t.call(`projects/${projectId}/threads`, {
         method: 'POST',
         token: await print('--project', '', '--sub', sub),
       });
@@ -86,18 +85,18 @@ describe('npm run token', () => {
   });
 
   test('prints what opens the project that it names, and no other', async () => {
-    const [own, other] = await Promise.all([service.addProject(), service.addProject()]);
+    const [own, other] = await Promise.all([t.addProject(), t.addProject()]);
     const bearer = await print('--project', own.projectId);
     const open = ({ projectId }: { projectId: string }) =>
-      service.call(`projects/${projectId}/threads`, { method: 'POST', token: bearer });
+      t.call(`projects/${projectId}/threads`, { method: 'POST', token: bearer });
     expect((await open(own)).status).toBe(201);
     expect((await open(other)).status).toBe(403);
   });
 
   test('prints an expired token when the time is negative', async () => {
-    const { projectId } = await service.addProject();
+    const { projectId } = await t.addProject();
     const bearer = await print('--project', projectId, '--expires-in=-1');
-    const answer = await service.call(`projects/${projectId}/threads`, { method: 'POST', token: bearer });
+    const answer = await t.call(`projects/${projectId}/threads`, { method: 'POST', token: bearer });
     expect([answer.status, answer.body.code]).toEqual([401, 'token_expired']);
   });
 

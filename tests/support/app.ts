@@ -51,12 +51,3 @@ export const streaming = `
 
 /** Code that enables HTTP streaming without the service's guard. */
 export const plainStreaming = 'app.setup({ enableHttpStream: true });';
-
-/** Waits for a condition, for at most 25 s. */
-export async function until(what: string, condition: () => unknown): Promise<void> {
-  const end = performance.now() + 25_000;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`this does not happen: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { scheduler } from 'node:timers/promises';
 import type { HostStatus } from '../../local/host/host.ts';
 import type { Project } from '../../shared/model/project.ts';
 import { createProjectStore } from '../../shared/storage/projectStore.ts';
@@ -92,7 +93,7 @@ export const testAssistants = [
  * @param hostArguments options of the local host.
  */
 export async function startService(
-  overrides: Record<string, string> = {},
+  overrides: Readonly<Record<string, string>> = {},
   folder = projectFolder,
   hostArguments: readonly string[] = [],
 ): Promise<TestService> {
@@ -181,7 +182,7 @@ export async function startService(
       while (performance.now() < until) {
         const answer = await service.call(runPath);
         if (answer.status !== 200 || !['queued', 'in_progress'].includes(answer.body.status)) return answer;
-        await new Promise((resolve) => setTimeout(resolve, 25));
+        await scheduler.wait(25);
       }
       throw new Error('the run did not finish');
     },
@@ -190,7 +191,7 @@ export async function startService(
       const until = performance.now() + 25_000;
       while ((await service.hostStatus()).openInvocations > 0) {
         if (performance.now() > until) throw new Error('an invocation stays open');
-        await new Promise((resolve) => setTimeout(resolve, 25));
+        await scheduler.wait(25);
       }
     },
     log: () => [...earlier, host.output()].join('\n'),

@@ -9,7 +9,7 @@ import {
   streamRun,
   until,
   untilEnded,
-} from './harness.ts';
+} from '../../support/emulator.ts';
 
 const cancelPath = { method: 'POST', path: '/v1/responses/*/cancel' };
 

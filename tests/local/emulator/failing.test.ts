@@ -1,3 +1,4 @@
+import { scheduler } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { APIError } from 'openai';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
@@ -12,7 +13,7 @@ import {
   startStream,
   streamRun,
   until,
-} from './harness.ts';
+} from '../../support/emulator.ts';
 
 const create = { method: 'POST', path: '/v1/responses', exact: true };
 const resume = { method: 'GET', path: '/v1/responses/*' };
@@ -216,7 +217,7 @@ describe('a stream', () => {
     const { client, control } = await start({ queueMs: 150 });
     await order(control, create, { kind: 'stream', afterEvents: 1 });
     const { events } = await drain((await streamRun(client)).stream);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await scheduler.wait(200);
     expect((await client.responses.retrieve(idOf(events[0]))).status).toBe('queued');
   });
 });

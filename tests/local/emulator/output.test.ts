@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Response, ResponseStreamEvent } from 'openai/resources/responses/responses';
-import { replies } from '../../support/engine.ts';
 import {
   type Control,
   collect,
@@ -12,7 +11,8 @@ import {
   startStream,
   streamRun,
   typesOf,
-} from './harness.ts';
+} from '../../support/emulator.ts';
+import { replies } from '../../support/engine.ts';
 
 const order = (control: Control, outcome: unknown) => control('POST', 'outcomes', { outcome });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import type OpenAI from 'openai';
-import { cleanups, model, start } from './harness.ts';
+import { cleanups, model, start } from '../../support/emulator.ts';
 
 function temporaryFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'emulator-'));

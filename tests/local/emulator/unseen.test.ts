@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { scheduler } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import {
   cleanups,
@@ -13,7 +14,7 @@ import {
   streamRun,
   until,
   untilEnded,
-} from './harness.ts';
+} from '../../support/emulator.ts';
 
 describe('a response whose stream is left while it is queued', () => {
   test('stays queued with its conversation locked until it is cancelled', async () => {
@@ -23,7 +24,7 @@ describe('a response whose stream is left while it is queued', () => {
     await until(async () => (await control<{ open: number }>('GET', 'streams')).open === 0);
     await control('PATCH', 'timing', { queueMs: 0 });
     // One that was created later and left in time for nothing has long ended.
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await scheduler.wait(250);
     expect((await client.responses.retrieve(id)).status).toBe('queued');
     const second = { model, input: 'Me too', background: true, conversation };
     await expect(client.responses.create(second)).rejects.toMatchObject({ code: 'conversation_locked' });
@@ -72,7 +73,7 @@ describe('a response whose stream is left while it is queued', () => {
     const { value } = await stream[Symbol.asyncIterator]().next();
     await first.emulator.close();
     // Closed connections are noticed a moment after the server's own end.
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await scheduler.wait(50);
     const second = await start({ dataDir });
     expect((await untilEnded(second.client, idOf(value))).status).toBe('completed');
   });

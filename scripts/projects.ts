@@ -1,0 +1,80 @@
+import { readFile } from 'node:fs/promises';
+import type { TokenCredential } from '@azure/identity';
+import { ConfigError, parseConfig } from '../shared/config.ts';
+import { withTimeout } from '../shared/deadline.ts';
+import { parseProjects } from '../shared/projects/projects.ts';
+import { createProjectStore } from '../shared/storage/projectStore.ts';
+import { openTable } from '../shared/storage/tables.ts';
+
+/*
+ * `npm run projects -- apply FILE.json | list | remove ID`: manages the project records, using the app's settings.
+ * Changes take effect within 30 seconds.
+ */
+
+const usage = `Usage:
+  npm run projects -- apply FILE.json   insert or replace the projects in a file (a JSON array)
+  npm run projects -- list              print all projects as JSON
+  npm run projects -- remove ID         remove a project; its threads are kept but nobody can reach them`;
+
+async function main([command = '', argument, ...others]: string[]): Promise<void> {
+  const complete = (command === 'list') === (argument === undefined) && others.length === 0;
+  if (!['apply', 'list', 'remove'].includes(command) || !complete) throw new Error(usage);
+  const config = parseConfig(process.env);
+  // Read first, so that an invalid file is rejected before anything is changed.
+  const projects =
+    command === 'apply' ? parseProjects(await readJson(argument ?? ''), config.assistants) : [];
+  const credential = config.tables.connectionString === undefined ? await fetchToken() : undefined;
+  const table = await openTable(config.tables, 'projects', credential);
+  const store = createProjectStore(async () => table);
+  // A connection string implies a development store, in which the table may not exist yet.
+  if (config.tables.connectionString !== undefined) await table.createTable();
+  if (command === 'apply') {
+    for (const project of projects) {
+      await store.put(project);
+      console.log(`applied ${project.projectId} (${project.name})`);
+    }
+  } else if (command === 'list') {
+    console.log(JSON.stringify(await store.list(), null, 2));
+  } else if (await store.remove(argument ?? '')) {
+    console.log(`removed ${argument}`);
+  } else {
+    throw new Error(`Project ${argument} does not exist.`);
+  }
+}
+
+/** Longest wait for a token: az is a program of its own, and starts slowly on a busy machine. */
+const tokenMs = 60_000;
+
+/**
+ * Gets the one token that all round trips use. Their time limit is the service's, which finds its token in memory; on an
+ * operator's machine getting it alone takes seconds.
+ */
+async function fetchToken(): Promise<TokenCredential> {
+  const { DefaultAzureCredential } = await import('@azure/identity');
+  const token = await withTimeout(tokenMs, (abortSignal) =>
+    new DefaultAzureCredential().getToken('https://storage.azure.com/.default', { abortSignal }),
+  ).catch(() => {
+    throw new Error(`No token for storage within ${tokenMs / 1000} s: sign in with "az login".`);
+  });
+  return { getToken: async () => token };
+}
+
+async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new Error(`${file} cannot be read as JSON: ${(error as Error).message}`);
+  }
+}
+
+await main(process.argv.slice(2)).catch((error) => {
+  const { name, message } = error as Error;
+  const known = name === 'Error' || error instanceof ConfigError;
+  console.error(known ? message : `Cannot use the table storage (${causeOf(error)}).`);
+  process.exitCode = 1;
+});
+
+function causeOf(error: Error): string {
+  const cause = (error.cause ?? error) as { name: string; code?: string; statusCode?: number };
+  return [cause.name, cause.statusCode, cause.code].filter((part) => part !== undefined).join(' ');
+}

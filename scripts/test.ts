@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { reportCoverage } from './coverage.ts';
+
+/*
+ * `npm test`: builds the app and runs Jest with the arguments given. With `--coverage`, every process and worker thread
+ * that the tests start writes down what it ran, and a table says how much of each room that is in all.
+ */
+const coverageDir = 'dist/coverage';
+
+async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> {
+  const child = spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+  const [code] = await once(child, 'exit');
+  return code ?? 1;
+}
+
+const args = process.argv.slice(2);
+const jestArgs = args.filter((arg) => arg !== '--coverage');
+const measured = jestArgs.length < args.length;
+const jest = [
+  ...['--disable-warning=ExperimentalWarning', '--experimental-vm-modules'],
+  ...['node_modules/jest/bin/jest.js', ...jestArgs],
+];
+
+process.exitCode = await run(['scripts/build.ts', ...(measured ? ['--source-maps'] : [])]);
+if (process.exitCode === 0) {
+  await rm(coverageDir, { recursive: true, force: true });
+  process.exitCode = await run(jest, measured ? { NODE_V8_COVERAGE: `${coverageDir}/raw` } : {});
+  if (measured) await reportCoverage(`${coverageDir}/raw`, coverageDir);
+}

@@ -1,0 +1,158 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { idOf } from '../support/paths.ts';
+import { useService } from '../support/useService.ts';
+
+const t = useService();
+
+describe('a request that is refused', () => {
+  let own: string;
+  let foreign: string;
+  let thread: string;
+
+  beforeAll(async () => {
+    own = (await t.addProject()).projectId;
+    foreign = (await t.addProject()).projectId;
+    thread = idOf(await t.openThread(own));
+  });
+
+  interface Refusal {
+    readonly name: string;
+    readonly method?: 'POST';
+    /** O, F and T stand for the own project, a foreign one and the own thread. */
+    readonly path: string;
+    readonly token?: string;
+    readonly key?: string;
+    readonly answer: string;
+    /** Reads of threads and runs; that of the project may come on top. */
+    readonly reads?: number;
+  }
+
+  const forged = 'a.b.c';
+  const badBody = { message: 7 };
+  const refusals: (Refusal & { body?: unknown })[] = [
+    ...(
+      [
+        ['createRun', 'POST', 'projects/F/threads/%20/runs'],
+        ['getRun', undefined, 'projects/F/threads/%20/runs/%20'],
+        ['createThread', 'POST', 'projects/F/threads'],
+        ['getThread', undefined, 'projects/F/threads/%20?limit=x&after=x'],
+      ] as const
+    ).flatMap(([route, method, path]) => [
+      {
+        name: `${route}: by the token before the project`,
+        ...(method && { method, body: badBody }),
+        path,
+        token: forged,
+        answer: '401 unauthorized',
+      },
+      {
+        name: `${route}: by the project before ids, body and query`,
+        ...(method && { method, body: badBody }),
+        path,
+        answer: '403 access_denied',
+      },
+    ]),
+    {
+      name: 'createRun: by the id of the thread before key and body',
+      method: 'POST',
+      path: 'projects/O/threads/thread-/runs',
+      key: 'no key',
+      body: badBody,
+      answer: '404 thread_not_found',
+    },
+    {
+      name: 'createRun: by the key before the thread',
+      method: 'POST',
+      path: 'projects/O/threads/thread_none/runs',
+      key: 'no key',
+      body: { message: 'Hello' },
+      answer: '400 Idempotency-Key',
+    },
+    {
+      name: 'createRun: by the body before the thread',
+      method: 'POST',
+      path: 'projects/O/threads/thread_none/runs',
+      body: badBody,
+      answer: '400 Message',
+    },
+    {
+      name: 'createRun: by a body that is no JSON before the thread',
+      method: 'POST',
+      path: 'projects/O/threads/thread_none/runs',
+      body: '{',
+      answer: '400 $',
+    },
+    {
+      name: 'createRun: by the thread',
+      method: 'POST',
+      path: 'projects/O/threads/thread_none/runs',
+      key: 'a-key',
+      body: { message: 'Hello' },
+      answer: '404 thread_not_found',
+      reads: 1,
+    },
+    {
+      name: 'getRun: by the id of the thread before that of the run',
+      path: 'projects/O/threads/thread-/runs/run-',
+      answer: '404 thread_not_found',
+    },
+    {
+      name: 'getRun: by the id of the run before the thread',
+      path: 'projects/O/threads/thread_none/runs/run-',
+      answer: '404 run_not_found',
+    },
+    {
+      name: 'getRun: by the thread before the run',
+      path: 'projects/O/threads/thread_none/runs/run_none',
+      answer: '404 thread_not_found',
+      reads: 2,
+    },
+    {
+      name: 'getRun: by the run',
+      path: 'projects/O/threads/T/runs/run_none',
+      answer: '404 run_not_found',
+      reads: 2,
+    },
+    {
+      name: 'getThread: by the id of the thread before the limit',
+      path: 'projects/O/threads/thread-?limit=x',
+      answer: '404 thread_not_found',
+    },
+    {
+      name: 'getThread: by the limit before the thread',
+      path: 'projects/O/threads/thread_none?limit=x',
+      answer: '400 Limit',
+    },
+    {
+      name: 'getThread: by the thread before the message to begin after',
+      path: 'projects/O/threads/thread_none?after=x',
+      answer: '404 thread_not_found',
+      reads: 1,
+    },
+    {
+      name: 'getThread: by the message to begin after',
+      path: 'projects/O/threads/T?after=x',
+      answer: '400 After',
+      reads: 1,
+    },
+  ];
+
+  test.each(refusals)('$name, and nothing later is asked or written', async (refusal) => {
+    const { path, method = 'GET', key, token, answer: expected, reads = 0 } = refusal;
+    const filled = path.replace('/O/', `/${own}/`).replace('/F/', `/${foreign}/`).replace('/T', `/${thread}`);
+    const { status, body } = await t.call(filled, {
+      method,
+      token: token ?? (await t.issuer.sign({ projects: [own] })),
+      ...('body' in refusal && { body: refusal.body }),
+      headers: key === undefined ? {} : { 'Idempotency-Key': key },
+    });
+    expect([status, body.code ?? Object.keys(body.errors).join()].join(' ')).toBe(expected);
+    expect(await t.engine.calls()).toEqual([]);
+    const { roundTrips } = t.store;
+    expect(roundTrips.filter((kind) => kind !== 'read')).toEqual([]);
+    // A worker remembers a project for 30 s, so its read may or may not be among these.
+    const ofProject = status === 401 ? 0 : 1;
+    expect(roundTrips.length).toBeGreaterThanOrEqual(reads);
+    expect(roundTrips.length).toBeLessThanOrEqual(reads + ofProject);
+  });
+});

@@ -1,0 +1,35 @@
+import type { TestEngine } from './engine.ts';
+import type { Answer } from './service.ts';
+import { rowsOf } from './table.ts';
+
+/** All items of a conversation, as the engine has them. */
+async function itemsOf(engine: TestEngine, conversationId: string): Promise<{ id: string }[]> {
+  const url = `${engine.url}/conversations/${conversationId}/items?limit=100`;
+  const response = await fetch(url, { headers: { Authorization: 'Bearer test' } });
+  return ((await response.json()) as { data: { id: string }[] }).data;
+}
+
+export type ProjectState = Awaited<ReturnType<typeof stateOf>>;
+
+/** Reads everything that the service and the engine hold of a project. */
+export async function stateOf(engine: TestEngine, projectId: string) {
+  const rows = await rowsOf(projectId);
+  const conversations = rows.flatMap(({ conversationId }) =>
+    conversationId ? [String(conversationId)] : [],
+  );
+  const items = await Promise.all(conversations.map((conversation) => itemsOf(engine, conversation)));
+  const runs = await engine.runs();
+  const ownRuns = runs.filter(({ conversation }) => conversations.includes(String(conversation)));
+  return { rows, conversations, items, runs: ownRuns };
+}
+
+/** Lists the ids of the engine in a state: none of them may ever leave the service. */
+export const engineIds = ({ conversations, items, runs }: ProjectState): string[] => [
+  ...conversations,
+  ...items.flat().map(({ id }) => id),
+  ...runs.map(({ id }) => id),
+];
+
+/** Returns everything of an answer that a client can see, but for the escapes of JSON. */
+export const visible = ({ text, headers }: Answer): string =>
+  [JSON.stringify([...headers]), text].join('\n').replaceAll('\\n', '\n');
