@@ -17,10 +17,9 @@ interface Dump {
 }
 
 /**
- * Merges what processes wrote to a folder for `NODE_V8_COVERAGE`, prints a table of rooms with the lines that never ran,
- * and writes `lcov.info`.
- * @param rawDir what the processes wrote.
- * @param outputDir where the report goes.
+ * Merges the coverage of all processes, prints a table by folder with the uncovered lines, and writes `lcov.info`.
+ * @param rawDir folder with the processes' output for `NODE_V8_COVERAGE`.
+ * @param outputDir folder of the report.
  */
 export async function reportCoverage(rawDir: string, outputDir: string): Promise<void> {
   const report = new CoverageReport({
@@ -46,7 +45,7 @@ export async function reportCoverage(rawDir: string, outputDir: string): Promise
   for (const line of toTable(mergeLines(results?.files ?? []))) console.log(line);
 }
 
-/** Adds its text to what ran of a file: of the bundle with its source map, of other sources without their types. */
+/** Adds the source text to the coverage of a file: of the bundle with its source map, of others with types stripped. */
 async function withSource(entry: V8CoverageEntry, dump: Dump): Promise<V8CoverageEntry | undefined> {
   if (!entry.url.startsWith('file:')) return undefined;
   const path = relative('.', fileURLToPath(entry.url));
@@ -64,10 +63,10 @@ async function withSource(entry: V8CoverageEntry, dump: Dump): Promise<V8Coverag
   return { ...entry, source: stripTypeScriptTypes(await readFile(path, 'utf8')) };
 }
 
-/** The lines of a file that can run, each with whether it did in any process. */
+/** The executable lines of a file, and whether each was covered in any process. */
 type Lines = Map<number, boolean>;
 
-/** Joins what was measured of a file by itself and as a part of the bundle. */
+/** Merges the coverage of a file on its own and as part of the bundle. */
 function mergeLines(files: readonly CoverageFile[]): ReadonlyMap<string, Lines> {
   const merged = new Map<string, Lines>();
   for (const { sourcePath, data } of files.toSorted((a, b) => (a.sourcePath < b.sourcePath ? -1 : 1))) {
@@ -80,7 +79,7 @@ function mergeLines(files: readonly CoverageFile[]): ReadonlyMap<string, Lines> 
   return merged;
 }
 
-/** One row a room with the share of its lines that ran, and one a file with those that did not. */
+/** Formats a row per folder with its line coverage, and a row per file with its uncovered lines. */
 function toTable(files: ReadonlyMap<string, Lines>): string[] {
   const rooms = Map.groupBy(files, ([path]) => dirname(path));
   return [...rooms].flatMap(([room, own]) => {
@@ -96,7 +95,7 @@ function toTable(files: ReadonlyMap<string, Lines>): string[] {
   });
 }
 
-/** The lines that never ran, as ranges. */
+/** Formats the uncovered lines as ranges. */
 function missedLines(lines: Lines): string {
   const ranges: [first: number, last: number][] = [];
   for (const [line, ran] of [...lines].toSorted(([a], [b]) => a - b)) {

@@ -20,7 +20,7 @@ const linkPattern =
 export async function brokenLinks(folder: string): Promise<string[]> {
   const pages = new Map<string, string>();
   const files = glob('**/*.md', { cwd: folder, exclude: (name) => ignoredFolders.has(name) });
-  // A pattern does not match names that begin with a dot.
+  // Glob patterns do not match names that start with a dot.
   const hidden = glob('.github/**/*.md', { cwd: folder });
   for (const file of [...(await Array.fromAsync(files)), ...(await Array.fromAsync(hidden))].sort()) {
     const path = join(folder, file);
@@ -50,7 +50,7 @@ async function isReachable(target: string, from: string, pages: ReadonlyMap<stri
   );
 }
 
-/** The anchors that GitHub gives to the headings of a page. */
+/** Returns the anchors that GitHub creates for the headings of a page. */
 function anchorsOf(page: string): ReadonlySet<string> {
   const anchors = new Set<string>();
   const counts = new Map<string, number>();
@@ -67,7 +67,7 @@ function anchorsOf(page: string): ReadonlySet<string> {
   return anchors;
 }
 
-/** Blanks out fenced blocks, and code spans that hold a bracket; line numbers and headings stay as they are. */
+/** Blanks out fenced blocks and code spans with a bracket, preserving line numbers and headings. */
 const withoutCode = (text: string): string =>
   text
     .replace(/^(```+|~~~+)[^\n]*\n[\s\S]*?^\1 *$/gm, (block) => block.replace(/[^\n]/g, ''))

@@ -42,12 +42,12 @@ async function main([command = '', argument, ...others]: string[]): Promise<void
   }
 }
 
-/** Longest wait for a token: az is a program of its own, and starts slowly on a busy machine. */
+/** Timeout of fetching a token, in milliseconds. Generous, because az starts slowly on a busy machine. */
 const tokenMs = 60_000;
 
 /**
- * Gets the one token that all round trips use. Their time limit is the service's, which finds its token in memory; on an
- * operator's machine getting it alone takes seconds.
+ * Fetches the token for all round trips in advance: their timeout is the service's, which has a cached token, while
+ * fetching one on an operator's machine takes seconds.
  */
 async function fetchToken(): Promise<TokenCredential> {
   const { DefaultAzureCredential } = await import('@azure/identity');

@@ -4,8 +4,8 @@ import { rm } from 'node:fs/promises';
 import { reportCoverage } from './coverage.ts';
 
 /*
- * `npm test`: builds the app and runs Jest with the arguments given. With `--coverage`, every process and worker thread
- * that the tests start writes down what it ran, and a table says how much of each room that is in all.
+ * `npm test`: builds the app and runs Jest with the given arguments. With `--coverage`, measures all processes and worker
+ * threads that the tests start, and prints the merged coverage by folder.
  */
 const coverageDir = 'dist/coverage';
 

@@ -85,7 +85,7 @@ export async function until(condition: () => Promise<boolean>) {
   while (!(await condition())) await scheduler.wait(10);
 }
 
-/** Starts a background response with a stream, on a conversation of its own unless told. */
+/** Starts a streamed background response, on a new conversation by default. */
 export async function streamRun(
   client: OpenAI,
   conversation?: string,

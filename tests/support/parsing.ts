@@ -1,7 +1,7 @@
 import { HttpRequest } from '@azure/functions';
 import { AppError } from '../../shared/errors.ts';
 
-/** Makes a request as a handler gets it. */
+/** Creates a request for a handler. */
 export const createRequest = ({
   body,
   headers = {},
@@ -18,7 +18,7 @@ export const createRequest = ({
     ...(body !== undefined && { body: typeof body === 'string' ? { string: body } : { bytes: body } }),
   });
 
-/** Returns the fields that a parser finds faulty; anything else that it throws is a fault of the parser. */
+/** Returns the fields that a parser reports as invalid. Fails the test if the parser throws anything else. */
 export async function fieldErrors(parse: () => unknown): Promise<unknown> {
   try {
     await parse();

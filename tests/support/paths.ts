@@ -1,7 +1,7 @@
 import type { Answer } from './service.ts';
 
-/** Returns the path below `/api` of what was created. */
+/** Returns the path below `/api` of a created resource. */
 export const pathOf = ({ headers }: Answer): string => (headers.get('Location') ?? '').replace('/api/', '');
 
-/** Returns the last part of a path: the id of what it names. */
+/** Returns the id at the end of a path. */
 export const idOf = (path: string): string => path.split('/').at(-1) ?? '';

@@ -2,7 +2,7 @@ import type { TestEngine } from './engine.ts';
 import type { Answer } from './service.ts';
 import { rowsOf } from './table.ts';
 
-/** All items of a conversation, as the engine has them. */
+/** Reads all items of a conversation from the engine. */
 async function itemsOf(engine: TestEngine, conversationId: string): Promise<{ id: string }[]> {
   const url = `${engine.url}/conversations/${conversationId}/items?limit=100`;
   const response = await fetch(url, { headers: { Authorization: 'Bearer test' } });
@@ -11,7 +11,7 @@ async function itemsOf(engine: TestEngine, conversationId: string): Promise<{ id
 
 export type ProjectState = Awaited<ReturnType<typeof stateOf>>;
 
-/** Reads everything that the service and the engine hold of a project. */
+/** Reads all data of a project from the store and the engine. */
 export async function stateOf(engine: TestEngine, projectId: string) {
   const rows = await rowsOf(projectId);
   const conversations = rows.flatMap(({ conversationId }) =>
@@ -23,13 +23,13 @@ export async function stateOf(engine: TestEngine, projectId: string) {
   return { rows, conversations, items, runs: ownRuns };
 }
 
-/** Lists the ids of the engine in a state: none of them may ever leave the service. */
+/** Returns the engine's ids in a state, which must never leave the service. */
 export const engineIds = ({ conversations, items, runs }: ProjectState): string[] => [
   ...conversations,
   ...items.flat().map(({ id }) => id),
   ...runs.map(({ id }) => id),
 ];
 
-/** Returns everything of an answer that a client can see, but for the escapes of JSON. */
+/** Returns everything in a response that a client can see, with JSON escapes decoded. */
 export const visible = ({ text, headers }: Answer): string =>
   [JSON.stringify([...headers]), text].join('\n').replaceAll('\\n', '\n');

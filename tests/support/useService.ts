@@ -3,17 +3,17 @@ import type { EngineRun } from './engine.ts';
 import { idOf, pathOf } from './paths.ts';
 import { type Answer, startService, type TestService } from './service.ts';
 
-/** A service that lasts as long as the tests of a file, and a project of theirs. */
+/** A service shared by the tests of a file, with a project. */
 export interface ServiceUnderTest extends TestService {
   readonly projectId: string;
-  /** Makes a new project the one that the tests use. */
+  /** Creates a project and makes it the one that the tests use. */
   changeProject(): Promise<void>;
-  /** Opens a thread in that project unless another is given. */
+  /** Creates a thread, in that project by default. */
   openThread(projectId?: string): Promise<string>;
-  /** Sends a create of a run, whatever becomes of it. */
+  /** Sends a create of a run, without checking its response. */
   createRun(thread: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   /**
-   * Creates a run, on a thread of its own unless one is given.
+   * Creates a run, on a new thread by default.
    * @throws {Error} when the service does not accept it.
    */
   startRun(thread?: string, run?: { body?: unknown; headers?: Record<string, string> }): Promise<StartedRun>;
@@ -29,23 +29,22 @@ export interface StartedRun {
   readonly runId: string;
 }
 
-/** The body of a create where its content does not matter. */
+/** Default body of a create. */
 export const question = { message: 'Explain the database schema' };
 
 type Settings = Readonly<Record<string, string>>;
 
 /**
- * Starts a service before all tests and closes it after them; before each, forgets what the one before has injected and
- * counted.
- * @param overrides settings of the app that differ from a usable configuration, or what returns them when it starts.
- * @param folder returns the app's folder; absent: this project's.
+ * Starts a service before all tests and closes it afterwards. Before each test, clears faults and counts.
+ * @param overrides settings of the app that differ from the default test configuration, or a function that returns them.
+ * @param folder returns the app's folder; this project's by default.
  */
 export function useService(
   overrides: Settings | (() => Settings | Promise<Settings>) = {},
   folder?: () => string,
 ): ServiceUnderTest {
   let projectId = '';
-  // Its parts come with the start: a test finds them here.
+  // The service does not exist before the start, so access it lazily.
   const t = {
     get projectId() {
       return projectId;
