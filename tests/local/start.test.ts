@@ -195,7 +195,7 @@ describe('npm start', () => {
     const cwd = join(dataDir, 'checkout');
     await mkdir(cwd);
     await copyFile(join(projectFolder, 'package.json'), join(cwd, 'package.json'));
-    for (const part of ['node_modules', 'functions', 'shared', 'local', 'openapi.json']) {
+    for (const part of ['node_modules', 'functions', 'shared', 'local', 'scripts', 'openapi.json']) {
       await symlink(join(projectFolder, part), join(cwd, part));
     }
     const started = await start({}, { file: 'npm', args: ['start'], cwd });
