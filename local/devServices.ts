@@ -74,12 +74,19 @@ export async function startDevServices(
     Object.assign(settings, { OPENAI_BASE_URL: emulator.url, OPENAI_API_KEY: 'emulator' });
     closers.push(emulator.close);
   }
-  const storagePorts: AzuriteOptions['ports'] = {
-    ...(missing('TABLES') && { table: await portOf('tables') }),
-    ...(missing('QUEUES') && { queue: await portOf('queues') }),
-  };
   if (startsStorage) {
-    const azurite = await startAzurite({ ports: storagePorts, dataDir, allServices });
+    const start = async (findPort: (name: 'tables' | 'queues') => number | Promise<number>) => {
+      const storagePorts: AzuriteOptions['ports'] = {
+        ...(missing('TABLES') && { table: await findPort('tables') }),
+        ...(missing('QUEUES') && { queue: await findPort('queues') }),
+      };
+      return startAzurite({ ports: storagePorts, dataDir, allServices });
+    };
+    const azurite = await start(portOf).catch((error) => {
+      // Another process may have taken a port since it was found free.
+      if (fixedPorts) throw error;
+      return start(() => freePort());
+    });
     if (missing('TABLES')) settings['TABLES_CONNECTION_STRING'] = azurite.connectionString;
     if (missing('QUEUES')) settings['QUEUES_CONNECTION_STRING'] = azurite.connectionString;
     closers.push(azurite.close);
