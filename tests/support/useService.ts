@@ -32,6 +32,9 @@ export interface StartedRun {
 /** The body of a create where its content does not matter. */
 export const question = { message: 'Explain the database schema' };
 
+/** Starting five processes takes seconds, and several times that on a busy machine. */
+const startTimeoutMs = 120_000;
+
 type Settings = Readonly<Record<string, string>>;
 
 /**
@@ -73,7 +76,7 @@ export function useService(
       openThread: { value: (project = projectId) => service.openThread(project) },
     });
     await t.changeProject();
-  });
+  }, startTimeoutMs);
   afterAll(() => t.close?.());
   beforeEach(async () => {
     t.store.reset();
