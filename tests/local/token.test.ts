@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,12 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { demoProjectId } from '../../local/demo/demo.ts';
 import { type Issuer, startIssuer } from '../../local/issuer.ts';
-import { projectFolder } from '../support/process.ts';
+import { runCommand } from '../support/process.ts';
 import { useService } from '../support/useService.ts';
 
 const audience = 'token-tests';
-const { PATH = '' } = process.env;
-
 let folder: string;
 let issuer: Issuer;
 
@@ -22,24 +19,11 @@ beforeAll(async () => {
 afterAll(() => Promise.all([issuer.close(), rm(folder, { recursive: true, force: true })]));
 const t = useService(() => ({ JWT_ISSUER: issuer.signer.issuer, JWT_AUDIENCE: audience }));
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+const environment = (dataDir: string) => ({ HOME: dataDir, LOCAL_DATA_DIR: dataDir });
 
 /** Runs the command in a terminal of its own, with the issuer that was started in a folder. */
 const token = (args: readonly string[] = [], dataDir = folder) =>
-  run(process.execPath, ['local/token.ts', ...args], dataDir);
-
-function run(file: string, args: readonly string[], dataDir: string): Promise<Ended> {
-  const env = { PATH, HOME: dataDir, LOCAL_DATA_DIR: dataDir };
-  return new Promise((resolve) => {
-    execFile(file, args, { cwd: projectFolder, env }, (error, stdout, stderr) => {
-      resolve({ code: Number(error?.code ?? 0), stdout, stderr });
-    });
-  });
-}
+  runCommand(process.execPath, ['local/token.ts', ...args], environment(dataDir));
 
 /** Prints a token and nothing else, so that a shell can take it. */
 async function print(...args: string[]): Promise<string> {
@@ -101,7 +85,11 @@ describe('npm run token', () => {
   });
 
   test('is what the package calls it', async () => {
-    const npm = await run('npm', ['run', '--silent', 'token', '--', '--sub', 'ada'], folder);
+    const npm = await runCommand(
+      'npm',
+      ['run', '--silent', 'token', '--', '--sub', 'ada'],
+      environment(folder),
+    );
     expect(npm.code).toBe(0);
     expect(decodeJwt(npm.stdout.trim()).sub).toBe('ada');
   });

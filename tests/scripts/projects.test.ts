@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +7,7 @@ import { freePort } from '../../local/azurite.ts';
 import { parseConfig } from '../../shared/config.ts';
 import { createProjectStore, type ProjectStore } from '../../shared/storage/projectStore.ts';
 import { lazyTable } from '../../shared/storage/tables.ts';
-import { projectFolder } from '../support/process.ts';
+import { type EndedCommand, runCommand } from '../support/process.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
@@ -22,28 +21,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const { PATH = '' } = process.env;
-
 /** Runs the command with the service's own settings, but for those given. */
 const projects = (args: readonly string[], settings: Record<string, string> = {}) =>
-  run(process.execPath, ['scripts/projects.ts', ...args], { ...t.settings, ...settings });
-
-function run(file: string, args: readonly string[], env: Record<string, string>): Promise<Ended> {
-  return new Promise((resolve) => {
-    execFile(file, args, { cwd: projectFolder, env: { PATH, ...env } }, (error, stdout, stderr) => {
-      resolve({ code: Number(error?.code ?? 0), stdout, stderr });
-    });
-  });
-}
+  runCommand(process.execPath, ['scripts/projects.ts', ...args], { ...t.settings, ...settings });
 
 /** Applies what is given as the file's content: JSON unless it is a string. */
-async function apply(content: unknown, settings: Record<string, string> = {}): Promise<Ended> {
+async function apply(content: unknown, settings: Record<string, string> = {}): Promise<EndedCommand> {
   const file = join(folder, `${randomUUID()}.json`);
   await writeFile(file, typeof content === 'string' ? content : JSON.stringify(content));
   return projects(['apply', file], settings);
@@ -115,7 +98,7 @@ describe('npm run projects', () => {
   test('is what the package calls it', async () => {
     const { projectId } = await t.addProject();
     const settings = { ...t.settings, HOME: folder };
-    const npm = await run('npm', ['run', '--silent', 'projects', '--', 'remove', projectId], settings);
+    const npm = await runCommand('npm', ['run', '--silent', 'projects', '--', 'remove', projectId], settings);
     expect(npm).toEqual({ code: 0, stdout: `removed ${projectId}\n`, stderr: '' });
   });
 

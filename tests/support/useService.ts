@@ -32,6 +32,9 @@ export interface StartedRun {
 /** Default body of a create. */
 export const question = { message: 'Explain the database schema' };
 
+/** Starting five processes takes seconds, and several times that on a busy machine. */
+const startTimeoutMs = 120_000;
+
 type Settings = Readonly<Record<string, string>>;
 
 /**
@@ -72,7 +75,7 @@ export function useService(
       openThread: { value: (project = projectId) => service.openThread(project) },
     });
     await t.changeProject();
-  });
+  }, startTimeoutMs);
   afterAll(() => t.close?.());
   beforeEach(async () => {
     t.store.reset();

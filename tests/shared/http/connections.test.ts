@@ -77,7 +77,7 @@ beforeAll(async () => {
   const [fast, { url }] = await Promise.all([serve(), serve()]);
   host = fast;
   slow = { reader: readSlowly(url), body: sendSlowly(url) };
-});
+}, 120_000);
 beforeEach(() => until('nothing is left of the test before', isIdle));
 
 const status = async () => (await (await fetch(`${host.url}/admin/host/status`)).json()) as HostStatus;
