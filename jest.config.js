@@ -10,7 +10,7 @@ export default {
   globalSetup: '<rootDir>/tests/support/globalSetup.ts',
   globalTeardown: '<rootDir>/tests/support/globalTeardown.ts',
   // Test files wait for processes more than they compute.
-  maxWorkers: 2 * availableParallelism(),
+  maxWorkers: availableParallelism() + 1,
   // A worker leaves nothing open, but on a busy machine its end alone may take longer than Jest's half a second.
   workerGracefulExitTimeout: 10_000,
   testTimeout: 30_000,

@@ -4,6 +4,8 @@
  */
 const [node = '', script = '', ...entries] = process.argv;
 process.once('disconnect', () => process.emit('SIGINT'));
+// A killed parent no longer reads. Without a listener that would end the process before the data is written.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 for (const entry of entries) {
   const [module, ...args] = JSON.parse(entry) as string[];
   // An entry point reads its arguments when it is loaded, and rejects those of others.

@@ -9,8 +9,13 @@ test('400 runs over 100 threads at 50 in flight all complete, none lost or doubl
   const token = await t.issuer.sign({ projects: [t.projectId] });
   const call: typeof t.call = (path, options) => t.call(path, { token, ...options });
   const threads = await pool(Array.from({ length: 100 }), 50, async () => {
-    const { body } = await call(`projects/${t.projectId}/threads`, { method: 'POST' });
-    return `projects/${t.projectId}/threads/${body.threadId}`;
+    for (;;) {
+      const { status, body } = await call(`projects/${t.projectId}/threads`, { method: 'POST' });
+      // A busy machine may be too slow for a request; its client tries again.
+      if (status === 503) continue;
+      expect(status).toBe(201);
+      return `projects/${t.projectId}/threads/${body.threadId}`;
+    }
   });
 
   // Four questions a thread, all wanted at once: whoever meets a busy thread comes again.
@@ -21,7 +26,7 @@ test('400 runs over 100 threads at 50 in flight all complete, none lost or doubl
     for (;;) {
       const created = await call(`${thread}/runs`, { method: 'POST', body: { message } });
       if (created.status === 409) continue;
-      expect(created.status).toBe(201);
+      expect([created.status, created.text]).toEqual([201, expect.any(String)]);
       const path = pathOf(created);
       for (;;) {
         const { body } = await call(path);

@@ -189,7 +189,7 @@ describe('npm run projects in the cloud', () => {
       TABLES_CONNECTION_STRING: '',
       TABLES_ENDPOINT: `https://127.0.0.1:${await freePort()}`,
       AZURE_TOKEN_CREDENTIALS: 'AzureCliCredential',
-      PATH: `${folder}:${PATH}`,
+      PATH: `${folder}:${process.env['PATH']}`,
     };
     const { code, stderr } = await projects(['apply', file], settings);
     // The token was there, and nothing but the store was missing.
