@@ -13,5 +13,6 @@ export default {
   maxWorkers: availableParallelism() + 1,
   // A worker leaves nothing open, but on a busy machine its end alone may take longer than Jest's half a second.
   workerGracefulExitTimeout: 10_000,
-  testTimeout: 30_000,
+  // Tests that restart the app take long on a busy machine; what a client waits for is bounded in support/service.ts.
+  testTimeout: 60_000,
 };
