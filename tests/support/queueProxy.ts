@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import {
-  createServer,
   request as forward,
   type IncomingHttpHeaders,
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { scheduler } from 'node:timers/promises';
 import {
@@ -15,6 +13,7 @@ import {
   QueueClient,
   QueueServiceClient,
 } from '@azure/storage-queue';
+import { startProxyServer } from './proxyServer.ts';
 
 /** A call to the queue service. */
 export type QueueCall = 'send' | 'receive' | 'delete' | 'update' | 'other';
@@ -94,7 +93,6 @@ export async function startQueueProxy(): Promise<QueueProxy> {
   const calls: QueueCall[] = [];
   const sent: SentMessage[] = [];
   const faults: { call: QueueCall; fault: QueueFault }[] = [];
-  const sockets = new Set<Socket>();
   let longestDelay: number | undefined;
   let longestLease: number | undefined;
 
@@ -130,19 +128,8 @@ export async function startQueueProxy(): Promise<QueueProxy> {
       response.destroy();
     }
   };
-  const server = createServer((request, response) => void respond(request, response));
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  const close = () =>
-    new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      for (const socket of sockets) socket.destroy();
-    });
-  await listen(0);
-  const { port } = server.address() as AddressInfo;
+  const server = await startProxyServer(respond);
+  const { port } = server;
   return {
     connectionString: storage.replace(`:${queuePort}/`, `:${port}/`),
     queue,
@@ -168,10 +155,10 @@ export async function startQueueProxy(): Promise<QueueProxy> {
     forgetFaults: () => {
       faults.length = 0;
     },
-    away: close,
-    back: () => listen(port),
+    away: server.away,
+    back: server.back,
     async close() {
-      if (server.listening) await close();
+      await server.close();
       await Promise.all([queue.deleteIfExists(), poison.deleteIfExists()]);
     },
   };

@@ -1,12 +1,11 @@
 import {
-  createServer,
   request as forward,
   type IncomingHttpHeaders,
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { startProxyServer } from './proxyServer.ts';
 import { createPager } from './storePager.ts';
 
 /** A round trip to the store. */
@@ -63,7 +62,6 @@ interface StoreResponse {
 export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
   const roundTrips: RoundTrip[] = [];
   const faults: { target: FaultTarget; fault: StoreFault }[] = [];
-  const sockets = new Set<Socket>();
   const late = new Set<NodeJS.Timeout>();
   let pager: ReturnType<typeof createPager> | undefined;
   let rowsRead = 0;
@@ -123,21 +121,8 @@ export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
       .end(answered.body);
   };
 
-  const server = createServer((request, response) => {
-    respond(request, response).catch(() => response.destroy());
-  });
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  const close = () =>
-    new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      for (const socket of sockets) socket.destroy();
-    });
-  await listen(0);
-  const { port } = server.address() as AddressInfo;
+  const server = await startProxyServer(respond);
+  const { port } = server;
   return {
     port,
     roundTrips,
@@ -155,11 +140,11 @@ export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
       pager = createPager(seed);
     },
     pendingLate: () => late.size,
-    away: close,
-    back: () => listen(port),
+    away: server.away,
+    back: server.back,
     close: async () => {
       for (const timer of late) clearTimeout(timer);
-      if (server.listening) await close();
+      await server.close();
     },
   };
 }
