@@ -136,7 +136,7 @@ class RunFeed {
   readonly #messages = new Map<string, MessageSoFar>();
   /** Stops the feed. */
   readonly #stop = new AbortController();
-  /** Ends the current read or pause, so that the run is processed again. */
+  /** Ends the current read or pause: the run is processed again, unless the feed is stopped. */
   #interrupt = new AbortController();
   /** Sequence number of the last event that was fully processed. */
   #sequence = 0;
@@ -290,7 +290,6 @@ class RunFeed {
     const events = own?.events ?? this.#services.engine.follow(responseId, this.#sequence, signal);
     const closeOwn = () => own?.close();
     signal.addEventListener('abort', closeOwn);
-    this.#stop.signal.addEventListener('abort', closeOwn);
     const silence = setTimeout(() => this.#interrupt.abort(), silentMs);
     const overdueMs = runDeadline(this.stored.value).getTime() - Date.now();
     const overdue = isTerminal(this.stored.value)
@@ -300,13 +299,12 @@ class RunFeed {
       for await (const event of events) {
         silence.refresh();
         await this.#process(event);
-        if (this.isComplete || signal.aborted || this.#stop.signal.aborted) break;
+        if (this.isComplete || signal.aborted) break;
       }
     });
     clearTimeout(silence);
     clearTimeout(overdue);
     closeOwn();
-    this.#stop.signal.removeEventListener('abort', closeOwn);
   }
 
   async #process({ sequence, message, delta, state }: EngineEvent): Promise<void> {
