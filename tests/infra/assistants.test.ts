@@ -81,31 +81,33 @@ describeCompiled('a further assistant', () => {
     writeFileSync(join(folder, 'assistants/second.json'), JSON.stringify(second));
   const list = (folder: string) =>
     writeFileSync(join(folder, 'assistants.bicep'), listing(assistantFiles(folder)));
-  const assistants = (change: (folder: string) => void) => {
-    const { resources } = snapshot('main.bicepparam', {}, change);
+  const assistants = async (change: (folder: string) => void) => {
+    const { resources } = await snapshot({}, change);
     const site = JSON.stringify(resources.find(({ type }) => type === 'Microsoft.Web/sites'));
     const { value } = /\{"name":"ASSISTANTS","value":(?<value>"(?:[^"\\]|\\.)*")\}/.exec(site)?.groups ?? {};
     return JSON.parse(JSON.parse(value ?? '""')) as { id: string }[];
   };
 
-  test('is in the setting once its file is there and listed', () => {
-    const found = assistants((folder) => {
+  test('is in the setting once its file is there and listed', async () => {
+    const found = await assistants((folder) => {
       add(folder);
       list(folder);
     });
     expect(found).toEqual([expect.objectContaining({ id: 'asst_docshelper' }), second]);
   }, 180_000);
 
-  test('stops the deployment while it is not listed, and says what to run', () => {
-    expect(() => assistants(add)).toThrow(/does not list second\.json: run "node infra\/assistants\.ts"/);
+  test('stops the deployment while it is not listed, and says what to run', async () => {
+    await expect(assistants(add)).rejects.toThrow(
+      /does not list second\.json: run "node infra\/assistants\.ts"/,
+    );
   }, 180_000);
 
-  test('stops the deployment when the setting would grow too long', () => {
+  test('stops the deployment when the setting would grow too long', async () => {
     const grow = (folder: string) => {
       const path = join(folder, 'assistants/long.json');
       writeFileSync(path, JSON.stringify({ ...second, instructions: 'x'.repeat(32_000) }));
       list(folder);
     };
-    expect(() => assistants(grow)).toThrow(/take 32\d{3} of at most 32000 characters/);
+    await expect(assistants(grow)).rejects.toThrow(/take 32\d{3} of at most 32000 characters/);
   }, 180_000);
 });

@@ -30,7 +30,7 @@ describeCompiled('npm run preflight', () => {
     issuerUrl = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`;
     folder = mkdtempSync(join(tmpdir(), 'preflight-'));
     parameters = join(folder, 'parameters.json');
-    writeFileSync(parameters, compiledParameters());
+    writeFileSync(parameters, await compiledParameters());
   }, 240_000);
   afterAll(() => {
     issuer.close();

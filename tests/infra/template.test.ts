@@ -3,14 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { parseConfig, settingNames } from '../../shared/config.ts';
 import { followUpQueueName } from '../../shared/storage/followUpQueue.ts';
-import {
-  compiledParameters,
-  describeCompiled,
-  type Resource,
-  type Snapshot,
-  snapshot,
-  template,
-} from './compiled.ts';
+import { describeCompiled, type Resource, type Snapshot, snapshot, template } from './compiled.ts';
 
 const infra = join(import.meta.dirname, '../../infra');
 const operator = '11111111-1111-1111-1111-111111111111';
@@ -81,8 +74,8 @@ const appGrants = [
 
 describeCompiled('the deployment', () => {
   let main: Snapshot;
-  beforeAll(() => {
-    main = snapshot('main.bicepparam');
+  beforeAll(async () => {
+    main = await snapshot();
   }, 240_000);
 
   test('takes no account key, allows no public blob and no old TLS in storage', () => {
@@ -302,8 +295,8 @@ describeCompiled('the deployment', () => {
 });
 
 describeCompiled('the switches', () => {
-  test('make a trial, on an existing endpoint with a key in Key Vault, in a private network with a way in', () => {
-    const from = snapshot('main.bicepparam', {
+  test('make a trial, on an existing endpoint with a key in Key Vault, in a private network with a way in', async () => {
+    const from = await snapshot({
       TRIAL: 'true',
       FUNCTIONS_NODE_VERSION: '22',
       EXISTING_OPENAI_BASE_URL: 'https://engine.example.com/openai/v1',
@@ -342,8 +335,8 @@ describeCompiled('the switches', () => {
     });
   }, 180_000);
 
-  test('that are neither true nor false stop the deployment instead of opening it', () => {
-    expect(() => compiledParameters({ PRIVATE_NETWORK: 'yes' })).toThrow(
+  test('that are neither true nor false stop the deployment instead of opening it', async () => {
+    await expect(snapshot({ PRIVATE_NETWORK: 'yes' })).rejects.toThrow(
       /Failed to evaluate parameter "privateNetwork"/,
     );
   }, 180_000);
@@ -358,8 +351,8 @@ describeCompiled('the switches', () => {
     expect(outputs.filter((name) => inputs.includes(name))).toEqual([]);
   });
 
-  test('do not help a name that a site cannot have', () => {
-    expect(() => snapshot('main.bicepparam', { AZURE_ENV_NAME: 'my_app (dev)' })).toThrow(
+  test('do not help a name that a site cannot have', async () => {
+    await expect(snapshot({ AZURE_ENV_NAME: 'my_app (dev)' })).rejects.toThrow(
       /letters, digits and hyphens only/,
     );
   }, 180_000);
@@ -367,8 +360,8 @@ describeCompiled('the switches', () => {
 
 describeCompiled('the template', () => {
   let compiled: string;
-  beforeAll(() => {
-    compiled = template();
+  beforeAll(async () => {
+    compiled = await template();
   }, 240_000);
 
   test('reads no key anywhere', () => {
@@ -407,8 +400,8 @@ describeCompiled('the template', () => {
 
 describeCompiled('the private network', () => {
   let closed: Snapshot;
-  beforeAll(() => {
-    closed = snapshot('main.bicepparam', {
+  beforeAll(async () => {
+    closed = await snapshot({
       PRIVATE_NETWORK: 'true',
       AZURE_PRINCIPAL_ID: operator,
       ALERT_EMAILS: 'team@example.com',
