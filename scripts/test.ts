@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { reportCoverage } from './coverage.ts';
 
 /*
@@ -8,6 +9,9 @@ import { reportCoverage } from './coverage.ts';
  * threads that the tests start, and prints the merged coverage by folder.
  */
 const coverageDir = 'dist/coverage';
+
+/** Keeps compiled code, which halves the time that a process takes to start; coverage needs it compiled anew. */
+const compileCache = { NODE_COMPILE_CACHE: resolve('node_modules/.cache/compiled') };
 
 async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> {
   const child = spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, ...env } });
@@ -26,6 +30,6 @@ const jest = [
 process.exitCode = await run(['scripts/build.ts', ...(measured ? ['--source-maps'] : [])]);
 if (process.exitCode === 0) {
   await rm(coverageDir, { recursive: true, force: true });
-  process.exitCode = await run(jest, measured ? { NODE_V8_COVERAGE: `${coverageDir}/raw` } : {});
+  process.exitCode = await run(jest, measured ? { NODE_V8_COVERAGE: `${coverageDir}/raw` } : compileCache);
   if (measured) await reportCoverage(`${coverageDir}/raw`, coverageDir);
 }

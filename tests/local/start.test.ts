@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { freePort, startAzurite } from '../../local/azurite.ts';
 import { startTestEngine } from '../support/engine.ts';
 import { startTestIssuer } from '../support/issuer.ts';
-import { projectFolder } from '../support/process.ts';
+import { bareEnv, projectFolder } from '../support/process.ts';
 
 /*
  * `npm start` as a user runs it, in a process group of its own and with a data folder of its own. These tests stay one
@@ -67,7 +67,7 @@ async function launch(settings: Record<string, string>, command: Command = {}) {
   const { file = process.execPath, args = ['local/start.ts'], cwd = projectFolder } = command;
   const child = spawn(file, args, {
     cwd,
-    env: { PATH, HOME: dataDir, LOCAL_DATA_DIR: dataDir, PORT: '0', ...settings },
+    env: { ...bareEnv(), HOME: dataDir, LOCAL_DATA_DIR: dataDir, PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });

@@ -4,6 +4,12 @@ import { fileURLToPath } from 'node:url';
 
 export const projectFolder = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Environment of a process that tests start: PATH and where compiled code is kept, nothing else of their own. */
+export function bareEnv(): Record<string, string> {
+  const { PATH = '', NODE_COMPILE_CACHE } = process.env;
+  return { PATH, ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }) };
+}
+
 export interface TestProcess {
   readonly child: ChildProcess;
   /** From its line of JSON. */
@@ -14,7 +20,12 @@ export interface TestProcess {
   stop(): Promise<number | null>;
   /** Sends SIGKILL, like a crash. */
   kill(): Promise<void>;
+  /** Sends SIGTERM, so that the process writes its coverage, and SIGKILL if requests in flight keep it. */
+  close(): Promise<void>;
 }
+
+/** How long a process may take to end by itself, in milliseconds. */
+const closeMs = 1_000;
 
 /** Starts a script of the project in a process. Resolves when it prints its address. */
 export async function startProcess(
@@ -22,11 +33,9 @@ export async function startProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<TestProcess> {
-  const { PATH = '' } = process.env;
   const child = spawn(process.execPath, [script, ...args], {
     cwd: projectFolder,
-    // Do not inherit the environment of the tests.
-    env: { PATH, ...env },
+    env: { ...bareEnv(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit');
@@ -54,6 +63,11 @@ export async function startProcess(
     output: () => output,
     stop: () => end('SIGTERM'),
     kill: async () => void (await end('SIGKILL')),
+    close: async () => {
+      const timer = setTimeout(() => child.kill('SIGKILL'), closeMs);
+      await end('SIGTERM');
+      clearTimeout(timer);
+    },
   };
 }
 
@@ -70,9 +84,8 @@ export function runCommand(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<EndedCommand> {
-  const { PATH = '' } = process.env;
   return new Promise((resolve) => {
-    execFile(file, args, { cwd: projectFolder, env: { PATH, ...env } }, (error, stdout, stderr) => {
+    execFile(file, args, { cwd: projectFolder, env: { ...bareEnv(), ...env } }, (error, stdout, stderr) => {
       resolve({ code: Number(error?.code ?? 0), stdout, stderr });
     });
   });
