@@ -37,12 +37,21 @@ export async function reportCoverage(rawDir: string, outputDir: string): Promise
     },
   });
   for (const file of await readdir(rawDir)) {
-    const dump: Dump = JSON.parse(await readFile(join(rawDir, file), 'utf8'));
+    const dump = parseDump(await readFile(join(rawDir, file), 'utf8'));
     const entries = await Promise.all(dump.result.map((entry) => withSource(entry, dump)));
     await report.add(entries.filter((entry) => entry !== undefined));
   }
   const results = await report.generate();
   for (const line of toTable(mergeLines(results?.files ?? []))) console.log(line);
+}
+
+/** Parses the output of a process. One that was killed while it wrote has left a part of it: nothing to count. */
+function parseDump(text: string): Dump {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { result: [] };
+  }
 }
 
 /** Adds the source text to the coverage of a file: of the bundle with its source map, of others with types stripped. */

@@ -38,7 +38,7 @@ export function createTestApps(): TestApps {
       return host;
     },
     async close() {
-      await Promise.all(hosts.map((host) => host.kill()));
+      await Promise.all(hosts.map((host) => host.close()));
       await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
     },
   };
