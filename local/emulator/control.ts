@@ -15,6 +15,7 @@
  * | `GET streams` | | `{open}`: the number of clients that stream a response |
  * | `GET calls` | | `{calls, counts}`: the newest requests, and the number of requests by kind |
  * | `DELETE calls` | | clears the log |
+ * | `POST reset` | | removes pending faults and outcomes, resets the settings and clears the log |
  * | `GET responses` | | all responses created, including unreadable ones: their request, and how and when they ended |
  * | `DELETE state` | | clears everything |
  *
@@ -82,6 +83,12 @@ const handlers: Record<string, ControlHandler> = {
   'GET /control/streams': ({ engine }) => ({ open: openStreams(engine) }),
   'GET /control/calls': ({ calls }) => calls.list(),
   'DELETE /control/calls': ({ calls }) => calls.clear(),
+  'POST /control/reset': ({ engine, faults, calls }) => {
+    faults.clear();
+    engine.outcomes = [];
+    resetEngine(engine);
+    calls.clear();
+  },
   'GET /control/responses': ({ engine }) => summarizeAll(engine),
   'DELETE /control/state': ({ engine, faults, calls }) => {
     clearEngine(engine);

@@ -140,9 +140,7 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
     timing: (changed) => control('PATCH', 'timing', changed),
     behaviour: (changed) => control('PATCH', 'behaviour', changed),
     forget: (responseId) => control('POST', 'forget', { responseId }),
-    reset: async () => {
-      await Promise.all(['faults', 'outcomes', 'calls', 'settings'].map((part) => control('DELETE', part)));
-    },
+    reset: () => control('POST', 'reset'),
     calls: async () =>
       (await control('GET', 'calls')).calls.map(
         ({ method, path }: { method: string; path: string }) => `${method} ${path}`,

@@ -140,8 +140,11 @@ export async function startQueueProxy(): Promise<QueueProxy> {
       longestDelay = undefined;
       longestLease = undefined;
       faults.length = 0;
-      await queue.clearMessages();
-      if (await poison.exists()) await poison.clearMessages();
+      // Without a call there is nothing to clear: a test sends messages of its own only to a service that polls.
+      if (calls.length > 0) {
+        await queue.clearMessages();
+        if (await poison.exists()) await poison.clearMessages();
+      }
       calls.length = 0;
       sent.length = 0;
     },

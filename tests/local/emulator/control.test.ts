@@ -54,4 +54,17 @@ describe('control API', () => {
     const { response: next } = await startRun(client);
     expect((await client.responses.retrieve(next.id)).status).toBe('completed');
   });
+
+  test('resets what tests have set, and keeps conversations and responses', async () => {
+    const { client, control } = await start();
+    const { conversation } = await startRun(client);
+    await control('PATCH', 'timing', { queueMs: 60_000 });
+    await control('POST', 'outcomes', { outcome: { status: 'failed' } });
+    await control('POST', 'faults', { match: { method: 'GET', path: '/v1/*' }, fault: { kind: 'drop' } });
+    await control('POST', 'reset');
+    expect(await control('GET', 'calls')).toEqual({ calls: [], counts: {} });
+    expect((await client.conversations.retrieve(conversation.id)).id).toBe(conversation.id);
+    const { response } = await startRun(client);
+    expect((await client.responses.retrieve(response.id)).status).toBe('completed');
+  });
 });
