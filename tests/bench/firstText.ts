@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { scheduler } from 'node:timers/promises';
 import { toResponseParams } from '../../shared/engine/responseParams.ts';
-import { testAssistants } from '../support/service.ts';
+import { testAssistants } from '../support/backends.ts';
 import { type Client, createClient } from './client.ts';
 import type { Row, Section } from './report.ts';
 import { median, summarize } from './statistics.ts';

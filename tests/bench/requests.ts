@@ -1,4 +1,4 @@
-import { testAssistants } from '../support/service.ts';
+import { testAssistants } from '../support/backends.ts';
 import { type Client, createClient } from './client.ts';
 import { load, type Measured, pool } from './load.ts';
 import type { Section } from './report.ts';

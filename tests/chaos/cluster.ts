@@ -1,14 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { freePort } from '../../local/azurite.ts';
 import type { HostStatus } from '../../local/host/host.ts';
-import { createProjectStore } from '../../shared/storage/projectStore.ts';
-import { openTable } from '../../shared/storage/tables.ts';
-import { startTestEngine, type TestEngine } from '../support/engine.ts';
-import { startTestIssuer } from '../support/issuer.ts';
+import { type Backends, startBackends } from '../support/backends.ts';
 import { projectFolder, startProcess, type TestProcess } from '../support/process.ts';
-import { type QueueProxy, startQueueProxy } from '../support/queueProxy.ts';
-import { testAssistants } from '../support/service.ts';
-import { type StoreProxy, startStoreProxy } from '../support/storeProxy.ts';
 
 /** A host with its worker, which keeps its address across restarts. */
 export interface Member {
@@ -26,14 +19,10 @@ export interface Member {
 }
 
 /** Several workers that share a store, a queue, an engine and an issuer. */
-export interface Cluster {
+export interface Cluster extends Backends {
   readonly members: readonly Member[];
   readonly projectIds: readonly string[];
   readonly token: string;
-  readonly engine: TestEngine;
-  readonly store: StoreProxy;
-  readonly queue: QueueProxy;
-  close(): Promise<void>;
 }
 
 /** Settings of the workers, in seconds. Short, so that everything ends within the chaos run. */
@@ -45,58 +34,26 @@ const eventStreamSeconds = 4;
  * @param size number of workers.
  */
 export async function startCluster(size: number): Promise<Cluster> {
-  const connectionString = process.env['TEST_TABLES_CONNECTION_STRING'] ?? '';
-  const [engine, issuer, store, queue] = await Promise.all([
-    startTestEngine({ queueMs: 20, runMs: 200 }),
-    startTestIssuer(),
-    startStoreProxy(Number(process.env['TEST_TABLES_PORT'])),
-    startQueueProxy(),
-  ]);
+  const backends = await startBackends({ queueMs: 20, runMs: 200 });
   const settings = {
-    JWT_ISSUER: issuer.url,
-    JWT_AUDIENCE: issuer.audience,
-    OPENAI_BASE_URL: engine.url,
-    OPENAI_API_KEY: 'chaos-engine-key',
-    TABLES_CONNECTION_STRING: connectionString.replace(
-      /(?<=TableEndpoint=http:\/\/127\.0\.0\.1:)\d+/,
-      String(store.port),
-    ),
-    QUEUES_CONNECTION_STRING: queue.connectionString,
-    AzureWebJobsStorage: queue.connectionString,
-    ASSISTANTS: JSON.stringify(testAssistants),
+    ...backends.settings,
     RUN_TIMEOUT_SECONDS: String(runTimeoutSeconds),
     EVENT_STREAM_SECONDS: String(eventStreamSeconds),
   };
-  const projectIds = await addProjects(connectionString, 3);
+  const projects = await Promise.all([1, 2, 3].map(() => backends.addProject({ name: 'Chaos' })));
+  const projectIds = projects.map(({ projectId }) => projectId);
   const names = Array.from({ length: size }, (_, index) => `worker ${index + 1}`);
   const members = await Promise.all(names.map((name) => startMember(name, settings)));
   return {
+    ...backends,
     members,
     projectIds,
-    token: await issuer.sign({ projects: projectIds }),
-    engine,
-    store,
-    queue,
+    token: await backends.issuer.sign({ projects: projectIds }),
     async close() {
       await Promise.all(members.map((member) => member.stop()));
-      await Promise.all([engine.close(), issuer.close(), store.close()]);
-      await queue.close();
+      await backends.close();
     },
   };
-}
-
-async function addProjects(connectionString: string, count: number): Promise<string[]> {
-  const tables = { connectionString };
-  const table = await openTable(tables, 'projects');
-  await Promise.all([table.createTable(), (await openTable(tables, 'threads')).createTable()]);
-  const projects = createProjectStore(async () => table);
-  const ids = Array.from({ length: count }, () => randomUUID());
-  await Promise.all(
-    ids.map((projectId) =>
-      projects.put({ projectId, name: 'Chaos', assistantId: 'asst_test', members: [], groups: [] }),
-    ),
-  );
-  return ids;
 }
 
 async function startMember(name: string, settings: Readonly<Record<string, string>>) {
@@ -130,7 +87,7 @@ async function startMember(name: string, settings: Readonly<Record<string, strin
     },
     async stop() {
       await starting.catch(() => undefined);
-      await host.kill();
+      await host.close();
     },
   };
   return member;

@@ -1,15 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { scheduler } from 'node:timers/promises';
 import type { HostStatus } from '../../local/host/host.ts';
-import type { Project } from '../../shared/model/project.ts';
-import { createProjectStore } from '../../shared/storage/projectStore.ts';
-import { openTable } from '../../shared/storage/tables.ts';
-import { startTestEngine, type TestEngine } from './engine.ts';
-import { startTestIssuer, type TestIssuer } from './issuer.ts';
+import { type Backends, startBackends } from './backends.ts';
 import { deviations } from './openApi.ts';
 import { projectFolder, startProcess, type TestProcess } from './process.ts';
-import { type QueueProxy, startQueueProxy } from './queueProxy.ts';
-import { type StoreProxy, startStoreProxy } from './storeProxy.ts';
 
 /** A JSON response. */
 export interface Answer {
@@ -30,17 +23,8 @@ export interface Call {
 }
 
 /** A running service: the built app under the local host, with engine, issuer and store. */
-export interface TestService {
+export interface TestService extends Backends {
   readonly url: string;
-  readonly engine: TestEngine;
-  readonly issuer: TestIssuer;
-  readonly store: StoreProxy;
-  /** Holds follow-ups back until a test releases them. */
-  readonly queue: QueueProxy;
-  /** Settings of the app. */
-  readonly settings: Readonly<Record<string, string>>;
-  /** Adds a project to the store, with a new id unless given. */
-  addProject(project?: Partial<Project>): Promise<Project>;
   /** Sends a request to a path below `/api`. */
   call(path: string, call?: Call): Promise<Answer>;
   /** Creates a thread; returns its path below `/api`. */
@@ -59,7 +43,6 @@ export interface TestService {
   kill(): Promise<void>;
   /** Stops only the app; resolves with its exit code. */
   stop(): Promise<number | null>;
-  close(): Promise<void>;
 }
 
 /** Disables follow-ups, which would disturb other tests; loading the queue client also takes time. */
@@ -67,24 +50,6 @@ const followUpsOff = { 'AzureWebJobs.followUp.Disabled': 'true' };
 
 /** Enables follow-ups. */
 export const followUpsOn = { 'AzureWebJobs.followUp.Disabled': 'false' };
-
-const secondAssistant = {
-  id: 'asst_second',
-  name: 'Second',
-  model: 'gpt-5-nano',
-  instructions: 'Second assistant instructions.',
-};
-
-export const testAssistants = [
-  {
-    id: 'asst_test',
-    name: 'Test assistant',
-    model: 'gpt-5-mini',
-    instructions: 'Assistant instructions.',
-    tools: [{ type: 'file_search', vectorStoreIds: ['vs_demo'] }],
-  },
-  secondAssistant,
-];
 
 /**
  * Starts a service.
@@ -97,32 +62,9 @@ export async function startService(
   folder = projectFolder,
   hostArguments: readonly string[] = [],
 ): Promise<TestService> {
-  const connectionString = process.env['TEST_TABLES_CONNECTION_STRING'] ?? '';
-  const [engine, issuer, store, queue] = await Promise.all([
-    startTestEngine(),
-    startTestIssuer(),
-    startStoreProxy(Number(process.env['TEST_TABLES_PORT'])),
-    startQueueProxy(),
-  ]);
-  const settings = {
-    JWT_ISSUER: issuer.url,
-    JWT_AUDIENCE: issuer.audience,
-    OPENAI_BASE_URL: engine.url,
-    OPENAI_API_KEY: 'test-engine-key',
-    TABLES_CONNECTION_STRING: connectionString.replace(
-      /(?<=TableEndpoint=http:\/\/127\.0\.0\.1:)\d+/,
-      String(store.port),
-    ),
-    QUEUES_CONNECTION_STRING: queue.connectionString,
-    AzureWebJobsStorage: queue.connectionString,
-    ...followUpsOff,
-    ASSISTANTS: JSON.stringify(testAssistants),
-    ...overrides,
-  };
-  const tables = { connectionString };
-  const projectTable = await openTable(tables, 'projects');
-  await Promise.all([projectTable.createTable(), (await openTable(tables, 'threads')).createTable()]);
-  const projects = createProjectStore(async () => projectTable);
+  const backends = await startBackends();
+  const { engine, issuer, store, queue } = backends;
+  const settings = { ...backends.settings, ...followUpsOff, ...overrides };
 
   const startHost = (env: Record<string, string>) =>
     startProcess('local/host/main.ts', ['--folder', folder, ...hostArguments], env);
@@ -137,18 +79,7 @@ export async function startService(
     store,
     queue,
     settings,
-    async addProject(project = {}) {
-      const added = {
-        projectId: randomUUID(),
-        name: 'A test project',
-        assistantId: 'asst_test',
-        members: [],
-        groups: [],
-        ...project,
-      };
-      await projects.put(added);
-      return added;
-    },
+    addProject: backends.addProject,
     async call(path, { method = 'GET', body, token, headers = {} } = {}) {
       const projectId = /^projects\/([^/?]+)/.exec(path)?.[1];
       const bearer = token === undefined ? await issuer.sign({ projects: [projectId] }) : token;
@@ -202,8 +133,7 @@ export async function startService(
     kill: () => host.kill(),
     stop: () => host.stop(),
     async close() {
-      await Promise.all([host.stop(), engine.close(), issuer.close(), store.close()]);
-      await queue.close();
+      await Promise.all([host.stop(), backends.close()]);
     },
   };
   return service;
