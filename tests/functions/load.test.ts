@@ -1,8 +1,12 @@
+import { scheduler } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { pathOf } from '../support/paths.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
+
+/** Pause of a client before it comes again; without one, most requests would be in vain. */
+const pauseMs = 250;
 
 test('400 runs over 100 threads at 50 in flight all complete, none lost or doubled', async () => {
   await t.engine.timing({ queueMs: 10, runMs: 30 });
@@ -25,13 +29,17 @@ test('400 runs over 100 threads at 50 in flight all complete, none lost or doubl
   const runs = await pool(questions, 50, async ({ thread, message }) => {
     for (;;) {
       const created = await call(`${thread}/runs`, { method: 'POST', body: { message } });
-      if (created.status === 409) continue;
+      if (created.status === 409) {
+        await scheduler.wait(pauseMs);
+        continue;
+      }
       expect([created.status, created.text]).toEqual([201, expect.any(String)]);
       const path = pathOf(created);
       for (;;) {
         const { body } = await call(path);
         if (body.status === 'completed') return body.runId;
         expect(['queued', 'in_progress']).toContain(body.status);
+        await scheduler.wait(pauseMs);
       }
     }
   });
