@@ -1,32 +1,16 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { newId } from '../../shared/model/ids.ts';
+import { idOf } from '../support/paths.ts';
 import type { FaultTarget } from '../support/storeProxy.ts';
 import { insertRows, rowsOf, threadsTable } from '../support/table.ts';
 import { useService } from '../support/useService.ts';
 
 /* Deletions that are interrupted, raced and resumed. */
 
-const service = useService();
-let projectId: string;
-beforeEach(async () => {
-  await service.changeProject();
-  ({ projectId } = service);
-});
+const t = useService();
+beforeEach(() => t.changeProject());
 
-const question = { message: 'Explain the database schema' };
-
-const remove = (thread: string) => service.call(thread, { method: 'DELETE' });
-
-const idOf = (path: string) => path.split('/').at(-1) ?? '';
-
-async function startRun(thread: string, headers: Record<string, string> = {}): Promise<string> {
-  const answer = await service.call(`${thread}/runs`, { method: 'POST', body: question, headers });
-  expect(answer.status).toBe(201);
-  return (answer.headers.get('Location') ?? '').replace('/api/', '');
-}
-
-const responseOf = async (run: string) =>
-  (await service.engine.runs()).find(({ metadata }) => run.endsWith(metadata['runId'] ?? '-'));
+const remove = (thread: string) => t.call(thread, { method: 'DELETE' });
 
 /** Adds finished runs to the store alone, each a second older than the one before. */
 async function addFinishedRuns(thread: string, count: number): Promise<string[]> {
@@ -34,7 +18,7 @@ async function addFinishedRuns(thread: string, count: number): Promise<string[]>
   const runIds = Array.from({ length: count }, (_, index) => newId('run', new Date(now - index * 1_000)));
   await insertRows(
     runIds.map((rowKey) => ({
-      partitionKey: `${projectId}:${idOf(thread)}`,
+      partitionKey: `${t.projectId}:${idOf(thread)}`,
       rowKey,
       status: 'completed',
       assistantId: 'asst_test',
@@ -48,15 +32,15 @@ async function addFinishedRuns(thread: string, count: number): Promise<string[]>
 }
 
 const listed = async () => {
-  const { body } = await service.call(`projects/${projectId}/threads`);
+  const { body } = await t.call(`projects/${t.projectId}/threads`);
   return body.threads.map(({ threadId }: { threadId: string }) => threadId);
 };
 
 /** Nothing of a thread may answer, be listed, or take a run. */
 async function expectGone(thread: string, runs: readonly string[]): Promise<void> {
   const paths = [thread, `${thread}/runs`, ...runs.flatMap((run) => [run, `${run}/events`, `${run}?wait=1`])];
-  const answers = await Promise.all(paths.map((path) => service.call(path)));
-  const creating = service.call(`${thread}/runs`, { method: 'POST', body: question });
+  const answers = await Promise.all(paths.map((path) => t.call(path)));
+  const creating = t.createRun(thread);
   for (const { status, body } of [...answers, await creating]) {
     expect([status, body?.code]).toEqual([404, 'thread_not_found']);
   }
@@ -64,87 +48,85 @@ async function expectGone(thread: string, runs: readonly string[]): Promise<void
 }
 
 describe('deleteThread', () => {
-  const remove = (thread: string) => service.call(thread, { method: 'DELETE' });
-
   test('cancels what runs, removes the conversation and every row, and is safe to repeat', async () => {
-    await service.engine.outcome({ status: 'never' });
-    const thread = await service.openThread(projectId);
-    const run = await startRun(thread, { 'Idempotency-Key': 'k' });
-    await service.engine.reset();
+    await t.engine.outcome({ status: 'never' });
+    const thread = await t.openThread();
+    const { run } = await t.startRun(thread, { headers: { 'Idempotency-Key': 'k' } });
+    await t.engine.reset();
     const answers = [await remove(thread), await remove(thread)];
     expect(answers.map(({ status, text }) => [status, text])).toEqual([
       [204, ''],
       [204, ''],
     ]);
-    expect((await responseOf(run))?.status).toBe('cancelled');
-    expect(await service.engine.calls()).toEqual([
+    expect((await t.engineRunOf(run))?.status).toBe('cancelled');
+    expect(await t.engine.calls()).toEqual([
       expect.stringMatching(/^POST \/v1\/responses\/.*\/cancel$/),
       expect.stringMatching(/^DELETE \/v1\/conversations\//),
     ]);
-    expect((await service.call(thread)).body.code).toBe('thread_not_found');
-    expect((await service.call(run)).body.code).toBe('thread_not_found');
-    expect((await service.call(`${thread}/runs`, { method: 'POST', body: question })).status).toBe(404);
-    const { body } = await service.call(`projects/${projectId}/threads`);
+    expect((await t.call(thread)).body.code).toBe('thread_not_found');
+    expect((await t.call(run)).body.code).toBe('thread_not_found');
+    expect((await t.createRun(thread)).status).toBe(404);
+    const { body } = await t.call(`projects/${t.projectId}/threads`);
     expect(body.threads.map(({ threadId }: { threadId: string }) => threadId)).not.toContain(
       thread.split('/').at(-1),
     );
   });
 
   test('whose run has ended without anyone looking', async () => {
-    const thread = await service.openThread(projectId);
-    const run = await startRun(thread);
-    while ((await responseOf(run))?.status !== 'completed')
+    const thread = await t.openThread();
+    const { run } = await t.startRun(thread);
+    while ((await t.engineRunOf(run))?.status !== 'completed')
       await new Promise((resolve) => setTimeout(resolve, 10));
     expect((await remove(thread)).status).toBe(204);
-    expect((await service.call(thread)).status).toBe(404);
+    expect((await t.call(thread)).status).toBe(404);
   });
 
   test('goes on where it was interrupted, and hides the thread from the first step on', async () => {
-    const thread = await service.openThread(projectId);
-    await service.finish(await startRun(thread));
-    await service.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'drop' });
+    const thread = await t.openThread();
+    await t.finish((await t.startRun(thread)).run);
+    await t.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'drop' });
     const interrupted = await remove(thread);
     expect([interrupted.status, interrupted.body.code]).toEqual([503, 'unavailable']);
     expect(interrupted.body.message).toBe('An error occurred while deleting the thread');
-    expect((await service.call(thread)).status).toBe(404);
-    expect((await service.call(`${thread}/runs`, { method: 'POST', body: question })).status).toBe(404);
+    expect((await t.call(thread)).status).toBe(404);
+    expect((await t.createRun(thread)).status).toBe(404);
     expect((await remove(thread)).status).toBe(204);
-    await service.engine.reset();
+    await t.engine.reset();
     expect((await remove(thread)).status).toBe(204);
-    expect(await service.engine.calls()).toEqual([]);
+    expect(await t.engine.calls()).toEqual([]);
   });
 
   test('answers 204 for a thread that never was, and does nothing to one of another project', async () => {
-    const other = await service.addProject();
-    const thread = await service.openThread(other.projectId);
+    const other = await t.addProject();
+    const thread = await t.openThread(other.projectId);
     const threadId = thread.split('/').at(-1);
-    expect((await remove(`projects/${projectId}/threads/${threadId}`)).status).toBe(204);
-    expect((await service.call(thread)).status).toBe(200);
+    expect((await remove(`projects/${t.projectId}/threads/${threadId}`)).status).toBe(204);
+    expect((await t.call(thread)).status).toBe(200);
   });
 
   test('removes more rows than one transaction holds', async () => {
-    const thread = await service.openThread(projectId);
+    const thread = await t.openThread();
     for (let count = 0; count < 60; count++) {
-      await service.finish(await startRun(thread, { 'Idempotency-Key': `key-${count}` }));
+      await t.finish((await t.startRun(thread, { headers: { 'Idempotency-Key': `key-${count}` } })).run);
     }
     expect((await remove(thread)).status).toBe(204);
-    expect((await service.call(`${thread}/runs`)).status).toBe(404);
+    expect((await t.call(`${thread}/runs`)).status).toBe(404);
   });
 
   test('while a run is being handed over leaves nothing running', async () => {
-    await service.engine.outcome({ status: 'never' });
-    await service.engine.fault({ method: 'POST', path: '/v1/responses' }, { kind: 'delay', ms: 800 });
-    const thread = await service.openThread(projectId);
-    const creating = service.call(`${thread}/runs`, { method: 'POST', body: question });
-    while ((await service.call(`${thread}/runs`)).body.runs.length === 0);
+    await t.engine.outcome({ status: 'never' });
+    await t.engine.fault({ method: 'POST', path: '/v1/responses' }, { kind: 'delay', ms: 800 });
+    const thread = await t.openThread();
+    const creating = t.createRun(thread);
+    while ((await t.call(`${thread}/runs`)).body.runs.length === 0);
     expect((await remove(thread)).status).toBe(204);
     await creating;
-    const running = (await service.engine.runs()).filter(({ metadata }) =>
+    const running = (await t.engine.runs()).filter(({ metadata }) =>
       thread.endsWith(metadata['threadId'] ?? '-'),
     );
     expect(running.map(({ status }) => status)).not.toContain('in_progress');
     expect(running.map(({ status }) => status)).not.toContain('queued');
-    expect((await service.call(thread)).status).toBe(404);
+    expect((await t.call(thread)).status).toBe(404);
   });
 });
 
@@ -154,71 +136,71 @@ describe('a thread whose deletion is interrupted', () => {
     ['removing the index entry', { kind: 'delete', row: 'index' }],
     ['removing the thread itself', { kind: 'delete', row: 'thread' }],
   ])('by the store at %s: is gone with its runs, and resumed', async (_name, target) => {
-    const thread = await service.openThread(projectId);
-    const finished = await startRun(thread, { 'Idempotency-Key': 'k' });
-    await service.finish(finished);
-    await service.engine.outcome({ status: 'never' });
-    const active = await startRun(thread, { 'Idempotency-Key': 'l' });
+    const thread = await t.openThread();
+    const { run: finished } = await t.startRun(thread, { headers: { 'Idempotency-Key': 'k' } });
+    await t.finish(finished);
+    await t.engine.outcome({ status: 'never' });
+    const { run: active } = await t.startRun(thread, { headers: { 'Idempotency-Key': 'l' } });
     // More often than the store's client tries.
-    service.store.inject(target, 'fail', 3);
+    t.store.inject(target, 'fail', 3);
     const interrupted = await remove(thread);
     expect([interrupted.status, interrupted.body.code]).toEqual([503, 'unavailable']);
     await expectGone(thread, [finished, active]);
     expect((await remove(thread)).status).toBe(204);
-    expect((await responseOf(active))?.status).toBe('cancelled');
-    expect(await rowsOf(projectId)).toEqual([]);
+    expect((await t.engineRunOf(active))?.status).toBe('cancelled');
+    expect(await rowsOf(t.projectId)).toEqual([]);
   });
 
   test.each<[string, FaultTarget]>([
     ['marking the index entry', { kind: 'merge', row: 'index' }],
     ['closing the thread', { kind: 'transaction', row: 'thread' }],
   ])('by the store at %s: is still there and listed', async (_name, target) => {
-    const thread = await service.openThread(projectId);
-    const run = await startRun(thread);
-    service.store.inject(target, 'fail', 3);
+    const thread = await t.openThread();
+    const { run } = await t.startRun(thread);
+    t.store.inject(target, 'fail', 3);
     expect((await remove(thread)).status).toBe(503);
-    expect((await service.call(thread)).status).toBe(200);
-    expect((await service.call(run)).status).toBe(200);
+    expect((await t.call(thread)).status).toBe(200);
+    expect((await t.call(run)).status).toBe(200);
     expect(await listed()).toContain(idOf(thread));
     expect((await remove(thread)).status).toBe(204);
-    expect(await rowsOf(projectId)).toEqual([]);
+    expect(await rowsOf(t.projectId)).toEqual([]);
   });
 
   test('by a lost confirmation of the closing: goes on at once', async () => {
-    await service.engine.outcome({ status: 'never' });
-    const thread = await service.openThread(projectId);
-    const run = await startRun(thread);
-    service.store.inject('transaction', 'lose');
+    await t.engine.outcome({ status: 'never' });
+    const thread = await t.openThread();
+    const { run } = await t.startRun(thread);
+    t.store.inject('transaction', 'lose');
     expect((await remove(thread)).status).toBe(204);
-    expect((await responseOf(run))?.status).toBe('cancelled');
-    expect(await rowsOf(projectId)).toEqual([]);
+    expect((await t.engineRunOf(run))?.status).toBe('cancelled');
+    expect(await rowsOf(t.projectId)).toEqual([]);
   });
 
   test('by the engine: all of its runs are gone, however many', async () => {
-    const thread = await service.openThread(projectId);
+    const thread = await t.openThread();
     const runs = (await addFinishedRuns(thread, 230)).map((runId) => `${thread}/runs/${runId}`);
-    await service.engine.outcome({ status: 'never' });
-    const active = await startRun(thread, { 'Idempotency-Key': 'k' });
-    await service.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'drop' });
+    await t.engine.outcome({ status: 'never' });
+    const { run: active } = await t.startRun(thread, { headers: { 'Idempotency-Key': 'k' } });
+    await t.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, { kind: 'drop' });
     expect((await remove(thread)).status).toBe(503);
     await expectGone(thread, [active, ...[0, 97, 98, 99, 150, 229].map((index) => runs[index] ?? '')]);
-    expect((await rowsOf(projectId)).map(({ rowKey }) => rowKey)).toEqual([
+    expect((await rowsOf(t.projectId)).map(({ rowKey }) => rowKey)).toEqual([
       'thread',
       expect.stringContaining(idOf(thread)),
     ]);
     expect((await remove(thread)).status).toBe(204);
-    expect(await rowsOf(projectId)).toEqual([]);
+    expect(await rowsOf(t.projectId)).toEqual([]);
   });
 });
 
 describe('deleting a thread', () => {
   test('hides its newest runs and the active one in the very step that closes it', async () => {
-    const thread = await service.openThread(projectId);
+    const thread = await t.openThread();
     // The active run is the oldest by its id, as with clocks that differ.
-    await service.engine.outcome({ status: 'never' });
-    const active = await startRun(thread);
+    await t.engine.outcome({ status: 'never' });
+    const { run: active } = await t.startRun(thread);
     const table = await threadsTable();
-    const partitionKey = `${projectId}:${idOf(thread)}`;
+    const partitionKey = `${t.projectId}:${idOf(thread)}`;
     const oldRunId = newId('run', new Date(0));
     const row = await table.getEntity(partitionKey, idOf(active));
     await table.createEntity({ ...row, partitionKey, rowKey: oldRunId });
@@ -227,83 +209,83 @@ describe('deleting a thread', () => {
     const runIds = await addFinishedRuns(thread, 150);
     const runs = [`${thread}/runs/${oldRunId}`, ...runIds.slice(0, 98).map((id) => `${thread}/runs/${id}`)];
     // The next transaction is the first one behind the closing.
-    service.store.inject({ kind: 'transaction', row: 'thread' }, { before: async () => failNext() });
-    const failNext = () => service.store.inject('transaction', 'fail', 3);
+    t.store.inject({ kind: 'transaction', row: 'thread' }, { before: async () => failNext() });
+    const failNext = () => t.store.inject('transaction', 'fail', 3);
     expect((await remove(thread)).status).toBe(503);
     await expectGone(thread, runs);
     expect((await remove(thread)).status).toBe(204);
-    expect((await responseOf(active))?.status).toBe('cancelled');
-    expect(await rowsOf(projectId)).toEqual([]);
+    expect((await t.engineRunOf(active))?.status).toBe('cancelled');
+    expect(await rowsOf(t.projectId)).toEqual([]);
   });
 
   test('cancels a run that the engine takes while its thread is being closed', async () => {
-    const thread = await service.openThread(projectId);
-    await service.engine.outcome({ status: 'never' });
-    const run = await startRun(thread);
-    const keys = { partitionKey: `${projectId}:${idOf(thread)}`, rowKey: idOf(run) };
+    const thread = await t.openThread();
+    await t.engine.outcome({ status: 'never' });
+    const { run } = await t.startRun(thread);
+    const keys = { partitionKey: `${t.projectId}:${idOf(thread)}`, rowKey: idOf(run) };
     const table = await threadsTable();
     const { responseId, ...submitting } = await table.getEntity(keys.partitionKey, keys.rowKey);
     await table.updateEntity({ ...submitting, ...keys }, 'Replace');
-    service.store.inject('transaction', {
+    t.store.inject('transaction', {
       before: () => table.updateEntity({ ...keys, responseId }, 'Merge'),
     });
     expect((await remove(thread)).status).toBe(204);
-    expect((await responseOf(run))?.status).toBe('cancelled');
-    expect(await rowsOf(projectId)).toEqual([]);
+    expect((await t.engineRunOf(run))?.status).toBe('cancelled');
+    expect(await rowsOf(t.projectId)).toEqual([]);
   });
 
   test.each([500, 409, 429])('ends when the engine answers every cancel with %i', async (status) => {
-    const thread = await service.openThread(projectId);
-    await service.engine.outcome({ status: 'never' });
-    await startRun(thread);
-    await service.engine.reset();
-    await service.engine.fault(
+    const thread = await t.openThread();
+    await t.engine.outcome({ status: 'never' });
+    await t.startRun(thread);
+    await t.engine.reset();
+    await t.engine.fault(
       { method: 'POST', path: '/v1/responses/*/cancel' },
       { kind: 'status', status },
       null,
     );
     expect((await remove(thread)).status).toBe(204);
     // After 409 the response is looked up: it might have ended.
-    expect((await service.engine.calls()).filter((call) => !call.startsWith('GET'))).toEqual([
+    expect((await t.engine.calls()).filter((call) => !call.startsWith('GET'))).toEqual([
       expect.stringMatching(/^POST \/v1\/responses\/.*\/cancel$/),
       expect.stringMatching(/^DELETE \/v1\/conversations\//),
     ]);
-    expect(service.log()).toContain('"event":"cancel_failed"');
-    expect(await rowsOf(projectId)).toEqual([]);
+    expect(t.log()).toContain('"event":"cancel_failed"');
+    expect(await rowsOf(t.projectId)).toEqual([]);
   });
 
   test('makes a create that had read the thread just before answer 404', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 60_000 });
-    const thread = await service.openThread(projectId);
-    await startRun(thread);
+    await t.engine.timing({ queueMs: 0, runMs: 60_000 });
+    const thread = await t.openThread();
+    await t.startRun(thread);
     // The create knows of the active run by now, and is about to look at it.
-    service.store.inject({ kind: 'read', row: 'run' }, { before: () => remove(thread) });
-    const { status, body } = await service.call(`${thread}/runs`, { method: 'POST', body: question });
+    t.store.inject({ kind: 'read', row: 'run' }, { before: () => remove(thread) });
+    const { status, body } = await t.createRun(thread);
     expect([status, body.code]).toEqual([404, 'thread_not_found']);
   });
 
   test('costs the same few round trips however many rows one transaction holds, and one when nothing is left', async () => {
-    const [short, long] = [await service.openThread(projectId), await service.openThread(projectId)];
+    const [short, long] = [await t.openThread(), await t.openThread()];
     await addFinishedRuns(long, 90);
-    await service.finish(await startRun(short));
+    await t.finish((await t.startRun(short)).run);
     const counts = [];
     for (const thread of [short, long, long]) {
-      service.store.roundTrips.length = 0;
+      t.store.roundTrips.length = 0;
       expect((await remove(thread)).status).toBe(204);
-      counts.push(service.store.roundTrips.length);
+      counts.push(t.store.roundTrips.length);
     }
     expect(counts).toEqual([7, 7, 1]);
   });
 
   test('removes every row when the store pages as it likes and another request deletes too', async () => {
-    const thread = await service.openThread(projectId);
+    const thread = await t.openThread();
     await addFinishedRuns(thread, 120);
-    await startRun(thread, { 'Idempotency-Key': 'k' });
-    service.store.page(7);
+    await t.startRun(thread, { headers: { 'Idempotency-Key': 'k' } });
+    t.store.page(7);
     const answers = await Promise.all([remove(thread), remove(thread), remove(thread)]);
     // One may meet the other's changes more often than it tries.
     expect(answers.map(({ status }) => status)).toContain(204);
     expect((await remove(thread)).status).toBe(204);
-    expect(await rowsOf(projectId)).toEqual([]);
+    expect(await rowsOf(t.projectId)).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import {
   type Event,
   readEvents as readRunEvents,
@@ -8,58 +8,47 @@ import {
 import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
-const service = useService();
-let projectId: string;
-beforeEach(() => {
-  ({ projectId } = service);
-});
-
-async function startRun(): Promise<{ thread: string; run: string }> {
-  const thread = await service.openThread(projectId);
-  const call = { method: 'POST', body: { message: 'Explain the database schema' } };
-  const { headers } = await service.call(`${thread}/runs`, call);
-  return { thread, run: (headers.get('Location') ?? '').replace('/api/', '') };
-}
+const t = useService();
 
 const readEvents = (run: string, options?: Parameters<typeof readRunEvents>[2]) =>
-  readRunEvents(service, run, options);
+  readRunEvents(t, run, options);
 
 describe('live events', () => {
   test('tell the run on every change and the answer as it is written, and end with the finished run', async () => {
-    await service.engine.timing({ queueMs: 200, runMs: 500 });
-    const { thread, run } = await startRun();
+    await t.engine.timing({ queueMs: 200, runMs: 500 });
+    const { thread, run } = await t.startRun();
     const events = await readEvents(run);
     expect(statuses(events)).toEqual(['queued', 'in_progress', 'completed']);
     expect(events.at(-1)).toMatchObject({ id: 'end', event: 'run' });
-    const { body } = await service.call(thread);
+    const { body } = await t.call(thread);
     expect(text(events)).toBe(body.messages.at(-1).content);
-    expect(events.at(-1)?.data).toEqual((await service.call(run)).body);
+    expect(events.at(-1)?.data).toEqual((await t.call(run)).body);
   });
 
   test('cost the engine no call while the stream of the create is read', async () => {
-    await service.engine.timing({ queueMs: 60_000 });
-    const { run } = await startRun();
-    await service.engine.reset();
+    await t.engine.timing({ queueMs: 60_000 });
+    const { run } = await t.startRun();
+    await t.engine.reset();
     await readEvents(run, { enough: (events) => events.length === 1 });
-    expect(await service.engine.calls()).toEqual([]);
-    await service.call(`${run}/cancel`, { method: 'POST' });
+    expect(await t.engine.calls()).toEqual([]);
+    await t.call(`${run}/cancel`, { method: 'POST' });
   });
 
   test('cost the engine one call after that', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 1_000 });
-    const { run } = await startRun();
-    await until('the create has left its stream', async () => (await service.engine.openStreams()) === 0);
-    await service.engine.reset();
+    await t.engine.timing({ queueMs: 0, runMs: 1_000 });
+    const { run } = await t.startRun();
+    await until('the create has left its stream', async () => (await t.engine.openStreams()) === 0);
+    await t.engine.reset();
     await readEvents(run);
     // Another test's feed may still read its own run.
-    const engineRun = await service.engineRunOf(run);
-    const ownCalls = (await service.engine.calls()).filter((call) => call.includes(`${engineRun?.id}`));
+    const engineRun = await t.engineRunOf(run);
+    const ownCalls = (await t.engine.calls()).filter((call) => call.includes(`${engineRun?.id}`));
     expect(ownCalls).toHaveLength(1);
   });
 
   test('go on after Last-Event-ID without loss or repetition, wherever the client left', async () => {
-    await service.engine.timing({ queueMs: 100, runMs: 1_500 });
-    const { thread, run } = await startRun();
+    await t.engine.timing({ queueMs: 100, runMs: 1_500 });
+    const { thread, run } = await t.startRun();
     const all: Event[] = [];
     const sizes = [1, 2, 7, 20];
     while (all.at(-1)?.id !== 'end') {
@@ -72,98 +61,98 @@ describe('live events', () => {
       all.push(...events);
     }
     expect(statuses(all)).toEqual(['queued', 'in_progress', 'completed']);
-    const { body } = await service.call(thread);
+    const { body } = await t.call(thread);
     expect(text(all)).toBe(body.messages.at(-1).content);
     expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
   });
 
   test('tell a client that comes back to another worker what has changed since', async () => {
-    await service.engine.timing({ queueMs: 300, runMs: 60_000 });
-    const { run } = await startRun();
+    await t.engine.timing({ queueMs: 300, runMs: 60_000 });
+    const { run } = await t.startRun();
     await readEvents(run, { enough: (events) => events.length === 1 });
-    while ((await service.call(run)).body.status === 'queued');
-    await service.kill();
-    await service.restart();
+    while ((await t.call(run)).body.status === 'queued');
+    await t.kill();
+    await t.restart();
     const events = await readEvents(run, { after: '0', enough: (all) => text(all) !== '' });
     expect(statuses(events)).toEqual(['in_progress']);
-    await service.call(`${run}/cancel`, { method: 'POST' });
+    await t.call(`${run}/cancel`, { method: 'POST' });
   });
 
   test('give a client that comes back after the end what it missed', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 400 });
-    const { thread, run } = await startRun();
+    await t.engine.timing({ queueMs: 0, runMs: 400 });
+    const { thread, run } = await t.startRun();
     const before = await readEvents(run, { enough: (events) => text(events) !== '' });
-    await service.finish(run);
+    await t.finish(run);
     const after = await readEvents(run, { after: before.at(-1)?.id ?? '' });
-    const { body } = await service.call(thread);
+    const { body } = await t.call(thread);
     expect(text([...before, ...after])).toBe(body.messages.at(-1).content);
     expect(after.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
   });
 
   test('repeat nothing to a client that moves to a worker that cannot read the stream', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 1_000 });
-    const { thread, run } = await startRun();
+    await t.engine.timing({ queueMs: 0, runMs: 1_000 });
+    const { thread, run } = await t.startRun();
     const before = await readEvents(run, { enough: (events) => events.length >= 8 });
-    await service.kill();
-    await service.restart();
-    await service.engine.refuseResume(400, null);
+    await t.kill();
+    await t.restart();
+    await t.engine.refuseResume(400, null);
     const after = await readEvents(run, { after: before.at(-1)?.id ?? '' });
     expect(text(before)).not.toBe('');
-    const { body } = await service.call(thread);
+    const { body } = await t.call(thread);
     expect(text([...before, ...after])).toBe(body.messages.at(-1).content);
     expect(after.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
   });
 
   test('give all of the reply to a client that resumes after somebody else recorded the end', async () => {
-    const { thread, run } = await startRun();
-    await service.finish(run);
+    const { thread, run } = await t.startRun();
+    await t.finish(run);
     const events = await readEvents(run, { after: '0' });
-    const { body } = await service.call(thread);
+    const { body } = await t.call(thread);
     expect(text(events)).toBe(body.messages.at(-1).content);
     expect(events.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
   });
 
   test('give all of the reply to a client that connects while the run is being submitted', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 200 });
-    await service.engine.fault({ method: 'POST', path: '/v1/responses' }, { kind: 'delay', ms: 1_000 });
-    const thread = await service.openThread(projectId);
-    const creating = service.call(`${thread}/runs`, {
+    await t.engine.timing({ queueMs: 0, runMs: 200 });
+    await t.engine.fault({ method: 'POST', path: '/v1/responses' }, { kind: 'delay', ms: 1_000 });
+    const thread = await t.openThread();
+    const creating = t.call(`${thread}/runs`, {
       method: 'POST',
       body: { message: 'Explain the database schema' },
     });
-    let { body } = await service.call(`${thread}/runs`);
-    while (body.runs.length === 0) ({ body } = await service.call(`${thread}/runs`));
+    let { body } = await t.call(`${thread}/runs`);
+    while (body.runs.length === 0) ({ body } = await t.call(`${thread}/runs`));
     const events = await readEvents(`${thread}/runs/${body.runs[0].runId}`);
     await creating;
     expect(statuses(events)).toEqual(['queued', 'in_progress', 'completed']);
-    expect(text(events)).toBe((await service.call(thread)).body.messages.at(-1).content);
+    expect(text(events)).toBe((await t.call(thread)).body.messages.at(-1).content);
   });
 
   test('of one run cost one stream of the engine, however many read them', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 3_000 });
-    const { thread, run } = await startRun();
-    await service.engine.reset();
+    await t.engine.timing({ queueMs: 0, runMs: 3_000 });
+    const { thread, run } = await t.startRun();
+    await t.engine.reset();
     // From the start, also for one that connects only when the run has ended.
     const all = await Promise.all(Array.from({ length: 50 }, () => readEvents(run, { after: '0' })));
     // Another test's feed may still read its own run.
-    const engineRun = await service.engineRunOf(run);
-    const ownCalls = (await service.engine.calls()).filter((call) => call.includes(`${engineRun?.id}`));
+    const engineRun = await t.engineRunOf(run);
+    const ownCalls = (await t.engine.calls()).filter((call) => call.includes(`${engineRun?.id}`));
     expect(ownCalls).toHaveLength(1);
-    const { body } = await service.call(thread);
+    const { body } = await t.call(thread);
     for (const events of all) expect(text(events)).toBe(body.messages.at(-1).content);
   });
 
   test('read the thread before there is text, so that the first piece does not wait for the store', async () => {
-    await service.engine.timing({ queueMs: 60_000 });
-    const { run } = await startRun();
+    await t.engine.timing({ queueMs: 60_000 });
+    const { run } = await t.startRun();
     let isRead = false;
     const before = async () => {
       isRead = true;
     };
-    service.store.inject({ kind: 'read', row: 'thread' }, { before });
+    t.store.inject({ kind: 'read', row: 'thread' }, { before });
     const reading = new AbortController();
-    const stream = await fetch(`${service.url}/api/${run}/events`, {
-      headers: { Authorization: `Bearer ${await service.issuer.sign({ projects: [projectId] })}` },
+    const stream = await fetch(`${t.url}/api/${run}/events`, {
+      headers: { Authorization: `Bearer ${await t.issuer.sign({ projects: [t.projectId] })}` },
       signal: reading.signal,
     });
     try {
@@ -172,25 +161,25 @@ describe('live events', () => {
     } finally {
       reading.abort();
     }
-    expect((await service.call(run)).body.status).toBe('queued');
-    await service.call(`${run}/cancel`, { method: 'POST' });
+    expect((await t.call(run)).body.status).toBe('queued');
+    await t.call(`${run}/cancel`, { method: 'POST' });
   });
 
   test('name the message that a piece belongs to by its id in the thread', async () => {
-    const { thread, run } = await startRun();
+    const { thread, run } = await t.startRun();
     const deltas = (await readEvents(run, { after: '0' })).filter(({ event }) => event === 'message.delta');
-    const { body } = await service.call(thread);
+    const { body } = await t.call(thread);
     expect(new Set(deltas.map(({ data }) => data.messageId))).toEqual(
       new Set([body.messages.at(-1).messageId]),
     );
   });
 
   test('of a finished run are its end; whoever has seen it is told not to come back', async () => {
-    const { run } = await startRun();
-    const finished = await service.finish(run);
+    const { run } = await t.startRun();
+    const finished = await t.finish(run);
     const events = await readEvents(run);
     expect(events).toEqual([{ id: 'end', event: 'run', data: finished.body }]);
-    const answer = await service.call(`${run}/events`, { headers: { 'Last-Event-ID': 'end' } });
+    const answer = await t.call(`${run}/events`, { headers: { 'Last-Event-ID': 'end' } });
     expect([answer.status, answer.text]).toEqual([204, '']);
   });
 
@@ -198,52 +187,51 @@ describe('live events', () => {
     [{ status: 'failed', code: 'server_error', message: 'secret detail' }, 'failed'],
     [{ status: 'incomplete', reason: 'max_output_tokens' }, 'failed'],
   ])('end with the run however it ends: %j', async (outcome, status) => {
-    await service.engine.outcome(outcome);
-    await service.engine.timing({ queueMs: 50, runMs: 100 });
-    const { run } = await startRun();
+    await t.engine.outcome(outcome);
+    await t.engine.timing({ queueMs: 50, runMs: 100 });
+    const { run } = await t.startRun();
     const events = await readEvents(run);
     expect(events.at(-1)).toMatchObject({ id: 'end', event: 'run', data: { status } });
     expect(JSON.stringify(events)).not.toContain('secret detail');
   });
 
   test('end with a run that is cancelled meanwhile', async () => {
-    await service.engine.outcome({ status: 'never' });
-    const { run } = await startRun();
+    await t.engine.outcome({ status: 'never' });
+    const { run } = await t.startRun();
     const reading = readEvents(run);
-    while ((await service.engine.openStreams()) === 0)
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    await service.call(`${run}/cancel`, { method: 'POST' });
+    while ((await t.engine.openStreams()) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await t.call(`${run}/cancel`, { method: 'POST' });
     expect((await reading).at(-1)).toMatchObject({ id: 'end', data: { status: 'cancelled' } });
   });
 
   test('go on with looks when the stream cannot be taken up', async () => {
-    await service.engine.timing({ queueMs: 0, runMs: 1_200 });
-    const { run } = await startRun();
-    await service.engine.fault({ method: 'GET', path: '/v1/responses/*' }, { kind: 'drop' });
+    await t.engine.timing({ queueMs: 0, runMs: 1_200 });
+    const { run } = await t.startRun();
+    await t.engine.fault({ method: 'GET', path: '/v1/responses/*' }, { kind: 'drop' });
     expect(statuses(await readEvents(run)).at(-1)).toBe('completed');
   });
 
   test('stop their work when the client goes away', async () => {
-    await service.engine.outcome({ status: 'never' });
-    const { run } = await startRun();
+    await t.engine.outcome({ status: 'never' });
+    const { run } = await t.startRun();
     await readEvents(run, { enough: (events) => statuses(events).includes('in_progress') });
-    while ((await service.engine.openStreams()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    while ((await t.engine.openStreams()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   });
 
   test('of runs that are not there or not ours answer as a get does', async () => {
-    const { thread } = await startRun();
-    expect((await service.call(`${thread}/runs/run_nosuch/events`)).body.code).toBe('run_not_found');
-    expect((await service.call(`${thread}/runs/run_a/events`, { token: null })).status).toBe(401);
-    const other = await service.addProject();
-    const token = await service.issuer.sign({ projects: [other.projectId] });
-    expect((await service.call(`${thread}/runs/run_a/events`, { token })).status).toBe(403);
+    const { thread } = await t.startRun();
+    expect((await t.call(`${thread}/runs/run_nosuch/events`)).body.code).toBe('run_not_found');
+    expect((await t.call(`${thread}/runs/run_a/events`, { token: null })).status).toBe(401);
+    const other = await t.addProject();
+    const token = await t.issuer.sign({ projects: [other.projectId] });
+    expect((await t.call(`${thread}/runs/run_a/events`, { token })).status).toBe(403);
   });
 
   test.each(['x', '-1', '1-', '1.5', '1-2-3', '9999999999'])(
     'answer 400 for Last-Event-ID: %s',
     async (id) => {
-      const { run } = await startRun();
-      const answer = await service.call(`${run}/events`, { headers: { 'Last-Event-ID': id } });
+      const { run } = await t.startRun();
+      const answer = await t.call(`${run}/events`, { headers: { 'Last-Event-ID': id } });
       expect([answer.status, Object.keys(answer.body.errors)]).toEqual([400, ['Last-Event-ID']]);
     },
   );
@@ -251,17 +239,17 @@ describe('live events', () => {
 
 describe('a response with live events', () => {
   const open = async (run: string, claims = {}) =>
-    fetch(`${service.url}/api/${run}/events`, {
-      headers: { Authorization: `Bearer ${await service.issuer.sign({ projects: [projectId], ...claims })}` },
+    fetch(`${t.url}/api/${run}/events`, {
+      headers: { Authorization: `Bearer ${await t.issuer.sign({ projects: [t.projectId], ...claims })}` },
       signal: AbortSignal.timeout(25_000),
     });
 
   test('ends when its time is up, and the client resumes until the run ends', async () => {
-    await service.stop();
-    await service.restart({ EVENT_STREAM_SECONDS: '1' });
+    await t.stop();
+    await t.restart({ EVENT_STREAM_SECONDS: '1' });
     try {
-      await service.engine.timing({ queueMs: 0, runMs: 3_500 });
-      const { thread, run } = await startRun();
+      await t.engine.timing({ queueMs: 0, runMs: 3_500 });
+      const { thread, run } = await t.startRun();
       const all: Event[] = [];
       let responses = 0;
       while (all.at(-1)?.id !== 'end') {
@@ -271,30 +259,30 @@ describe('a response with live events', () => {
       }
       expect(responses).toBeGreaterThan(2);
       expect(statuses(all)).toEqual(['queued', 'in_progress', 'completed']);
-      expect(text(all)).toBe((await service.call(thread)).body.messages.at(-1).content);
-      await service.idle();
+      expect(text(all)).toBe((await t.call(thread)).body.messages.at(-1).content);
+      await t.idle();
     } finally {
-      await service.stop();
-      await service.restart();
+      await t.stop();
+      await t.restart();
     }
   });
 
   test('ends with the token, and the next request is told so', async () => {
-    await service.engine.outcome({ status: 'never' });
-    const { run } = await startRun();
+    await t.engine.outcome({ status: 'never' });
+    const { run } = await t.startRun();
     const exp = Math.floor(Date.now() / 1000) + 3;
     const response = await open(run, { exp });
     expect(response.status).toBe(200);
     await response.text();
     expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000);
-    const token = await service.issuer.sign({ projects: [projectId], exp });
-    expect((await service.call(run, { token })).body.code).toBe('token_expired');
-    await service.idle();
+    const token = await t.issuer.sign({ projects: [t.projectId], exp });
+    expect((await t.call(run, { token })).body.code).toBe('token_expired');
+    await t.idle();
   });
 
   test('leaves no invocation and no stream of the engine when many clients vanish', async () => {
-    await service.engine.outcome({ status: 'never' });
-    const { run } = await startRun();
+    await t.engine.outcome({ status: 'never' });
+    const { run } = await t.startRun();
     await Promise.all(
       Array.from({ length: 100 }, async (_, index) => {
         const response = await open(run);
@@ -303,16 +291,16 @@ describe('a response with live events', () => {
         await reader?.cancel();
       }),
     );
-    await service.idle();
-    while ((await service.engine.openStreams()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
-    expect((await service.hostStatus()).workerStarts).toBe(1);
+    await t.idle();
+    while ((await t.engine.openStreams()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect((await t.hostStatus()).workerStarts).toBe(1);
   });
 });
 
 describe('streaming in the runtime', () => {
   test("a body's `Headers`, `projectId` or `threadId` replaces nothing of the request", async () => {
-    const thread = await service.openThread(projectId);
-    const created = await service.call(`${thread}/runs`, {
+    const thread = await t.openThread();
+    const created = await t.call(`${thread}/runs`, {
       method: 'POST',
       body: {
         message: 'Explain the database schema',
@@ -324,12 +312,12 @@ describe('streaming in the runtime', () => {
     });
     expect(created.status).toBe(201);
     expect(created.headers.get('Location')).toContain(`/api/${thread}/runs/`);
-    const forged = await service.call(`${thread}/runs`, {
+    const forged = await t.call(`${thread}/runs`, {
       method: 'POST',
       token: null,
       body: {
         message: 'x',
-        Headers: { authorization: `Bearer ${await service.issuer.sign({ projects: [projectId] })}` },
+        Headers: { authorization: `Bearer ${await t.issuer.sign({ projects: [t.projectId] })}` },
       },
     });
     expect(forged.status).toBe(401);
