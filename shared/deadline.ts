@@ -32,26 +32,26 @@ export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => 
  * Waits for shared work until the deadline at most. The work itself is not cancelled.
  * @throws {AppError} `unavailable` when the time is up; otherwise what the work throws.
  */
-export async function waitWithin<T>(deadline: Deadline, work: Promise<T>): Promise<T> {
+export const waitWithin = <T>(deadline: Deadline, work: Promise<T>): Promise<T> =>
+  race(work, deadline.remaining(requestMs), () => {
+    throw new AppError('unavailable');
+  });
+
+/** Waits for work that never rejects, for at most `ms` milliseconds, then goes on. The work itself is not cancelled. */
+export const waitAtMost = (ms: number, work: Promise<unknown>): Promise<unknown> =>
+  race(work, ms, () => undefined);
+
+/** Waits for work. After `ms` milliseconds, takes what `late` returns or throws in its place. */
+async function race<T>(work: Promise<T>, ms: number, late: () => T): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new AppError('unavailable')), deadline.remaining(requestMs));
+  const timeUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
   });
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([work, timeUp.then(late)]);
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Waits for work that never rejects, for at most `ms` milliseconds. The work itself is not cancelled. */
-export async function waitAtMost(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }
 
 /** Starts a deadline. */
