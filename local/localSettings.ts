@@ -16,9 +16,34 @@ export const projectFolder = fileURLToPath(new URL('..', import.meta.url));
  * @throws {Error} when the file is there but cannot be used.
  */
 export function readLocalSettings(env: Settings = process.env): Settings {
-  const file = resolve(projectFolder, env['LOCAL_SETTINGS_FILE'] || 'local.settings.json');
-  return { ...readValues(file), ...present(env) };
+  return merge(readValues(settingsFileOf(env)), present(env));
 }
+
+/**
+ * Returns the settings for `npm start`: as {@link readLocalSettings}, but without what the file has from
+ * `local.settings.sample.json` and names a dev service, since `npm start` starts its own.
+ */
+export function readStartSettings(env: Settings = process.env): Settings {
+  const values = readValues(settingsFileOf(env));
+  const sample = readValues(join(projectFolder, 'local.settings.sample.json'));
+  const own = Object.entries(values).filter(
+    ([name, value]) => !devServiceSettings.includes(name) || value !== sample[name],
+  );
+  return merge(Object.fromEntries(own), present(env));
+}
+
+const settingsFileOf = (env: Settings): string =>
+  resolve(projectFolder, env['LOCAL_SETTINGS_FILE'] || 'local.settings.json');
+
+/** Settings that name the dev services in `local.settings.sample.json`. */
+const devServiceSettings = [
+  'JWT_ISSUER',
+  'OPENAI_BASE_URL',
+  'TABLES_CONNECTION_STRING',
+  'QUEUES_CONNECTION_STRING',
+  'AzureWebJobsStorage',
+  'ASSISTANTS',
+];
 
 /**
  * Returns the settings for a command beside the service: the environment, then what a running `npm start` or
@@ -26,7 +51,25 @@ export function readLocalSettings(env: Settings = process.env): Settings {
  */
 export function findSettings(env: Settings = process.env): Settings {
   const settings = readLocalSettings(env);
-  return { ...settings, ...readRunningSettings(localFolderOf(settings)), ...present(env) };
+  const running = readRunningSettings(localFolderOf(settings));
+  return merge(merge(readValues(settingsFileOf(env)), running), present(env));
+}
+
+/** Settings that belong together: where one source names a service, no other adds a key or an address to it. */
+const groups = [
+  { names: ['JWT_ISSUER'], rest: ['JWT_JWKS_URI'] },
+  { names: ['OPENAI_BASE_URL'], rest: ['OPENAI_API_KEY', 'OPENAI_TOKEN_SCOPE'] },
+  { names: ['TABLES_ENDPOINT', 'TABLES_CONNECTION_STRING'], rest: [] },
+  { names: ['QUEUES_ENDPOINT', 'QUEUES_CONNECTION_STRING'], rest: [] },
+];
+
+/** Merges two sources of settings; the second wins. */
+function merge(first: Settings, second: Settings): Settings {
+  const replaced = groups
+    .filter(({ names }) => names.some((name) => second[name]))
+    .flatMap(({ names, rest }) => [...names, ...rest]);
+  const kept = Object.entries(first).filter(([name]) => !replaced.includes(name));
+  return { ...Object.fromEntries(kept), ...second };
 }
 
 /** Returns the folder of the data that is kept between starts. Git-ignored; may be deleted. */
