@@ -104,7 +104,7 @@ describe('a streamed response that is not visible yet', () => {
       'in_progress',
     );
 
-    await control('PATCH', 'timing', { visibleAfterMs: 100 });
+    await control('PATCH', 'timing', { visibleAfterMs: 1000 });
     const next = idOf((await collect((await streamRun(client)).stream, 3))[0]);
     const look = () => client.responses.retrieve(next).catch(({ status }) => ({ status }));
     expect((await look()).status).toBe(404);
@@ -160,5 +160,6 @@ test('changed settings go back to those of the start', async () => {
   expect(await control('PATCH', 'behaviour', {})).toEqual({
     strandDropped: true,
     appendInput: 'completion',
+    refuseDownloads: false,
   });
 });
