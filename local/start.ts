@@ -1,6 +1,7 @@
 import { ConfigError, parseConfig } from '../shared/config.ts';
 import { applyDemo, demoProjectId, demoThreadId, signDemoToken } from './demo/demo.ts';
 import { localFolder, projectFolder, startDevServices } from './devServices.ts';
+import { explainFailure } from './explain.ts';
 import { type Host, startHost } from './host/host.ts';
 
 /* `npm start`: runs the service and everything it depends on locally. */
@@ -51,7 +52,11 @@ function explain(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') return `Port ${port} is in use; choose another: PORT=7080 npm start`;
-  return `The service did not start: ${message}`;
+  // The settings were readable, or this would be a ConfigError.
+  const explanation = explainFailure(error, parseConfig(process.env));
+  if (!explanation) return `The service did not start: ${message}`;
+  const { why, check } = explanation;
+  return `The service did not start: ${why}\nCheck ${check}\nnpm run doctor tries all that the service needs.`;
 }
 
 function welcome(url: string, token: string | undefined): string {
