@@ -3,6 +3,7 @@ import { createProjectStore } from '../shared/storage/projectStore.ts';
 import { lazyTable } from '../shared/storage/tables.ts';
 import { applyDemo, signDemoToken } from './demo/demo.ts';
 import { type DevServices, startDevServices } from './devServices.ts';
+import { explainFailure } from './explain.ts';
 import { type Host, startHost } from './host/host.ts';
 import { writeLog } from './host/log.ts';
 import { projectFolder, readStartSettings, type Settings } from './localSettings.ts';
@@ -100,7 +101,11 @@ function explain(error: unknown, port?: number): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE' && port !== undefined)
     return `Port ${port} is in use; choose another: PORT=7080 npm start`;
-  return `The service did not start: ${message}`;
+  // Without a port, the settings have not been read yet.
+  const explanation = port === undefined ? undefined : explainFailure(error, parseConfig(process.env));
+  if (!explanation) return `The service did not start: ${message}`;
+  const { why, check } = explanation;
+  return `The service did not start: ${why}\nCheck ${check}\nnpm run doctor tries all that the service needs.`;
 }
 
 await main().catch((error) => {

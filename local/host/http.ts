@@ -13,6 +13,7 @@ import type { RpcHttp } from './functionsCore.ts';
 import { RequestError, watchRate } from './limits.ts';
 import { writeLog } from './log.ts';
 import { endsWithNewline } from './newline.ts';
+import { homepage, logHostResponse, whyUnserved } from './unserved.ts';
 import type { RegisteredRoute } from './worker.ts';
 import { InvocationFailure, type WorkerChannel } from './workerChannel.ts';
 
@@ -48,10 +49,13 @@ export async function serve(
   response: ServerResponse,
 ): Promise<void> {
   const url = URL.parse(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`);
-  if (!url || !isAcceptable(request)) return void response.writeHead(400).end();
+  if (!url || !isAcceptable(request)) {
+    logHostResponse(request, 400, 'The path has an encoded NUL, or a header has characters beyond ASCII.');
+    return void response.writeHead(400).end();
+  }
   const { routes, httpUri } = await worker.ready();
   const match = findRoute(routes, request.method ?? 'GET', url.pathname);
-  if (!match) return void response.writeHead(404).end();
+  if (!match) return respondUnserved(routes, request, url.pathname, response);
   const watch = watchRate(request, options.maxBodyBytes);
   try {
     const call = { ...match, request, url, options };
@@ -61,12 +65,38 @@ export async function serve(
     // The real host logs the message, which may quote the request.
     if (error instanceof InvocationFailure)
       writeLog('error', `${match.route.functionName} threw ${error.message}`);
-    if (response.headersSent) response.destroy();
-    else response.writeHead(toStatus(error), request.complete ? {} : { Connection: 'close' }).end();
+    // A client that has left gets no response.
+    if (response.headersSent || response.destroyed) return void response.destroy();
+    const status = toStatus(error);
+    if (!(error instanceof InvocationFailure)) logHostResponse(request, status, hostReasons[status] ?? '');
+    response.writeHead(status, request.complete ? {} : { Connection: 'close' }).end();
   } finally {
     watch.stop();
   }
 }
+
+/** Responds to a request that no function serves, as the real host: 404 without a body, but with a page at `/`. */
+function respondUnserved(
+  routes: readonly RegisteredRoute[],
+  request: IncomingMessage,
+  path: string,
+  response: ServerResponse,
+): void {
+  const status =
+    path !== '/' ? 404 : process.env['AzureWebJobsDisableHomepage']?.toLowerCase() === 'true' ? 204 : 200;
+  logHostResponse(request, status, whyUnserved(routes, path));
+  if (status !== 200) return void response.writeHead(status).end();
+  response.writeHead(200, { 'Content-Type': 'text/html' }).end(homepage);
+}
+
+/** Why the host ends a request that a function serves, by status. */
+const hostReasons: Readonly<Record<number, string>> = {
+  408: 'The request body arrives too slowly.',
+  413: 'The request body is larger than the host accepts.',
+  500: 'The request body is malformed.',
+  502: 'The worker broke the connection.',
+  504: 'The worker sent nothing for four minutes.',
+};
 
 function toStatus(error: unknown): number {
   if (error instanceof RequestError) return error.status;
