@@ -512,6 +512,31 @@ describe("npm start and files of one's own", () => {
     expect(await started.end('SIGTERM')).toBe(0);
   });
 
+  test("lets the assistant search the documents in a project's own folder, and no others", async () => {
+    await write('assistants/support.json', assistant('asst_support', { tools: [{ type: 'file_search' }] }));
+    await write('projects.json', project('asst_support'));
+    const started = await start();
+    const ask = async (question: string) => {
+      const { path, thread } = await run(started, question);
+      // One wait for each change.
+      for (let waits = 0; waits < 2; waits++) await call(started, `${path}?wait=60`);
+      return (await call(started, thread)).body.messages.at(-1).content;
+    };
+    const question = 'How long does a refund of a pigeon take?';
+    expect(await ask(question)).not.toContain('seventeen');
+    await write('documents/acme/refunds.md', '# Refunds\n\n## Pigeons\n\nA refund takes seventeen days.\n');
+    await write('documents/other/refunds.md', '# Refunds\n\n## Pigeons\n\nA refund takes nineteen days.\n');
+    await until('they are applied', () =>
+      started.output().includes('Applied: documents of acme changed, 1 in all'),
+    );
+    const reply = await ask(question);
+    expect(reply).toContain('seventeen');
+    expect(reply).not.toContain('nineteen');
+    // The demo's documents are none of the project's.
+    expect(await ask('Can you explain the authentication flow?')).not.toContain('authentication.md');
+    expect(await started.end('SIGTERM')).toBe(0);
+  });
+
   test('lets npm run projects find the service while it runs, and no longer', async () => {
     const started = await start();
     await write('more.json', project('asst_xyz789'));
