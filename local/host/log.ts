@@ -6,8 +6,6 @@ import { styleText } from 'node:util';
  * The log of the local host: a line of JSON each, or a line to read where a person watches.
  */
 
-export type LogLevel = 'information' | 'warning' | 'error';
-
 /** Writes a line to the log. A message that is a JSON object adds its properties to the line. */
 export function writeLog(level: string, message: string): void {
   const line = JSON.stringify({ level, ...(parseObject(message) ?? { message }) });
