@@ -165,7 +165,12 @@ async function checkCancel(context: Context, assistant: Assistant): Promise<void
     const started = await start(context, assistant, longTask);
     await untilInProgress(started);
     started.stream.close();
-    await engine.cancel(started.responseId, callMs);
+    const { status } = await engine.cancel(started.responseId, callMs);
+    if (status === 'absent') {
+      throw new CheckError('the engine answered 404', {
+        advice: 'whether the engine can cancel a response in the background.',
+      });
+    }
     const state = await untilEnded(context, started.responseId);
     // A model may be done before it is cancelled; then the engine has at least answered.
     if (state.status !== 'cancelled' && state.status !== 'completed') {

@@ -1,12 +1,35 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
-import { freePort } from '../../local/azurite.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { freePort, startAzurite } from '../../local/azurite.ts';
+import { openFollowUpQueue } from '../../shared/storage/followUpQueue.ts';
+import { createProjectStore, type ProjectStore } from '../../shared/storage/projectStore.ts';
+import { openTable } from '../../shared/storage/tables.ts';
 import { runCommand } from '../support/process.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
+
+/** A store of its own: in the one that all test files share, any project may be wrong. */
+let tablePort: number;
+let azurite: Awaited<ReturnType<typeof startAzurite>>;
+let projects: ProjectStore;
+beforeAll(async () => {
+  tablePort = await freePort();
+  azurite = await startAzurite({ ports: { table: tablePort, queue: await freePort() } });
+  const { connectionString } = azurite;
+  const [table] = await Promise.all([
+    openTable({ connectionString }, 'projects'),
+    openTable({ connectionString }, 'threads').then((threads) => threads.createTable()),
+    openFollowUpQueue({ connectionString }).then((queue) => queue.create()),
+  ]);
+  await table.createTable();
+  projects = createProjectStore(async () => table);
+}, 60_000);
+afterAll(() => azurite.close());
+
+const project = { projectId: 'atlas', name: 'Atlas', assistantId: 'asst_test', members: [], groups: [] };
 
 const key = 'canary-key-of-the-engine';
 
@@ -14,6 +37,8 @@ const key = 'canary-key-of-the-engine';
 const doctor = (settings: Record<string, string> = {}, ...args: string[]) =>
   runCommand(process.execPath, ['scripts/doctor.ts', ...args], {
     ...t.settings,
+    TABLES_CONNECTION_STRING: azurite.connectionString,
+    QUEUES_CONNECTION_STRING: azurite.connectionString,
     OPENAI_API_KEY: key,
     // A file of whoever works here must not matter.
     LOCAL_SETTINGS_FILE: '/nosuch/local.settings.json',
@@ -47,7 +72,7 @@ const failures = (stdout: string) => stdout.match(/^FAILED .*(\n {8}.*)?$/gm) ??
 
 describe('npm run doctor', () => {
   test('tries issuer, storage and engine one by one, and leaves nothing behind', async () => {
-    await t.addProject({ vectorStoreIds: ['vs_of_the_project'] });
+    await projects.put({ ...project, vectorStoreIds: ['vs_of_the_project'] });
     const { code, stdout, stderr } = await doctor();
     expect([failures(stdout), stderr, code]).toEqual([[], '', 0]);
     for (const asked of [
@@ -77,13 +102,13 @@ describe('npm run doctor', () => {
   });
 
   test('names projects whose assistant is not configured', async () => {
-    const { projectId } = await t.addProject({ assistantId: 'asst_gone' });
+    await projects.put({ ...project, projectId: 'lost', assistantId: 'asst_gone' });
     const { code, stdout } = await doctor();
+    await projects.remove('lost');
     expect([code, failures(stdout)]).toEqual([
       1,
-      [expect.stringContaining(`not in ASSISTANTS: ${projectId} has asst_gone`)],
+      [expect.stringContaining('not in ASSISTANTS: lost has asst_gone')],
     ]);
-    await t.addProject({ projectId, assistantId: 'asst_test' });
   });
 
   test('names missing settings, and explains its use', async () => {
@@ -209,7 +234,7 @@ describe('npm run doctor, where', () => {
     ],
     [
       "the tables' key is wrong",
-      async () => ({ TABLES_CONNECTION_STRING: account('Table', t.store.port) }),
+      async () => ({ TABLES_CONNECTION_STRING: account('Table', tablePort) }),
       ['answered 403', "Check the account's key in TABLES_CONNECTION_STRING"],
     ],
     [
