@@ -72,8 +72,15 @@ const failures = (stdout: string) => stdout.match(/^FAILED .*(\n {8}.*)?$/gm) ??
 
 describe('npm run doctor', () => {
   test('tries issuer, storage and engine one by one, and leaves nothing behind', async () => {
-    await projects.put({ ...project, vectorStoreIds: ['vs_of_the_project'] });
+    const created = await fetch(`${t.engine.url}/vector_stores`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: 'Bearer key' },
+      body: '{"name":"A project\'s own"}',
+    });
+    const { id } = (await created.json()) as { id: string };
+    await projects.put({ ...project, vectorStoreIds: [id] });
     const { code, stdout, stderr } = await doctor();
+    await projects.remove(project.projectId);
     expect([failures(stdout), stderr, code]).toEqual([[], '', 0]);
     for (const asked of [
       'GET /.well-known/openid-configuration',
@@ -88,7 +95,7 @@ describe('npm run doctor', () => {
       'GET /conversations/{id}/items: list',
       'model "gpt-5-nano" of asst_second: reply',
       'file_search in vs_demo: reply with it (asst_test)',
-      'file_search in vs_of_the_project: reply with it (asst_test)',
+      `file_search in ${id}: reply with it (asst_test)`,
       'POST /responses/{id}/cancel: cancel',
       'DELETE /conversations/{id}: delete',
     ]) {
@@ -99,6 +106,16 @@ describe('npm run doctor', () => {
     expect(count(/^POST \/v1\/conversations$/)).toBe(1);
     expect(count(/^DELETE \/v1\/conversations\/\S+$/)).toBe(1);
     expect(stdout).not.toContain(key);
+  });
+
+  test('names a vector store that the engine does not have', async () => {
+    await projects.put({ ...project, vectorStoreIds: ['vs_gone'] });
+    const { code, stdout } = await doctor();
+    await projects.remove(project.projectId);
+    const [failure = '', ...others] = failures(stdout);
+    expect([code, others]).toEqual([1, []]);
+    expect(failure).toContain('file_search in vs_gone');
+    expect(failure).toContain('Check the `vectorStoreIds` of the assistant and of the project');
   });
 
   test('names projects whose assistant is not configured', async () => {

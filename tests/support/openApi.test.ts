@@ -1,11 +1,12 @@
 import { expect, test } from '@jest/globals';
+import document from '../../openapi.json' with { type: 'json' };
 import { createDeviationLog } from './openApi.ts';
 import type { Answer } from './service.ts';
 
 const headers = new Headers({
   'Content-Type': 'application/json',
   'X-Request-Id': crypto.randomUUID(),
-  'Access-Control-Expose-Headers': 'ETag',
+  'Access-Control-Expose-Headers': document.components.headers['Access-Control-Expose-Headers'].schema.const,
 });
 
 const list = (...threads: object[]): Answer => {
