@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { allowEveryOrigin } from './cors.ts';
 import { serve } from './http.ts';
 import { listenToQueue } from './queues.ts';
+import { logMalformed } from './unserved.ts';
 import { startWorkers } from './workers.ts';
 
 export interface HostOptions {
@@ -127,6 +128,7 @@ function rejectMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
     HPE_STRICT: '500 Internal Server Error',
   };
   const status = statusLines[error.code ?? ''] ?? '400 Bad Request';
+  logMalformed(Number.parseInt(status, 10), error.code);
   socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
 }
 

@@ -13,7 +13,7 @@ import type { RpcHttp } from './functionsCore.ts';
 import { RequestError, watchRate } from './limits.ts';
 import { writeLog } from './log.ts';
 import { endsWithNewline } from './newline.ts';
-import { homepage, logHostResponse, whyUnserved } from './unserved.ts';
+import { hostReasons, logHostResponse, respondUnserved } from './unserved.ts';
 import type { RegisteredRoute } from './worker.ts';
 import { InvocationFailure, type WorkerChannel } from './workerChannel.ts';
 
@@ -74,29 +74,6 @@ export async function serve(
     watch.stop();
   }
 }
-
-/** Responds to a request that no function serves, as the real host: 404 without a body, but with a page at `/`. */
-function respondUnserved(
-  routes: readonly RegisteredRoute[],
-  request: IncomingMessage,
-  path: string,
-  response: ServerResponse,
-): void {
-  const status =
-    path !== '/' ? 404 : process.env['AzureWebJobsDisableHomepage']?.toLowerCase() === 'true' ? 204 : 200;
-  logHostResponse(request, status, whyUnserved(routes, path));
-  if (status !== 200) return void response.writeHead(status).end();
-  response.writeHead(200, { 'Content-Type': 'text/html' }).end(homepage);
-}
-
-/** Why the host ends a request that a function serves, by status. */
-const hostReasons: Readonly<Record<number, string>> = {
-  408: 'The request body arrives too slowly.',
-  413: 'The request body is larger than the host accepts.',
-  500: 'The request body is malformed.',
-  502: 'The worker broke the connection.',
-  504: 'The worker sent nothing for four minutes.',
-};
 
 function toStatus(error: unknown): number {
   if (error instanceof RequestError) return error.status;

@@ -1,7 +1,7 @@
 import { scheduler } from 'node:timers/promises';
 import type { Config } from '../../shared/config.ts';
 import { withTimeout } from '../../shared/deadline.ts';
-import { createEngine, type Engine, type EngineEvent, type Submission } from '../../shared/engine/engine.ts';
+import { createEngine, type Engine, type Submission } from '../../shared/engine/engine.ts';
 import type { Assistant, AssistantTool } from '../../shared/model/assistant.ts';
 import { newId } from '../../shared/model/ids.ts';
 import type { Project } from '../../shared/model/project.ts';
@@ -165,7 +165,12 @@ async function checkCancel(context: Context, assistant: Assistant): Promise<void
     const started = await start(context, assistant, longTask);
     await untilInProgress(started);
     started.stream.close();
-    await engine.cancel(started.responseId, callMs);
+    const { status } = await engine.cancel(started.responseId, callMs);
+    if (status === 'absent') {
+      throw new CheckError('the engine answered 404', {
+        advice: 'whether the engine can cancel a response in the background.',
+      });
+    }
     const state = await untilEnded(context, started.responseId);
     // A model may be done before it is cancelled; then the engine has at least answered.
     if (state.status !== 'cancelled' && state.status !== 'completed') {
@@ -245,21 +250,24 @@ const noBackground =
 async function dropAndResume(engine: Engine, started: Started): Promise<void> {
   const sequence = await untilInProgress(started);
   started.stream.close();
-  const { last, ended } = await withTimeout(endedMs, async (signal) => {
-    let event: EngineEvent | undefined;
-    for await (event of engine.follow(started.responseId, sequence, signal)) {
-      if (event.sequence <= sequence)
+  const last = await withTimeout(endedMs, async (signal) => {
+    let state: EngineRunState | undefined;
+    for await (const event of engine.follow(started.responseId, sequence, signal)) {
+      if (event.sequence <= sequence) {
         throw new CheckError('the resumed stream repeats events', { advice: noBackground });
+      }
+      state = event.state ?? state;
     }
-    return { last: event?.state, ended: event !== undefined };
+    return state?.status;
   }).catch((error) => {
     if (error instanceof CheckError) throw error;
     const { status } = error as { status?: number };
     const why = status === undefined ? 'the stream broke' : `the engine answered ${status}`;
     throw new CheckError(why, { advice: noBackground });
   });
-  if (!ended || !last)
+  if (last === undefined || last === 'queued' || last === 'in_progress') {
     throw new CheckError('the resumed stream ended before the response', { advice: noBackground });
+  }
 }
 
 /** Reads a response until it has ended. */

@@ -1,12 +1,35 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
-import { freePort } from '../../local/azurite.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { freePort, startAzurite } from '../../local/azurite.ts';
+import { openFollowUpQueue } from '../../shared/storage/followUpQueue.ts';
+import { createProjectStore, type ProjectStore } from '../../shared/storage/projectStore.ts';
+import { openTable } from '../../shared/storage/tables.ts';
 import { runCommand } from '../support/process.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
+
+/** A store of its own: in the one that all test files share, any project may be wrong. */
+let tablePort: number;
+let azurite: Awaited<ReturnType<typeof startAzurite>>;
+let projects: ProjectStore;
+beforeAll(async () => {
+  tablePort = await freePort();
+  azurite = await startAzurite({ ports: { table: tablePort, queue: await freePort() } });
+  const { connectionString } = azurite;
+  const [table] = await Promise.all([
+    openTable({ connectionString }, 'projects'),
+    openTable({ connectionString }, 'threads').then((threads) => threads.createTable()),
+    openFollowUpQueue({ connectionString }).then((queue) => queue.create()),
+  ]);
+  await table.createTable();
+  projects = createProjectStore(async () => table);
+}, 60_000);
+afterAll(() => azurite.close());
+
+const project = { projectId: 'atlas', name: 'Atlas', assistantId: 'asst_test', members: [], groups: [] };
 
 const key = 'canary-key-of-the-engine';
 
@@ -14,6 +37,8 @@ const key = 'canary-key-of-the-engine';
 const doctor = (settings: Record<string, string> = {}, ...args: string[]) =>
   runCommand(process.execPath, ['scripts/doctor.ts', ...args], {
     ...t.settings,
+    TABLES_CONNECTION_STRING: azurite.connectionString,
+    QUEUES_CONNECTION_STRING: azurite.connectionString,
     OPENAI_API_KEY: key,
     // A file of whoever works here must not matter.
     LOCAL_SETTINGS_FILE: '/nosuch/local.settings.json',
@@ -47,8 +72,15 @@ const failures = (stdout: string) => stdout.match(/^FAILED .*(\n {8}.*)?$/gm) ??
 
 describe('npm run doctor', () => {
   test('tries issuer, storage and engine one by one, and leaves nothing behind', async () => {
-    await t.addProject({ vectorStoreIds: ['vs_of_the_project'] });
+    const created = await fetch(`${t.engine.url}/vector_stores`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: 'Bearer key' },
+      body: '{"name":"A project\'s own"}',
+    });
+    const { id } = (await created.json()) as { id: string };
+    await projects.put({ ...project, vectorStoreIds: [id] });
     const { code, stdout, stderr } = await doctor();
+    await projects.remove(project.projectId);
     expect([failures(stdout), stderr, code]).toEqual([[], '', 0]);
     for (const asked of [
       'GET /.well-known/openid-configuration',
@@ -63,7 +95,7 @@ describe('npm run doctor', () => {
       'GET /conversations/{id}/items: list',
       'model "gpt-5-nano" of asst_second: reply',
       'file_search in vs_demo: reply with it (asst_test)',
-      'file_search in vs_of_the_project: reply with it (asst_test)',
+      `file_search in ${id}: reply with it (asst_test)`,
       'POST /responses/{id}/cancel: cancel',
       'DELETE /conversations/{id}: delete',
     ]) {
@@ -76,14 +108,24 @@ describe('npm run doctor', () => {
     expect(stdout).not.toContain(key);
   });
 
-  test('names projects whose assistant is not configured', async () => {
-    const { projectId } = await t.addProject({ assistantId: 'asst_gone' });
+  test('names a vector store that the engine does not have', async () => {
+    await projects.put({ ...project, vectorStoreIds: ['vs_gone'] });
     const { code, stdout } = await doctor();
+    await projects.remove(project.projectId);
+    const [failure = '', ...others] = failures(stdout);
+    expect([code, others]).toEqual([1, []]);
+    expect(failure).toContain('file_search in vs_gone');
+    expect(failure).toContain('Check the `vectorStoreIds` of the assistant and of the project');
+  });
+
+  test('names projects whose assistant is not configured', async () => {
+    await projects.put({ ...project, projectId: 'lost', assistantId: 'asst_gone' });
+    const { code, stdout } = await doctor();
+    await projects.remove('lost');
     expect([code, failures(stdout)]).toEqual([
       1,
-      [expect.stringContaining(`not in ASSISTANTS: ${projectId} has asst_gone`)],
+      [expect.stringContaining('not in ASSISTANTS: lost has asst_gone')],
     ]);
-    await t.addProject({ projectId, assistantId: 'asst_test' });
   });
 
   test('names missing settings, and explains its use', async () => {
@@ -209,7 +251,7 @@ describe('npm run doctor, where', () => {
     ],
     [
       "the tables' key is wrong",
-      async () => ({ TABLES_CONNECTION_STRING: account('Table', t.store.port) }),
+      async () => ({ TABLES_CONNECTION_STRING: account('Table', tablePort) }),
       ['answered 403', "Check the account's key in TABLES_CONNECTION_STRING"],
     ],
     [
