@@ -39,7 +39,7 @@ async function applyProjects(): Promise<void> {
     const { status, errors } = await run('npm', args, { env, show: true });
     if (status === 0) return 'done';
     // What is wrong with the file or the settings stays wrong.
-    return errors.includes('The store could not be used') ? 'again' : 'failed';
+    return errors.includes('Cannot use the table storage') ? 'again' : 'failed';
   });
   if (!applied) throw new Error('the projects could not be applied');
 }

@@ -61,6 +61,27 @@ export class ConfigError extends Error {
  */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const issues: string[] = [];
+  const config = readConfig(env, issues);
+  if (issues.length > 0) throw new ConfigError(issues);
+  return config;
+}
+
+/**
+ * Reads the part of the configuration that managing projects takes.
+ * @throws {ConfigError} as {@link parseConfig}, for these settings only.
+ */
+export function parseProjectsConfig(
+  env: Readonly<Record<string, string | undefined>>,
+): Pick<Config, 'tables' | 'assistants'> {
+  const issues: string[] = [];
+  const { tables, assistants } = readConfig(env, issues);
+  const own = issues.filter((issue) => /^(TABLES_|ASSISTANTS)/.test(issue));
+  if (own.length > 0) throw new ConfigError(own);
+  return { tables, assistants };
+}
+
+/** Reads the configuration, and appends what is wrong with it to `issues`. */
+function readConfig(env: Readonly<Record<string, string | undefined>>, issues: string[]): Config {
   const setting = (name: SettingName) => env[name]?.trim() || undefined;
   const required = (name: SettingName) => {
     const value = setting(name);
@@ -108,7 +129,6 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     // Azure's load balancer closes idle requests after 230 seconds.
     eventStreamSeconds: seconds('EVENT_STREAM_SECONDS', 220, 220),
   };
-  if (issues.length > 0) throw new ConfigError(issues);
   return deepFreeze(config);
 }
 

@@ -2,7 +2,8 @@ import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import openApi from '../../openapi.json' with { type: 'json' };
 import { AppError, type FieldErrors, fieldError } from '../errors.ts';
 import type { RunInput } from '../model/run.ts';
-import type { ApiRequest } from './endpoint.ts';
+import type { ApiRequest, RequestContext } from './endpoint.ts';
+import { ignoredProperties } from './misspelt.ts';
 
 // `npm run lint:openapi` validates the schema; loading the meta-schemas here would slow every start by 0.1 s.
 const ajv = new Ajv2020({ allErrors: true, verbose: true, meta: false, validateSchema: false });
@@ -14,10 +15,10 @@ const isRunInput = (body: unknown): body is { message: string; instructions?: st
   ajv.validate(openApi.components.schemas.CreateRunRequest, body);
 
 /**
- * Parses the body of a create.
+ * Parses the body of a create. Properties that the service does not know are ignored; the log says how many there were.
  * @throws {AppError} invalid_request naming every invalid field; also as {@link ApiRequest.text}.
  */
-export async function parseRunInput(request: ApiRequest): Promise<RunInput> {
+export async function parseRunInput(request: ApiRequest, note?: RequestContext['note']): Promise<RunInput> {
   const text = await request.text();
   let body: unknown;
   try {
@@ -30,6 +31,7 @@ export async function parseRunInput(request: ApiRequest): Promise<RunInput> {
   if (!isRunInput(body)) {
     throw new AppError('invalid_request', { fieldErrors: toFieldErrors(ajv.errors ?? []) });
   }
+  note?.(ignoredProperties(body, Object.keys(openApi.components.schemas.CreateRunRequest.properties)));
   return { message: body.message, instructions: body.instructions ?? null };
 }
 

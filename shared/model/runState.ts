@@ -90,6 +90,12 @@ export function applyEngineState(run: Run, state: EngineRunState, now: Date): Ru
   }
 }
 
+/** Applies that the run was seen in progress, at a time before now. */
+export function applyStart(run: Run, seenAt: Date | undefined): Run {
+  if (seenAt === undefined || run.startedAt !== undefined) return run;
+  return applyEngineState(run, { status: 'in_progress' }, seenAt);
+}
+
 /** Returns whether a run unknown to the engine is lost, rather than not visible yet. */
 function isLost(run: Run, now: Date): boolean {
   const submittedAt = run.submittedAt ?? run.createdAt;
@@ -133,10 +139,12 @@ function end(run: Run, status: RunStatus, now: Date, errorCode: RunErrorCode, er
 function complete(run: Run, state: EngineRunState & { status: 'completed' }, now: Date): Run {
   const reported = state.completedAt && state.completedAt < now ? state.completedAt : now;
   const completedAt = latest(reported, run.createdAt, run.startedAt);
+  // If nobody saw the run in progress, the engine's acceptance is closer to its start than its end is.
+  const acceptedAt = run.submittedAt && run.submittedAt < completedAt ? run.submittedAt : completedAt;
   return {
     ...run,
     status: 'completed',
-    startedAt: run.startedAt ?? completedAt,
+    startedAt: run.startedAt ?? latest(acceptedAt, run.createdAt),
     completedAt,
     ...(state.usage && { usage: state.usage }),
   };

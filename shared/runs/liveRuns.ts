@@ -4,6 +4,7 @@ import { createSingleFlight, type SingleFlight } from '../singleFlight.ts';
 import { createPendingWork, type PendingWork } from './pendingWork.ts';
 import { createRunFeeds, type RunFeeds } from './runFeed.ts';
 import type { RunServices } from './runServices.ts';
+import { createRunStarts, type RunStarts } from './runStarts.ts';
 
 /** The worker's work on runs, shared by its requests. */
 export interface LiveRuns {
@@ -11,6 +12,7 @@ export interface LiveRuns {
   readonly refreshes: SingleFlight<Stored<Run>>;
   /** Saves in progress, by version of the run that they replace. */
   readonly saves: SingleFlight<Stored<Run>>;
+  readonly starts: RunStarts;
   readonly pending: PendingWork;
   readonly feeds: RunFeeds;
 }
@@ -20,6 +22,7 @@ export function createLiveRuns(services: () => RunServices): LiveRuns {
   return {
     refreshes: createSingleFlight(),
     saves: createSingleFlight(),
+    starts: createRunStarts(),
     pending: createPendingWork(),
     feeds: createRunFeeds(services),
   };

@@ -333,6 +333,8 @@ class RunFeed {
       this.adopt(
         await saveRun(this.#services, this.stored, (run) => applyEngineState(run, state, new Date())),
       );
+    } else if (state.status === 'in_progress') {
+      this.#services.liveRuns.starts.remember(this.stored.value, new Date());
     }
     if (hasEnded) this.#complete();
     else this.#announce();

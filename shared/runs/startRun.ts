@@ -81,7 +81,8 @@ export async function startRun(
 function findAssistant(services: RunServices, project: Project): Assistant {
   const assistant = services.config.assistants.get(project.assistantId);
   if (!assistant) {
-    throw new AppError('internal_error', { cause: new Error('ASSISTANTS lacks the assistant of a project') });
+    const { assistantId } = project;
+    throw new AppError('internal_error', { logged: { reason: 'assistant_not_configured', assistantId } });
   }
   return assistant;
 }
