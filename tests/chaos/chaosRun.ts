@@ -9,6 +9,7 @@ import { drawPlan, type Strike } from './plan.ts';
 import { judge } from './verdict.ts';
 
 const workers = 3;
+const clients = 24;
 
 /** Delay of the first follow-up, and visibility timeout of a message whose worker died, in seconds. */
 const followUpSeconds = 3;
@@ -42,15 +43,7 @@ export interface ChaosReport {
  * work is finished, and checks the records of store, engine and clients.
  * @param seed of the plan and the clients' decisions. Their timing is not reproducible.
  */
-export async function runChaos({
-  seconds,
-  seed,
-  clients = 24,
-}: {
-  seconds: number;
-  seed: number;
-  clients?: number;
-}): Promise<ChaosReport> {
+export async function runChaos({ seconds, seed }: { seconds: number; seed: number }): Promise<ChaosReport> {
   const cluster = await startCluster(workers);
   try {
     const plan = drawPlan(createDice(seed, 'plan'), seconds, workers);
