@@ -6,7 +6,7 @@ import { useService } from '../support/useService.ts';
 const t = useService();
 
 /** Pause of a client before it comes again; without one, most requests would be in vain. */
-const pauseMs = 250;
+const pauseMs = 50;
 
 test('400 runs over 100 threads at 50 in flight all complete, none lost or doubled', async () => {
   await t.engine.timing({ queueMs: 10, runMs: 30 });
