@@ -138,7 +138,7 @@ export function forget(engine: Engine, record: ResponseRecord): void {
 }
 
 /** Returns the result of a response, composed on first use. */
-export function resultOf(engine: Engine, record: ResponseRecord): ResponseResult {
+function resultOf(engine: Engine, record: ResponseRecord): ResponseResult {
   record.result ??= composeResult(engine, record, historyOf(engine, record.request, record.inputAppended));
   return record.result;
 }

@@ -68,7 +68,7 @@ describe('a chart', () => {
 
   test('has the events of a real engine', async () => {
     const { client } = await start();
-    const body = { model, input: question, tools: [interpreter], background: true, stream: true } as const;
+    const body = { model, input: question, tools: [interpreter], background: true, stream: true as const };
     const events = await collect(await client.responses.create(body));
     expect(typesOf(events).slice(3)).toEqual([
       'response.output_item.added',

@@ -38,7 +38,7 @@ test('documents come before the web unless the question asks for it', async () =
 
 test('a web search has the events of a real engine', async () => {
   const { client } = await start();
-  const body = { model, input: 'News?', tools: [webSearch], background: true, stream: true } as const;
+  const body = { model, input: 'News?', tools: [webSearch], background: true, stream: true as const };
   const types = typesOf(await collect(await client.responses.create(body)));
   expect(types.slice(3, 8)).toEqual([
     'response.output_item.added',
