@@ -105,7 +105,8 @@ export function errorResponse(error: unknown, failure: string, requestId: string
   );
 }
 
-const tooLarge = (maxBytes = maxBodyBytes): string => `The request body is larger than ${maxBytes / 1024 / 1024} MiB`;
+const tooLarge = (maxBytes = maxBodyBytes): string =>
+  `The request body is larger than ${maxBytes / 1024 / 1024} MiB`;
 
 function validationProblem(errors: FieldErrors | undefined) {
   return {
