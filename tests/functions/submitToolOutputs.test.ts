@@ -1,5 +1,5 @@
 import { scheduler } from 'node:timers/promises';
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { replies } from '../support/engine.ts';
 import { idOf } from '../support/paths.ts';
 import { rowsOf } from '../support/table.ts';
@@ -378,9 +378,31 @@ describe('other outputs', () => {
 });
 
 describe('a run that asks for tool calls again and again', () => {
-  test('fails after the configured number of rounds, and its thread takes the next message', async () => {
+  test('may take sixteen rounds by default', async () => {
+    const { run, action } = await startWaitingRun(t);
+    let next = action;
+    await t.engine.outcome(aCall, 15);
+    for (let round = 1; round < 16; round++) {
+      await submit(t, run, answersTo(next));
+      next = await waitForAction(t, run);
+    }
+    await submit(t, run, answersTo(next));
+    expect((await t.finish(run)).body.status).toBe('completed');
+    expect(await roundsOf(t, run)).toHaveLength(17);
+  });
+});
+
+describe('with two rounds at most', () => {
+  beforeAll(async () => {
     await t.stop();
     await t.restart({ MAX_TOOL_ROUNDS: '2' });
+  });
+  afterAll(async () => {
+    await t.stop();
+    await t.restart();
+  });
+
+  test('a run that asks for more fails, and its thread takes the next message', async () => {
     const { thread, run, action } = await startWaitingRun(t);
     let next = action;
     await t.engine.outcome(aCall, 2);
@@ -396,21 +418,6 @@ describe('a run that asks for tool calls again and again', () => {
     });
     const { run: following } = await t.startRun(thread);
     expect((await t.finish(following)).body.status).toBe('completed');
-    await t.stop();
-    await t.restart();
-  });
-
-  test('may take sixteen rounds by default', async () => {
-    const { run, action } = await startWaitingRun(t);
-    let next = action;
-    await t.engine.outcome(aCall, 15);
-    for (let round = 1; round < 16; round++) {
-      await submit(t, run, answersTo(next));
-      next = await waitForAction(t, run);
-    }
-    await submit(t, run, answersTo(next));
-    expect((await t.finish(run)).body.status).toBe('completed');
-    expect(await roundsOf(t, run)).toHaveLength(17);
   });
 });
 
@@ -463,23 +470,6 @@ describe('a waiting run', () => {
     expect(rounds[1]?.status ?? 'cancelled').toBe('cancelled');
   });
 
-  test('expires at the deadline of its create, also between two rounds', async () => {
-    await t.stop();
-    await t.restart({ RUN_TIMEOUT_SECONDS: '4' });
-    const { run, action } = await startWaitingRun(t);
-    await t.engine.outcome(aCall);
-    await submit(t, run, answersTo(action));
-    const second = await waitForAction(t, run);
-    const { expiresAt } = (await t.call(run)).body;
-    await t.engine.reset();
-    await scheduler.wait(Math.max(0, Date.parse(expiresAt) - Date.now()) + 10);
-    expect((await submit(t, run, answersTo(second))).body.code).toBe('run_not_waiting');
-    expect((await t.call(run)).body).toMatchObject({ status: 'expired', errorCode: 'timed_out' });
-    expect(await t.engine.calls()).toEqual([]);
-    await t.stop();
-    await t.restart();
-  });
-
   test('goes on with another worker, which reads the calls from the engine', async () => {
     const { run, action } = await startWaitingRun(t);
     await t.kill();
@@ -505,6 +495,30 @@ describe('a waiting run', () => {
     expect((await t.call(run)).body.code).toBe('rate_limited');
     expect((await submit(t, run, answersTo(action))).body.code).toBe('rate_limited');
     expect((await submit(t, run, answersTo(action))).status).toBe(200);
+  });
+});
+
+describe('with a short time for runs', () => {
+  beforeAll(async () => {
+    await t.stop();
+    await t.restart({ RUN_TIMEOUT_SECONDS: '12' });
+  });
+  afterAll(async () => {
+    await t.stop();
+    await t.restart();
+  });
+
+  test('a waiting run expires at the deadline of its create, also between two rounds', async () => {
+    const { run, action } = await startWaitingRun(t);
+    await t.engine.outcome(aCall);
+    await submit(t, run, answersTo(action));
+    const second = await waitForAction(t, run);
+    const { expiresAt } = (await t.call(run)).body;
+    await t.engine.reset();
+    await scheduler.wait(Math.max(0, Date.parse(expiresAt) - Date.now()) + 10);
+    expect((await submit(t, run, answersTo(second))).body.code).toBe('run_not_waiting');
+    expect((await t.call(run)).body).toMatchObject({ status: 'expired', errorCode: 'timed_out' });
+    expect(await t.engine.calls()).toEqual([]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { replies } from '../support/engine.ts';
 import { type Event, readEvents, statusesOf, textOf } from '../support/events.ts';
 import { startProcess } from '../support/process.ts';
@@ -207,15 +207,6 @@ describe('the events of a run with several rounds', () => {
     expect(statusesOf(events)).toEqual(['requires_action', 'cancelled']);
   });
 
-  test('end with a waiting run at its deadline', async () => {
-    await t.stop();
-    await t.restart({ RUN_TIMEOUT_SECONDS: '3' });
-    const { run } = await startWaitingRun(t);
-    expect(statusesOf(await readEvents(t, run))).toEqual(['requires_action', 'expired']);
-    await t.stop();
-    await t.restart();
-  });
-
   test('stay silent about outputs that the engine rejects, and go on with the next ones', async () => {
     await t.engine.timing({ queueMs: 0, runMs: 300 });
     await t.engine.outcome(aCall);
@@ -240,6 +231,22 @@ describe('the events of a run with several rounds', () => {
     await submitting;
     expect(statusesOf(events).filter((status) => status === 'requires_action')).toHaveLength(1);
     expect(events.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
+  });
+});
+
+describe('with a short time for runs', () => {
+  beforeAll(async () => {
+    await t.stop();
+    await t.restart({ RUN_TIMEOUT_SECONDS: '8' });
+  });
+  afterAll(async () => {
+    await t.stop();
+    await t.restart();
+  });
+
+  test('the events of a waiting run end at its deadline', async () => {
+    const { run } = await startWaitingRun(t);
+    expect(statusesOf(await readEvents(t, run))).toEqual(['requires_action', 'expired']);
   });
 });
 
