@@ -346,12 +346,17 @@ export class RunFeed {
     if (this.#stop.signal.aborted) return;
     const responseId = this.#responseId() ?? '';
     this.#current = this.#sequence;
-    const polled = await this.#attempt(async () =>
-      this.#apply(responseId, await this.#services.engine.find(responseId, pollTimeoutMs)),
-    );
+    const polled = await this.#attempt(async () => this.#apply(responseId, await this.#find(responseId)));
     // The end is recorded, so do not wait for details that the engine fails to report.
     if (isTerminal(run)) this.#isRoundRead = true;
     else if (hasEnded && polled.failed) await this.#pause(pollMs);
+  }
+
+  /** Reads the state of a round. One that waits is remembered longer than engines may keep it. */
+  async #find(responseId: string): Promise<EngineRunState> {
+    const { engine, liveRuns } = this.#services;
+    const state = await engine.find(responseId, pollTimeoutMs);
+    return state.status === 'absent' ? (liveRuns.rounds.find(responseId) ?? state) : state;
   }
 
   #findConversationId(): Promise<string> {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { replies } from '../support/engine.ts';
 import { type Event, readEvents, statusesOf, textOf } from '../support/events.ts';
 import { startProcess } from '../support/process.ts';
-import { aCall, answersTo, roundsOf, startWaitingRun, submit } from '../support/toolRounds.ts';
+import { aCall, answersTo, changeRow, roundsOf, startWaitingRun, submit } from '../support/toolRounds.ts';
 import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
@@ -150,6 +150,14 @@ describe('the events of a run with several rounds', () => {
     const events = await readEvents(t, run, { after: '0' });
     expect(textOf(events)).toBe((await t.call(thread)).body.messages.at(-1).content);
     expect(events.at(-1)).toMatchObject({ id: 'end', data: { status: 'completed' } });
+  });
+
+  test('say what a run waits for though the engine has forgotten the round, as long as the worker remembers', async () => {
+    const { run, runId, action } = await startWaitingRun(t);
+    const [first] = await roundsOf(t, run);
+    await t.engine.forget(first?.id);
+    await changeRow(t, runId, { submittedAt: new Date(Date.now() - 61_000) });
+    expect(actionOf(await readEvents(t, run, { enough: isWaiting }))).toEqual(action);
   });
 
   test('are the same when the streams of the engine cannot be resumed', async () => {

@@ -1,7 +1,7 @@
 import { scheduler } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
-import { rowsOf, threadsTable } from '../support/table.ts';
-import { answersTo, roundsOf, startWaitingRun, submit } from '../support/toolRounds.ts';
+import { rowsOf } from '../support/table.ts';
+import { answersTo, changeRow, roundsOf, startWaitingRun, submit } from '../support/toolRounds.ts';
 import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
@@ -137,23 +137,12 @@ describe('an engine that has forgotten the round', () => {
     await t.engine.forget(first?.id);
     expect((await t.call(run)).body.code).toBe('unavailable');
     expect((await submit(t, run, answersTo(action))).body.code).toBe('unavailable');
-    await submittedEarlier(runId, 61_000);
+    await changeRow(t, runId, { submittedAt: new Date(Date.now() - 61_000) });
     expect((await submit(t, run, answersTo(action))).body.code).toBe('run_not_waiting');
     expect((await t.call(run)).body).toMatchObject({ status: 'expired', errorCode: 'outcome_unknown' });
     await expectHealthy(thread);
   });
 });
-
-/** Pretends that the current round was submitted earlier than it was. */
-async function submittedEarlier(runId: string, ms: number): Promise<void> {
-  await changeRow(runId, { submittedAt: new Date(Date.now() - ms) });
-}
-
-async function changeRow(runId: string, columns: Record<string, unknown>): Promise<void> {
-  const row = (await rowsOf(t.projectId)).find(({ rowKey }) => rowKey === runId);
-  const { partitionKey, rowKey } = row as { partitionKey: string; rowKey: string };
-  await (await threadsTable()).updateEntity({ partitionKey, rowKey, ...columns }, 'Merge');
-}
 
 describe('a store that fails', () => {
   // The store's client tries three times.
@@ -244,7 +233,7 @@ describe('a worker that dies', () => {
     expect([repeated.status, repeated.headers.get('Idempotency-Replayed')]).toEqual([200, 'true']);
     expect(repeated.body.status).toBe('queued');
     expect((await submit(t, run, answersTo(action, 'other'))).body.code).toBe('run_not_waiting');
-    await changeRow(runId, { claimedAt: new Date(Date.now() - 60_000) });
+    await changeRow(t, runId, { claimedAt: new Date(Date.now() - 60_000) });
     expect((await t.call(run)).body).toMatchObject({ status: 'expired', errorCode: 'outcome_unknown' });
     expect(await roundsOf(t, run)).toHaveLength(1);
     await expectHealthy(thread);
@@ -258,7 +247,7 @@ describe('a worker that dies', () => {
     await t.kill();
     await lost;
     await t.restart();
-    await changeRow(runId, { claimedAt: new Date(Date.now() - 60_000) });
+    await changeRow(t, runId, { claimedAt: new Date(Date.now() - 60_000) });
     expect((await t.call(run)).body).toMatchObject({ status: 'expired', errorCode: 'outcome_unknown' });
     expect((await submit(t, run, answersTo(action))).body.status).toBe('expired');
     expect(await roundsOf(t, run)).toHaveLength(2);

@@ -2,6 +2,7 @@ import type { RequiredAction } from '../../shared/model/toolCalls.ts';
 import { type EngineRun, replies } from './engine.ts';
 import { idOf } from './paths.ts';
 import type { Answer } from './service.ts';
+import { rowsOf, threadsTable } from './table.ts';
 import type { ServiceUnderTest, StartedRun } from './useService.ts';
 
 /** A run that waits. */
@@ -48,3 +49,14 @@ export const submit = (t: ServiceUnderTest, run: string, body: unknown): Promise
 /** Returns the engine's responses of a run, one for each round. */
 export const roundsOf = async (t: ServiceUnderTest, run: string): Promise<EngineRun[]> =>
   (await t.engine.runs()).filter(({ metadata }) => metadata['runId'] === idOf(run));
+
+/** Changes columns of a run in the store, such as times: tests need not wait for them. */
+export async function changeRow(
+  { projectId }: ServiceUnderTest,
+  runId: string,
+  columns: Record<string, unknown>,
+): Promise<void> {
+  const row = (await rowsOf(projectId)).find(({ rowKey }) => rowKey === runId);
+  const { partitionKey, rowKey } = row as { partitionKey: string; rowKey: string };
+  await (await threadsTable()).updateEntity({ partitionKey, rowKey, ...columns }, 'Merge');
+}
