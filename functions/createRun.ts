@@ -15,8 +15,9 @@ app.http('createRun', {
   handler: endpoint('An error occurred while creating the thread run', async (request, context) => {
     const { project, threadKey } = await authorizeThread(request, context);
     const idempotencyKey = parseIdempotencyKey(request);
-    const input = await parseRunInput(request);
+    const input = await parseRunInput(request, context.note);
     const { run, replayed } = await startRun(context, { project, threadKey, input, idempotencyKey });
+    context.note({ runId: run.runId });
     return jsonResponse(201, toCreatedBody(run, input), {
       Location: runLocation(run),
       ...(replayed && { 'Idempotency-Replayed': 'true' }),

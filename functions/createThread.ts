@@ -13,6 +13,7 @@ app.http('createThread', {
   handler: endpoint('An error occurred while creating the thread', async (request, context) => {
     const { project } = await authorize(request, context);
     const thread = await createThread(context, project.projectId);
+    context.note({ threadId: thread.threadId });
     return jsonResponse(201, toThreadBody(thread), { Location: threadLocation(thread) });
   }),
 });

@@ -23,8 +23,8 @@ import { resumeDeletion } from '../shared/threads/deleteThread.ts';
 async function followUp(message: unknown, invocation: InvocationContext): Promise<void> {
   const startedAt = performance.now();
   let failure: unknown;
+  const parsed = parseFollowUp(message);
   try {
-    const parsed = parseFollowUp(message);
     if (!parsed) throw new Error('the message is not a follow-up');
     const context = openContext(invocation);
     if (parsed.kind === 'run') await followUpRun(context, parsed);
@@ -34,7 +34,7 @@ async function followUp(message: unknown, invocation: InvocationContext): Promis
     // The host logs the error, and the original message may contain user content.
     throw new Error('the follow-up failed');
   } finally {
-    logFollowUp(invocation, performance.now() - startedAt, failure);
+    logFollowUp(invocation, parsed, performance.now() - startedAt, failure);
   }
 }
 
@@ -76,10 +76,16 @@ async function sendNext(context: ServiceContext, followUp: FollowUp, deadline?: 
 const logPostponed = ({ log }: ServiceContext, followUp: FollowUp, error: AppError) =>
   log({ event: 'follow_up_postponed', ...followUp, ...describeFailure(error) });
 
-function logFollowUp(invocation: InvocationContext, durationMs: number, failure: unknown): void {
+function logFollowUp(
+  invocation: InvocationContext,
+  followUp: FollowUp | undefined,
+  durationMs: number,
+  failure: unknown,
+): void {
   const line = JSON.stringify({
     function: invocation.functionName,
     requestId: invocation.invocationId,
+    ...followUp,
     dequeueCount: invocation.triggerMetadata?.['dequeueCount'],
     durationMs: Math.round(durationMs),
     ...(failure !== undefined && describeFailure(failure)),

@@ -14,7 +14,7 @@ app.http('submitToolOutputs', {
   route: 'projects/{projectId}/threads/{threadId}/runs/{runId}/tool-outputs',
   handler: endpoint('An error occurred while submitting the tool outputs', async (request, context) => {
     const { project, runKey } = await authorizeRun(request, context);
-    const outputs = await parseToolOutputs(request);
+    const outputs = await parseToolOutputs(request, context.note);
     const submitted = await submitOutputs(context, { project, runKey, outputs });
     const { stored, requiredAction } = await describeRun(context, submitted.stored);
     return jsonResponse(

@@ -1,4 +1,4 @@
-import { assistantsSetting, tokenSettings } from './assistants.ts';
+import { assistantsSetting } from './assistants.ts';
 import { required, run, runMain, untilRolesCount } from './commands.ts';
 
 /*
@@ -29,11 +29,8 @@ async function deployPackage(file: string): Promise<void> {
 }
 
 async function applyProjects(): Promise<void> {
-  const ASSISTANTS = assistantsSetting(import.meta.dirname);
   const env = {
-    ASSISTANTS,
-    // Only the app itself has the tokens; this needs the settings to be there.
-    ...Object.fromEntries(tokenSettings(ASSISTANTS).map((name) => [name, 'not needed here'])),
+    ASSISTANTS: assistantsSetting(import.meta.dirname),
     TABLES_ENDPOINT: required('TABLES_ENDPOINT'),
     QUEUES_ENDPOINT: required('QUEUES_ENDPOINT'),
   };
@@ -42,7 +39,7 @@ async function applyProjects(): Promise<void> {
     const { status, errors } = await run('npm', args, { env, show: true });
     if (status === 0) return 'done';
     // What is wrong with the file or the settings stays wrong.
-    return errors.includes('The store could not be used') ? 'again' : 'failed';
+    return errors.includes('Cannot use the table storage') ? 'again' : 'failed';
   });
   if (!applied) throw new Error('the projects could not be applied');
 }

@@ -3,7 +3,11 @@
  * it never keeps ports in use. Each argument is a JSON array for one entry point: its module, then its arguments.
  */
 const [node = '', script = '', ...entries] = process.argv;
-process.once('disconnect', () => process.emit('SIGINT'));
+process.once('disconnect', () => {
+  // Entry points listen to the signal once they have started. Before that there is nothing to write down.
+  if (process.listenerCount('SIGINT') < entries.length) process.exit();
+  process.emit('SIGINT');
+});
 // A killed parent no longer reads. Without a listener that would end the process before the data is written.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 for (const entry of entries) {

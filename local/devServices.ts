@@ -1,10 +1,12 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type AzuriteOptions, freePort, startAzurite } from './azurite.ts';
 import { startEmulator } from './emulator/emulator.ts';
 import { readSigner, type Signer, startIssuer } from './issuer.ts';
+import { localFolderOf, runningSettingsFile, type Settings } from './localSettings.ts';
 import { lockFolder } from './lock.ts';
+import { copyDocuments } from './own/documents.ts';
+import { ownPathsOf } from './own/files.ts';
 
 /** The local stand-ins for the services that the app depends on. */
 export interface DevServices {
@@ -12,23 +14,25 @@ export interface DevServices {
   readonly settings: Readonly<Record<string, string>>;
   /** Undefined when the environment configures an issuer. */
   readonly signer: Signer | undefined;
+  /** Folder of the data that is kept between starts. */
+  readonly localFolder: string;
+  /** Folder of the documents that the emulator searches; undefined when the environment configures an engine. */
+  readonly documentsDir: string | undefined;
+  /** Records settings for commands beside the service, until it is closed. They must hold no secret of the user's. */
+  record(settings: Settings): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Default audience of local tokens. */
-export const audience = 'thread-runs';
-/** Folder of package.json and host.json. */
-export const projectFolder = fileURLToPath(new URL('..', import.meta.url));
+const audience = 'thread-runs';
 
-/** Folder of the data that is kept between starts. Git-ignored; may be deleted. */
-export const localFolder = process.env['LOCAL_DATA_DIR'] || join(projectFolder, '.local');
-const signerFile = join(localFolder, 'issuer.json');
+const signerFile = (localFolder: string) => join(localFolder, 'issuer.json');
 
 /** The ports in `local.settings.sample.json`. */
 const ports = { issuer: 7072, engine: 7073, queues: 10001, tables: 10002 };
 
-/** Returns the signer of the issuer that was last started in this folder. */
-export const findSigner = () => readSigner(signerFile);
+/** Returns the signer of the issuer that was last started in a data folder. */
+export const findSigner = (localFolder: string) => readSigner(signerFile(localFolder));
 
 /**
  * Starts the token issuer, the engine's emulator and the store, each unless the environment configures it.
@@ -36,11 +40,12 @@ export const findSigner = () => readSigner(signerFile);
  * @throws {Error} when another process uses the local data folder.
  */
 export async function startDevServices(
-  env: Readonly<Record<string, string | undefined>>,
+  env: Settings,
   { fixedPorts = false, allServices = false }: { fixedPorts?: boolean; allServices?: boolean } = {},
 ): Promise<DevServices> {
   const missing = (prefix: string) => !env[`${prefix}_ENDPOINT`] && !env[`${prefix}_CONNECTION_STRING`];
   const startsStorage = missing('TABLES') || missing('QUEUES');
+  const localFolder = localFolderOf(env);
   const usesFolder = !env['JWT_ISSUER'] || !env['OPENAI_BASE_URL'] || startsStorage;
   const closers = usesFolder ? [await lockFolder(localFolder)] : [];
   const settings: Record<string, string> = {};
@@ -54,22 +59,24 @@ export async function startDevServices(
   let signer: Signer | undefined;
   if (!env['JWT_ISSUER']) {
     // Tokens contain the issuer's URL, so reuse the previous port if possible.
-    const former = fixedPorts ? undefined : (await findSigner())?.issuer;
+    const former = fixedPorts ? undefined : (await findSigner(localFolder))?.issuer;
     const options = {
       port: former === undefined ? await portOf('issuer') : await freePort(Number(new URL(former).port)),
       audience: env['JWT_AUDIENCE'] || audience,
-      file: signerFile,
+      file: signerFile(localFolder),
     };
     const issuer = await startIssuer(options);
     signer = issuer.signer;
     Object.assign(settings, { JWT_ISSUER: signer.issuer, JWT_AUDIENCE: signer.audience });
     closers.push(issuer.close);
   }
-  if (!env['OPENAI_BASE_URL']) {
+  const documentsDir = env['OPENAI_BASE_URL'] ? undefined : join(localFolder, 'documents');
+  if (documentsDir !== undefined) {
+    copyDocuments(ownPathsOf(env).documents, documentsDir);
     const emulator = await startEmulator({
       port: await portOf('engine'),
       dataDir,
-      documentsDir: fileURLToPath(new URL('./demo/documents', import.meta.url)),
+      documentsDir,
     });
     Object.assign(settings, { OPENAI_BASE_URL: emulator.url, OPENAI_API_KEY: 'emulator' });
     closers.push(emulator.close);
@@ -97,21 +104,31 @@ export async function startDevServices(
   return {
     settings,
     signer,
-    close: async () => void (await Promise.all(closers.map((close) => close()))),
+    localFolder,
+    documentsDir,
+    record: async (recorded) => {
+      // Without the lock, another service may have recorded its own.
+      if (usesFolder)
+        await writeFile(runningSettingsFile(localFolder), JSON.stringify(recorded), { mode: 0o600 });
+    },
+    close: async () => {
+      if (usesFolder) await rm(runningSettingsFile(localFolder), { force: true });
+      await Promise.all(closers.map((close) => close()));
+    },
   };
 }
 
 /** The connection setting of the queue trigger, or the prefix of its identity-based form. */
 const hostStorageName = 'AzureWebJobsStorage';
 
-const hasHostStorage = (env: Readonly<Record<string, string | undefined>>) =>
+const hasHostStorage = (env: Settings) =>
   Boolean(env[hostStorageName] || env[`${hostStorageName}__queueServiceUri`]);
 
 /** Returns the trigger's connection settings, for the queue that the app writes to. */
 function hostStorage({
   QUEUES_ENDPOINT: endpoint,
   QUEUES_CONNECTION_STRING: connectionString,
-}: Readonly<Record<string, string | undefined>>): Record<string, string> {
+}: Settings): Record<string, string> {
   if (endpoint) return { [`${hostStorageName}__queueServiceUri`]: endpoint };
   return connectionString ? { [hostStorageName]: connectionString } : {};
 }

@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+
+const lockFile = (folder: string) => join(folder, 'lock.sqlite');
 
 /**
  * Locks a folder, so that a second process cannot overwrite its data. Uses an SQLite file lock, which the operating
@@ -10,7 +13,8 @@ import { DatabaseSync } from 'node:sqlite';
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   await mkdir(folder, { recursive: true });
-  const database = new DatabaseSync(join(folder, 'lock.sqlite'), { timeout: 0 });
+  // Whoever only asks whether the folder is locked holds it for an instant.
+  const database = new DatabaseSync(lockFile(folder), { timeout: 200 });
   try {
     database.exec('BEGIN EXCLUSIVE');
   } catch {
@@ -21,3 +25,21 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   }
   return async () => database.close();
 }
+
+/** Returns whether a process holds the lock of a folder. */
+export function isLocked(folder: string): boolean {
+  if (!existsSync(lockFile(folder))) return false;
+  const database = new DatabaseSync(lockFile(folder), { timeout: 0, readOnly: true });
+  try {
+    database.prepare('SELECT 1 FROM sqlite_schema').all();
+    return false;
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode === sqliteBusy) return true;
+    throw error;
+  } finally {
+    database.close();
+  }
+}
+
+/** https://www.sqlite.org/rescode.html#busy */
+const sqliteBusy = 5;

@@ -1,80 +1,114 @@
 import { ConfigError, parseConfig } from '../shared/config.ts';
-import { applyDemo, demoProjectId, demoThreadId, signDemoToken } from './demo/demo.ts';
-import { localFolder, projectFolder, startDevServices } from './devServices.ts';
+import { createProjectStore } from '../shared/storage/projectStore.ts';
+import { lazyTable } from '../shared/storage/tables.ts';
+import { applyDemo, signDemoToken } from './demo/demo.ts';
+import { type DevServices, startDevServices } from './devServices.ts';
+import { explainFailure } from './explain.ts';
 import { type Host, startHost } from './host/host.ts';
+import { writeLog } from './host/log.ts';
+import { projectFolder, readStartSettings, type Settings } from './localSettings.ts';
+import { type OwnConfiguration, openOwnConfiguration } from './own/configuration.ts';
+import { OwnFilesError, ownPathsOf } from './own/files.ts';
+import { watchOwnFiles } from './own/watch.ts';
+import { whenStopped } from './stop.ts';
+import { welcome } from './welcome.ts';
 
 /* `npm start`: runs the service and everything it depends on locally. */
 
-const port = Number(process.env['PORT'] || 7071);
-if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-  console.error('PORT must be an integer from 0 to 65535.');
-  process.exit(1);
-}
-
-async function start(): Promise<void> {
-  const devServices = await startDevServices(process.env).catch((error) => {
-    console.error(explain(error));
-    process.exit(1);
-  });
-  Object.assign(process.env, devServices.settings);
+async function main(): Promise<void> {
+  const settings = readStartSettings();
+  const port = Number(settings['PORT'] ?? 7071);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new StartError('PORT must be an integer from 0 to 65535.');
+  }
+  let devServices: DevServices | undefined;
   let host: Host | undefined;
   const stop = async (code: number) => {
     await host?.close();
-    await devServices.close();
+    await devServices?.close();
     process.exit(code);
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(0));
-  stopWithParent(() => void stop(0));
+  whenStopped(() => stop(0));
+  devServices = await startDevServices(settings);
+  Object.assign(process.env, settings, devServices.settings);
   try {
-    await applyDemo(parseConfig(process.env));
-    host = await startHost({ folder: projectFolder, port, everyOrigin: true, maxBodyBytes: 8 * 1024 * 1024 });
-    const token = devServices.signer ? await signDemoToken(devServices.signer) : undefined;
-    console.log(welcome(host.url, token));
+    host = await startService(devServices, settings, port);
   } catch (error) {
-    console.error(explain(error));
+    console.error(explain(error, port));
     await stop(1);
   }
 }
 
-/** Stops with the parent process: npm sends signals only to its shell, which does not forward them. */
-function stopWithParent(stop: () => void): void {
-  if (process.env['npm_lifecycle_event'] === undefined) return;
-  const parent = process.ppid;
-  const timer = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(timer);
-    stop();
-  }, 250).unref();
+async function startService(devServices: DevServices, settings: Settings, port: number): Promise<Host> {
+  const paths = ownPathsOf(settings);
+  const own = openOwnConfiguration({
+    paths,
+    assistants: process.env['ASSISTANTS'] ?? '',
+    demo: settings['ASSISTANTS'] === undefined,
+    documentsDir: devServices.documentsDir,
+  });
+  const issues = read(own).issues;
+  process.env['ASSISTANTS'] = own.assistants;
+  const config = parseConfig(process.env);
+  await applyDemo(config);
+  const store = createProjectStore(lazyTable(config.tables, 'projects'));
+  await own.storeProjects(store);
+  const record = () => devServices.record({ ...devServices.settings, ASSISTANTS: own.assistants });
+  await record();
+  const host = await startHost({
+    folder: projectFolder,
+    port,
+    everyOrigin: true,
+    maxBodyBytes: 8 * 1024 * 1024,
+    endsWithNewline: true,
+  });
+  const token = devServices.signer && (await signDemoToken(devServices.signer));
+  console.log(welcome(host, token, own, paths, devServices.localFolder));
+  if (issues !== undefined) writeLog('error', `Your assistants and projects are not used:\n${issues}`);
+
+  watchOwnFiles(paths, async () => {
+    try {
+      const { changes, issues } = read(own);
+      if (issues !== undefined) return writeLog('error', `Not applied, the former state is kept:\n${issues}`);
+      process.env['ASSISTANTS'] = own.assistants;
+      await own.storeProjects(store);
+      await record();
+      await host.restartApp();
+      for (const change of changes.length > 0 ? changes : ['no difference']) {
+        writeLog('information', `Applied: ${change}`);
+      }
+    } catch (error) {
+      writeLog('error', `Not applied: ${(error as Error).message}`);
+    }
+  });
+  return host;
 }
 
-function explain(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
+function read(own: OwnConfiguration): { changes: readonly string[]; issues: string | undefined } {
+  try {
+    return { changes: own.read(), issues: undefined };
+  } catch (error) {
+    if (error instanceof OwnFilesError) return { changes: [], issues: error.message };
+    throw error;
+  }
+}
+
+/** An error whose message says all that there is to say. */
+class StartError extends Error {}
+
+function explain(error: unknown, port?: number): string {
+  if (error instanceof ConfigError || error instanceof StartError) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') return `Port ${port} is in use; choose another: PORT=7080 npm start`;
-  return `The service did not start: ${message}`;
+  if (code === 'EADDRINUSE' && port !== undefined)
+    return `Port ${port} is in use; choose another: PORT=7080 npm start`;
+  // Without a port, the settings have not been read yet.
+  const explanation = port === undefined ? undefined : explainFailure(error, parseConfig(process.env));
+  if (!explanation) return `The service did not start: ${message}`;
+  const { why, check } = explanation;
+  return `The service did not start: ${why}\nCheck ${check}\nnpm run doctor tries all that the service needs.`;
 }
 
-function welcome(url: string, token: string | undefined): string {
-  const thread = `${url}/api/projects/${demoProjectId}/threads/${demoThreadId}`;
-  const authorization = `-H "Authorization: Bearer ${token ?? '$TOKEN'}"`;
-  const question = '{"message": "Can you help me understand the authentication flow in this project?"}';
-  const file = `/tmp/run-${new URL(url).port}.json`;
-  const lastRun = `$(grep -o "run_[a-z0-9]*" ${file} | head -n 1)`;
-  return `
-The thread-run service is listening at ${url}
-
-${token ? `A token for the demo project, valid for 24 hours (npm run token prints more):\n\n${token}` : 'Set TOKEN to a token from your issuer.'}
-
-Start a run, check its status, read the reply:
-
-curl -s -X POST ${thread}/runs ${authorization} -H "Content-Type: application/json" -d '${question}' | tee ${file}
-
-curl -s ${thread}/runs/${lastRun} ${authorization}
-
-curl -s ${thread} ${authorization}
-
-Press Ctrl-C to stop. Data is kept in ${localFolder}.
-`;
-}
-
-await start();
+await main().catch((error) => {
+  console.error(explain(error));
+  process.exit(1);
+});

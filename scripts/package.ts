@@ -1,6 +1,6 @@
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { projectFolder } from '../local/devServices.ts';
+import { projectFolder } from '../local/localSettings.ts';
 
 /*
  * `npm run package` (after a build): copies the deployed files into dist/package/: the bundle, host.json and a minimal

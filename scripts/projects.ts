@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import type { TokenCredential } from '@azure/identity';
-import { ConfigError, parseConfig } from '../shared/config.ts';
+import { findSettings } from '../local/localSettings.ts';
+import { ConfigError, parseProjectsConfig } from '../shared/config.ts';
 import { withTimeout } from '../shared/deadline.ts';
 import { parseProjects } from '../shared/projects/projects.ts';
 import { createProjectStore } from '../shared/storage/projectStore.ts';
 import { openTable } from '../shared/storage/tables.ts';
 
 /*
- * `npm run projects -- apply FILE.json | list | remove ID`: manages the project records, using the app's settings.
- * Changes take effect within 30 seconds.
+ * `npm run projects -- apply FILE.json | list | remove ID`: manages the project records, using the app's settings or
+ * those of the service that runs on this machine. Changes take effect within 30 seconds.
  */
 
 const usage = `Usage:
@@ -19,7 +20,7 @@ const usage = `Usage:
 async function main([command = '', argument, ...others]: string[]): Promise<void> {
   const complete = (command === 'list') === (argument === undefined) && others.length === 0;
   if (!['apply', 'list', 'remove'].includes(command) || !complete) throw new Error(usage);
-  const config = parseConfig(process.env);
+  const config = parseProjectsConfig(findSettings());
   // Read first, so that an invalid file is rejected before anything is changed.
   const projects =
     command === 'apply' ? parseProjects(await readJson(argument ?? ''), config.assistants) : [];
@@ -71,6 +72,10 @@ await main(process.argv.slice(2)).catch((error) => {
   const { name, message } = error as Error;
   const known = name === 'Error' || error instanceof ConfigError;
   console.error(known ? message : `Cannot use the table storage (${causeOf(error)}).`);
+  if (error instanceof ConfigError)
+    console.error(
+      'Start the service with "npm start", or set them in the environment or local.settings.json.',
+    );
   process.exitCode = 1;
 });
 

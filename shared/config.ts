@@ -66,6 +66,28 @@ export class ConfigError extends Error {
  */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const issues: string[] = [];
+  const config = readConfig(env, issues);
+  const toolAuthorizations = readAuthorizations(config.assistants, env, issues);
+  if (issues.length > 0) throw new ConfigError(issues);
+  return deepFreeze({ ...config, engine: { ...config.engine, toolAuthorizations } });
+}
+
+/**
+ * Reads the part of the configuration that managing projects takes.
+ * @throws {ConfigError} as {@link parseConfig}, for these settings only.
+ */
+export function parseProjectsConfig(
+  env: Readonly<Record<string, string | undefined>>,
+): Pick<Config, 'tables' | 'assistants'> {
+  const issues: string[] = [];
+  const { tables, assistants } = readConfig(env, issues);
+  const own = issues.filter((issue) => /^(TABLES_|ASSISTANTS)/.test(issue));
+  if (own.length > 0) throw new ConfigError(own);
+  return { tables, assistants };
+}
+
+/** Reads the configuration, and appends what is wrong with it to `issues`. */
+function readConfig(env: Readonly<Record<string, string | undefined>>, issues: string[]): Config {
   const setting = (name: SettingName) => env[name]?.trim() || undefined;
   const required = (name: SettingName) => {
     const value = setting(name);
@@ -95,7 +117,6 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     return parsed;
   };
 
-  const authorizations = new Map<string, string>();
   const config: Config = {
     jwt: {
       issuer: checked('JWT_ISSUER', required('JWT_ISSUER')) ?? '',
@@ -106,7 +127,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       baseUrl: checked('OPENAI_BASE_URL', required('OPENAI_BASE_URL')) ?? '',
       apiKey: setting('OPENAI_API_KEY'),
       tokenScope: setting('OPENAI_TOKEN_SCOPE') ?? 'https://ai.azure.com/.default',
-      toolAuthorizations: authorizations,
+      // Only the service itself needs them.
+      toolAuthorizations: new Map(),
     },
     tables: storage('TABLES', 'TableEndpoint'),
     queues: storage('QUEUES', 'QueueEndpoint'),
@@ -116,18 +138,16 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     // Azure's load balancer closes idle requests after 230 seconds.
     eventStreamSeconds: wholeNumber('EVENT_STREAM_SECONDS', 220, 220),
   };
-  addAuthorizations(authorizations, config.assistants, env, issues);
-  if (issues.length > 0) throw new ConfigError(issues);
   return deepFreeze(config);
 }
 
 /** Reads the settings with tokens for MCP servers. The service's own settings are not for them. */
-function addAuthorizations(
-  authorizations: Map<string, string>,
+function readAuthorizations(
   assistants: Config['assistants'],
   env: Readonly<Record<string, string | undefined>>,
   issues: string[],
-): void {
+): ReadonlyMap<string, string> {
+  const authorizations = new Map<string, string>();
   for (const [id, assistant] of assistants) {
     for (const [place, name] of authorizationSettings(assistant)) {
       const isOwn = (settingNames as readonly string[]).includes(name);
@@ -139,6 +159,7 @@ function addAuthorizations(
       }
     }
   }
+  return authorizations;
 }
 
 /** @param endpointPart name of the service's endpoint in a connection string. */

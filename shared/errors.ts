@@ -18,12 +18,25 @@ export type ErrorCode =
   | 'unavailable'
   | 'internal_error';
 
+/** Why a request was refused, where the log tells more than the response. */
+export type LogReason =
+  /** internal_error: the project's assistant is not in `ASSISTANTS`. */
+  | 'assistant_not_configured'
+  /** access_denied: the id in the path is no project id. */
+  | 'project_id_malformed'
+  /** access_denied: there is no such project. */
+  | 'project_unknown'
+  /** access_denied: the project is there, but neither token nor record gives the caller access. */
+  | 'caller_not_granted';
+
 /** Messages by field, as in the API's 400 responses. */
 export type FieldErrors = Readonly<Record<string, readonly string[]>>;
 
 export interface AppErrorOptions {
   /** For the log only, which shows its name and code: its message may quote a request. */
   readonly cause?: unknown;
+  /** For the log only: what the response must not or need not tell. */
+  readonly logged?: { readonly reason: LogReason } & Readonly<Record<string, string>>;
   /** unauthorized, token_expired: the `WWW-Authenticate` header (RFC 6750, section 3). */
   readonly challenge?: string;
   /** The `Retry-After` header. */

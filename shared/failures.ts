@@ -10,6 +10,7 @@ export function describeFailure(failure: unknown): LogFacts {
   if (!(failure instanceof AppError)) return { error: causes(failure), stack: frames(failure) };
   return {
     code: failure.code,
+    ...failure.options.logged,
     ...(failure.options.cause !== undefined && { error: causes(failure.options.cause) }),
   };
 }

@@ -1,4 +1,6 @@
-import { type Composing, type Draft, toDraft } from './composing.ts';
+import { describeAttachments } from './attachments.ts';
+import { drawChart } from './charts.ts';
+import { type Composing, type Draft, moved, toDraft } from './composing.ts';
 import { follow } from './instructions.ts';
 import { callMcpTool, listMcpTools } from './mcp.ts';
 import { quoteDocuments } from './quotations.ts';
@@ -6,6 +8,7 @@ import { sample } from './samples.ts';
 import { callFunctions } from './toolCalls.ts';
 import { replyToOutputs } from './toolReplies.ts';
 import { isObject } from './validation.ts';
+import { searchWeb } from './webSearch.ts';
 
 const introduction = 'This is the local emulator answering, not a language model. ';
 
@@ -14,6 +17,8 @@ const composers: ((composing: Composing) => Draft | null)[] = [
   replyToOutputs,
   callFunctions,
   callMcpTool,
+  drawChart,
+  searchWeb,
   quoteDocuments,
 ];
 
@@ -22,10 +27,13 @@ export function compose(composing: Composing): Draft {
   const draft = firstDraft(composing);
   const items = [...listMcpTools(composing), ...draft.items];
   if (draft.text === null) return { ...draft, items };
-  const json = toJson(composing, draft.text);
+  const { engine, request } = composing;
+  const attached = describeAttachments(engine, request.input);
+  const text = attached + draft.text;
+  const json = toJson(composing, text);
   if (json !== null) return toDraft(json, { ...draft, items, annotations: [] });
-  const { text, annotations } = draft;
-  return { ...draft, items, ...follow(composing.request.instructions, introduction, { text, annotations }) };
+  const annotations = moved(draft.annotations, attached.length);
+  return { ...draft, items, ...follow(request.instructions, introduction, { text, annotations }) };
 }
 
 function firstDraft(composing: Composing): Draft {

@@ -16,6 +16,7 @@
  * | `PATCH behaviour` | any of `Behaviour` | changes behaviour in which real engines differ |
  * | `DELETE settings` | | resets timing and behaviour |
  * | `POST forget` | `{responseId}`, or `{}` for all | makes responses unreadable; active ones continue and still append |
+ * | `POST expire-containers` | `{containerId}`, or `{}` for all | lets containers expire: they and their files are gone |
  * | `GET streams` | | `{open}`: the number of clients that stream a response |
  * | `GET calls` | | `{calls, counts}`: the newest requests, and the number of requests by kind |
  * | `DELETE calls` | | clears the log |
@@ -49,6 +50,7 @@
  */
 import type { VectorStoreFile } from 'openai/resources/vector-stores';
 import type { CallLog } from './calls.ts';
+import { expireContainers } from './containers.ts';
 import { clearEngine, type Engine, resetEngine } from './engine.ts';
 import { ApiError, badRequest, notFound } from './errors.ts';
 import { type Faults, parseTimes } from './faults.ts';
@@ -92,6 +94,8 @@ const handlers: Record<string, ControlHandler> = {
   'POST /control/vector-stores': ({ engine }, body) =>
     addStore(engine, { id: parseRequiredText(body, 'id'), name: parseText(body, 'name') ?? '' }),
   'GET /control/files': ({ engine }) => [...engine.files.values()],
+  'POST /control/expire-containers': ({ engine }, body) =>
+    expireContainers(engine, parseText(body, 'containerId') ?? undefined),
   'POST /control/forget': ({ engine }, body) => forgetResponses(engine, body['responseId']),
   'PATCH /control/timing': ({ engine }, body) => changeTiming(engine, body),
   'PATCH /control/behaviour': ({ engine }, body) => changeBehaviour(engine, body),

@@ -1,4 +1,5 @@
 import type { VectorStoreFile } from 'openai/resources/vector-stores';
+import type { ContainerRecord } from './containers.ts';
 import type { DocumentIndex } from './documents.ts';
 import type { FileRecord } from './files.ts';
 import { type FolderStores, openFolderStores } from './folderStores.ts';
@@ -13,6 +14,7 @@ export interface Engine {
   responses: Map<string, ResponseRecord>;
   files: Map<string, FileRecord>;
   vectorStores: Map<string, VectorStoreRecord>;
+  containers: Map<string, ContainerRecord>;
   folderStores: FolderStores;
   /** Search indexes by the files they cover. */
   indexes: Map<string, DocumentIndex>;
@@ -47,6 +49,7 @@ export function createEngine(timing: Timing, dataDir: string | undefined, docume
     responses: byId(responses),
     files: byAge(storage.files.readAll()),
     vectorStores: byAge(storage.vectorStores.readAll()),
+    containers: byAge(storage.containers.readAll()),
     folderStores: openFolderStores(documentsDir),
     indexes: new Map(),
     outcomes: [],
@@ -89,6 +92,7 @@ export function clearEngine(engine: Engine): void {
   engine.responses.clear();
   engine.files.clear();
   engine.vectorStores.clear();
+  engine.containers.clear();
   engine.outcomes = [];
   engine.indexErrors = [];
   resetEngine(engine);

@@ -18,7 +18,10 @@ export type IdPrefix =
   | 'req'
   | 'vs'
   | 'vsfb'
-  | 'file';
+  | 'file'
+  | 'cntr'
+  | 'cfile'
+  | 'ci';
 
 /** Creates an unguessable id in the format of the real API: the prefix and 50 hexadecimal digits, or 24 for a file. */
 export function newId(prefix: IdPrefix): string {

@@ -82,7 +82,18 @@ function toParts(content: unknown, isAssistant: boolean, param: string): unknown
     if (part['type'].endsWith('_text') && typeof part['text'] !== 'string')
       throw missingParameter(`${param}[${index}].text`);
   }
-  return content;
+  return content.map((part, index) => toPart(part, `${param}[${index}]`));
+}
+
+/** Checks that an image or a file is given, and fills in defaults. */
+function toPart(part: JsonObject, param: string): JsonObject {
+  if (part['type'] === 'input_image') {
+    if (!part['file_id'] && !part['image_url']) throw missingParameter(`${param}.image_url`);
+    return { detail: 'auto', file_id: null, image_url: null, ...part };
+  }
+  if (part['type'] === 'input_file' && !part['file_id'] && !part['file_data'] && !part['file_url'])
+    throw missingParameter(`${param}.file_id`);
+  return part;
 }
 
 /** Returns the joined text parts of a message; empty for any other item. */
@@ -102,8 +113,15 @@ export function includesOf(query: URLSearchParams): string[] {
   return [...query].filter(([name]) => /^include(\[\d*\])?$/.test(name)).map(([, value]) => value);
 }
 
-/** Returns an item as sent to clients: with search results only if included. */
+/** Returns an item as sent to clients: results, outputs and sources of tools only if they are included. */
 export function toVisible<T extends Item>(item: T, include: readonly string[]): T {
-  if (item.type !== 'file_search_call' || include.includes('file_search_call.results')) return item;
-  return { ...item, results: null };
+  if (item.type === 'file_search_call' && !include.includes('file_search_call.results'))
+    return { ...item, results: null };
+  if (item.type === 'code_interpreter_call' && !include.includes('code_interpreter_call.outputs'))
+    return { ...item, outputs: null };
+  if (item.type === 'web_search_call' && !include.includes('web_search_call.action.sources')) {
+    const { sources: _sources, ...action } = item.action as { sources?: unknown };
+    return { ...item, action };
+  }
+  return item;
 }

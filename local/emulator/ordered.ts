@@ -1,16 +1,36 @@
 import type { McpToolCallError } from 'openai/resources/responses/responses';
-import type { MessageContent } from './composing.ts';
+import type { Composing, MessageContent } from './composing.ts';
+import { addContainerFile, containerFor, findContainer } from './containers.ts';
 import { newId } from './ids.ts';
-import type { OrderedItem, OrderedMcpCall, OrderedPart } from './outcomes.ts';
+import type { OrderedInterpreterCall, OrderedItem, OrderedMcpCall, OrderedPart } from './outcomes.ts';
 import type { OutputItem } from './types.ts';
 
-/** Completes an item configured by a test with the properties that the engine adds. */
-export function toOutputItem(item: OrderedItem): OutputItem {
+/** Completes items configured by a test with the properties that the engine adds. */
+export function toOutputItems(composing: Composing, ordered: readonly OrderedItem[]): OutputItem[] {
+  const made: Citable[] = [];
+  return ordered.map((item) =>
+    item.type === 'code_interpreter_call'
+      ? toInterpreterCall(composing, item, made)
+      : toOutputItem(item, made),
+  );
+}
+
+/** A file made by the code interpreter, which later messages can cite. */
+interface Citable {
+  container_id: string;
+  file_id: string;
+  filename: string;
+}
+
+function toOutputItem(
+  item: Exclude<OrderedItem, OrderedInterpreterCall>,
+  made: readonly Citable[],
+): OutputItem {
   const { type } = item;
   switch (type) {
     case 'message': {
       const phase = item.phase && { phase: item.phase };
-      const content = item.content.map(toPart);
+      const content = item.content.map((part) => toPart(part, made));
       return { id: newId('msg'), type, status: 'completed', content, ...phase, role: 'assistant' };
     }
     case 'reasoning': {
@@ -36,6 +56,10 @@ export function toOutputItem(item: OrderedItem): OutputItem {
     }
     case 'mcp_call':
       return toMcpCall(item);
+    case 'file_search_call': {
+      const { queries, results = null } = item;
+      return { id: newId('fs'), type, status: 'completed', queries, results };
+    }
     case 'web_search_call':
       return { id: newId('ws'), type, status: 'completed', action: item.action };
   }
@@ -60,8 +84,27 @@ function toMcpCall(item: OrderedMcpCall): OutputItem {
   };
 }
 
-function toPart(part: OrderedPart): MessageContent[number] {
+function toInterpreterCall(
+  { engine, request, history }: Composing,
+  { type, code, logs, files = [] }: OrderedInterpreterCall,
+  made: Citable[],
+): OutputItem {
+  const last = made.at(-1);
+  const container = last ? findContainer(engine, last.container_id) : containerFor(engine, request, history);
+  for (const { filename, content } of files) {
+    const { id } = addContainerFile(engine, container, filename, Buffer.from(content, 'base64'));
+    made.push({ container_id: container.id, file_id: id, filename });
+  }
+  const outputs = logs === undefined ? [] : [{ type: 'logs' as const, logs }];
+  return { id: newId('ci'), type, status: 'completed', code, container_id: container.id, outputs };
+}
+
+function toPart(part: OrderedPart, made: readonly Citable[]): MessageContent[number] {
   if (part.type === 'refusal') return { type: 'refusal', refusal: part.refusal };
   const { annotations = [], text } = part;
-  return { type: 'output_text', annotations, logprobs: [], text };
+  const cited = annotations.map((annotation) => {
+    if (annotation.type !== 'container_file_citation' || annotation.file_id !== '') return annotation;
+    return { ...annotation, ...made.findLast(({ filename }) => filename === annotation.filename) };
+  });
+  return { type: 'output_text', annotations: cited, logprobs: [], text };
 }

@@ -1,4 +1,8 @@
-import type { ResponseFunctionWebSearch, ResponseOutputText } from 'openai/resources/responses/responses';
+import type {
+  ResponseFileSearchToolCall,
+  ResponseFunctionWebSearch,
+  ResponseOutputText,
+} from 'openai/resources/responses/responses';
 import { badRequest } from './errors.ts';
 import type { IncompleteReason, JsonObject } from './types.ts';
 import { isObject } from './validation.ts';
@@ -27,6 +31,8 @@ export type OrderedItem =
   | { type: 'mcp_list_tools'; server_label: string; tools: OrderedTool[]; error?: string }
   | { type: 'mcp_approval_request'; server_label: string; name: string; arguments: string }
   | OrderedMcpCall
+  | OrderedInterpreterCall
+  | { type: 'file_search_call'; queries: string[]; results?: ResponseFileSearchToolCall['results'] }
   | { type: 'web_search_call'; action: ResponseFunctionWebSearch['action'] };
 
 export interface OrderedTool {
@@ -46,6 +52,15 @@ export interface OrderedMcpCall {
   approval_request_id?: string;
 }
 
+/** A call of the code interpreter in the container of the request. Makes files, whose content is in base64. */
+export interface OrderedInterpreterCall {
+  type: 'code_interpreter_call';
+  code: string;
+  logs?: string;
+  files?: { filename: string; content: string }[];
+}
+
+/** A part of a message. A `container_file_citation` with an empty `file_id` cites the file of that name made before. */
 export type OrderedPart =
   | { type: 'output_text'; text: string; annotations?: ResponseOutputText['annotations'] }
   | { type: 'refusal'; refusal: string };
@@ -106,6 +121,10 @@ function isOrderedItem(item: JsonObject): boolean {
       return isTexts([item['server_label'], item['name'], item['arguments']]);
     case 'mcp_call':
       return isTexts([item['server_label'], item['name'], item['arguments'], item['output'] ?? '']);
+    case 'code_interpreter_call':
+      return isTexts([item['code'], item['logs'] ?? '']) && Array.isArray(item['files'] ?? []);
+    case 'file_search_call':
+      return isTexts(item['queries']);
     case 'web_search_call':
       return isObject(item['action']);
     default:

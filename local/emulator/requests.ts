@@ -113,6 +113,11 @@ const toolParsers: Record<string, (tool: JsonObject, param: string) => JsonObjec
     return { allowed_tools: null, headers: null, require_approval: 'always', ...tool };
   },
   file_search: parseFileSearch,
+  code_interpreter: (tool, param) => {
+    if (tool['container'] === undefined) throw missingParameter(`${param}.container`);
+    return tool;
+  },
+  web_search: (tool) => ({ filters: null, search_context_size: 'medium', user_location: null, ...tool }),
 };
 
 function parseFileSearch(tool: JsonObject, param: string): JsonObject {

@@ -4,8 +4,7 @@ import { endOf } from './composing.ts';
 import type { Engine } from './engine.ts';
 import { newId } from './ids.ts';
 import { textOf } from './items.ts';
-import { toOutputItem } from './ordered.ts';
-import type { OrderedItem } from './outcomes.ts';
+import { toOutputItems } from './ordered.ts';
 import type { IncompleteReason, Item, OutputItem, ResponseRecord, ResponseResult } from './types.ts';
 
 const charactersPerToken = 4;
@@ -19,9 +18,9 @@ export function composeResult(
   const { outcome, request } = record;
   const read = [...history, ...request.input];
   const ordered = outcome && 'output' in outcome ? outcome.output : null;
-  if (ordered) return toConfigured(record, ordered, read);
-  const question = textOfNewest(request.input);
-  const { items, text, annotations, readTexts } = compose({ engine, request, history, question });
+  const composing = { engine, request, history, question: textOfNewest(request.input) };
+  if (ordered) return toConfigured(record, toOutputItems(composing, ordered), read);
+  const { items, text, annotations, readTexts } = compose(composing);
   const usage = (written: string) =>
     toUsage(read, [request.instructions ?? '', ...readTexts], items.map(writtenText).join('') + written);
   if (text === null) return { output: items, usage: usage(''), incompleteReason: null };
@@ -35,10 +34,9 @@ export function composeResult(
 
 function toConfigured(
   { outcome, request }: ResponseRecord,
-  ordered: readonly OrderedItem[],
+  output: OutputItem[],
   read: readonly Item[],
 ): ResponseResult {
-  const output = ordered.map(toOutputItem);
   const usage = toUsage(read, [request.instructions ?? ''], output.map(writtenText).join(''));
   return { output, usage, incompleteReason: outcome?.status === 'incomplete' ? outcome.reason : null };
 }

@@ -1,4 +1,13 @@
 import {
+  createContainer,
+  deleteContainer,
+  getContainer,
+  getContainerFile,
+  getContainerFileContent,
+  listContainerFiles,
+  listContainers,
+} from './containerRoutes.ts';
+import {
   createConversation,
   createItems,
   deleteConversation,
@@ -61,6 +70,13 @@ const routes: [method: string, path: string, handler: Handler][] = [
   ['POST', '/v1/vector_stores/*/file_batches', createBatch],
   ['GET', '/v1/vector_stores/*/file_batches/*', getBatch],
   ['GET', '/v1/vector_stores/*/file_batches/*/files', listBatchFiles],
+  ['POST', '/v1/containers', createContainer],
+  ['GET', '/v1/containers', listContainers],
+  ['GET', '/v1/containers/*', getContainer],
+  ['DELETE', '/v1/containers/*', deleteContainer],
+  ['GET', '/v1/containers/*/files', listContainerFiles],
+  ['GET', '/v1/containers/*/files/*', getContainerFile],
+  ['GET', '/v1/containers/*/files/*/content', getContainerFileContent],
   ['GET', '/v1/models', listModels],
 ];
 

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { ContainerRecord } from './containers.ts';
 import { type Contents, folderContents, memoryContents } from './contents.ts';
 import type { FileRecord } from './files.ts';
 import type { Conversation, Item, ResponseRecord } from './types.ts';
@@ -22,6 +23,7 @@ export interface Storage {
   responses: Collection<ResponseRecord>;
   files: Collection<FileRecord>;
   vectorStores: Collection<VectorStoreRecord>;
+  containers: Collection<ContainerRecord>;
   contents: Contents;
   clear(): void;
 }
@@ -51,6 +53,7 @@ export function openStorage(dataDir: string | undefined): Storage {
       responses: noCollection,
       files: noCollection,
       vectorStores: noCollection,
+      containers: noCollection,
       contents,
       clear: contents.clear,
     };
@@ -63,6 +66,7 @@ export function openStorage(dataDir: string | undefined): Storage {
     responses: openFolder<ResponseRecord>(join(dataDir, 'responses')),
     files: openFolder<FileRecord>(join(dataDir, 'files')),
     vectorStores: openFolder<VectorStoreRecord>(join(dataDir, 'vector-stores')),
+    containers: openFolder<ContainerRecord>(join(dataDir, 'containers')),
     contents: folderContents(join(dataDir, 'contents')),
   };
   return {

@@ -17,6 +17,8 @@ export interface App {
 export interface Route {
   readonly registration: Registration;
   readonly methods: ReadonlySet<string>;
+  /** The path, with parameters in braces. */
+  readonly path: string;
   /** Matches the whole path. Its named groups are the route's parameters, percent-encoded. */
   readonly pattern: RegExp;
   /** Name of the request's binding. */
@@ -84,6 +86,7 @@ function toRoute(registration: Registration, bindingName: string, trigger: Bindi
   return {
     registration,
     bindingName,
+    path: `/${segments.join('/')}`,
     methods: new Set((trigger.methods ?? ['GET', 'POST']).map((method) => method.toUpperCase())),
     // Paths are case-insensitive, as in the real host, which is built on ASP.NET.
     pattern: new RegExp(`^/${pattern.join('/')}/?$`, 'i'),

@@ -1,3 +1,5 @@
+import { writeLog } from './log.ts';
+
 /*
  * Replaces `@azure/functions-core`, the module that the Functions worker provides at run time. `@azure/functions` loads
  * it with `require` and registers the app's functions with it, as in Azure.
@@ -74,5 +76,5 @@ export function registerHook(): Disposable {
 
 /** Logs a message of the app or the library. Omits debug messages, as in Azure. */
 export function log(level: string, _category: string, message: string): void {
-  if (level !== 'debug' && level !== 'trace') console.error(`[${level}] ${message}`);
+  if (level !== 'debug' && level !== 'trace') writeLog(level, message);
 }

@@ -6,7 +6,8 @@ import type { Duplex } from 'node:stream';
 import { allowEveryOrigin } from './cors.ts';
 import { serve } from './http.ts';
 import { listenToQueue } from './queues.ts';
-import { startWorker } from './workerChannel.ts';
+import { logMalformed } from './unserved.ts';
+import { startWorkers } from './workers.ts';
 
 export interface HostOptions {
   /** The app's folder, with package.json and host.json. */
@@ -21,12 +22,24 @@ export interface HostOptions {
   readonly workerMaxHeaderBytes?: number;
   /** Whether to keep a client's `x-ms-invocation-id`, as old hosts did. */
   readonly keepsInvocationId?: boolean;
+  /** Whether to end JSON for curl with a line break, which the real host does not. */
+  readonly endsWithNewline?: boolean;
 }
 
 export interface Host {
   readonly url: string;
+  readonly functions: readonly ListedFunction[];
+  /** Makes the app read its settings again, in a worker of its own. Requests in progress are not interrupted. */
+  restartApp(): Promise<void>;
   /** Stops accepting and polling. Resolves when requests and messages in flight are done. */
   close(): Promise<void>;
+}
+
+/** A function as Core Tools lists it. */
+export interface ListedFunction {
+  readonly name: string;
+  /** Methods and URL, or the type of another trigger. */
+  readonly trigger: string;
 }
 
 /** Response body of `GET /admin/host/status`. */
@@ -45,7 +58,7 @@ const headersTimeoutMs = 30_000;
 
 /** Serves the HTTP and queue triggers of a built Functions app, without the Functions runtime. */
 export async function startHost(options: HostOptions): Promise<Host> {
-  const worker = await startWorker({
+  const workers = await startWorkers({
     folder: options.folder,
     functionTimeoutMs: await readFunctionTimeout(options.folder),
     maxHeaderBytes: options.workerMaxHeaderBytes ?? 64 * 1024,
@@ -53,18 +66,19 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const httpOptions = {
     maxBodyBytes: options.maxBodyBytes ?? 100 * 1024 * 1024,
     keepsInvocationId: options.keepsInvocationId ?? false,
+    endsWithNewline: options.endsWithNewline ?? false,
   };
   let closing = false;
   const respond = async (request: IncomingMessage, response: ServerResponse) => {
     // An idle keep-alive connection would keep a closing server open.
     response.once('close', () => closing && setImmediate(() => server.closeIdleConnections()));
     if (request.url === statusPath) {
-      const { openInvocations, starts: workerStarts } = worker;
+      const { openInvocations, starts: workerStarts } = workers;
       const status: HostStatus = { state: 'Running', openInvocations, workerStarts };
       return void response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(status));
     }
     if (options.everyOrigin && allowEveryOrigin(request, response)) return;
-    await serve(worker, httpOptions, request, response);
+    await serve(workers.serving(response), httpOptions, request, response);
   };
   const server = createServer(
     { maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs },
@@ -77,19 +91,28 @@ export async function startHost(options: HostOptions): Promise<Host> {
     server.once('error', reject);
     server.listen(options.port, '127.0.0.1', resolve);
   }).catch(async (error) => {
-    await worker.close();
+    await workers.close();
     throw error;
   });
-  const { queueFunctions, queueOptions } = await worker.ready();
-  const listeners = queueFunctions.map((queued) => listenToQueue(worker, queued, queueOptions));
+  const { routes, queueFunctions, queueOptions } = await workers.ready();
+  const listeners = queueFunctions.map((queued) => listenToQueue(workers, queued, queueOptions));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const http = routes.map(({ functionName: name, methods, path }) => {
+    return { name, trigger: `[${[...methods].join(',')}] ${url}${path}` };
+  });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
+    functions: [
+      ...http,
+      ...queueFunctions.map(({ functionName: name }) => ({ name, trigger: 'queueTrigger' })),
+    ],
+    restartApp: () => workers.replace(),
     close: async () => {
       closing = true;
       const served = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       await Promise.all([served, ...listeners.map((listener) => listener.close())]);
-      await worker.close();
+      await workers.close();
     },
   };
 }
@@ -105,6 +128,7 @@ function rejectMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
     HPE_STRICT: '500 Internal Server Error',
   };
   const status = statusLines[error.code ?? ''] ?? '400 Bad Request';
+  logMalformed(Number.parseInt(status, 10), error.code);
   socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
 }
 

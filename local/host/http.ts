@@ -11,6 +11,9 @@ import type { Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import type { RpcHttp } from './functionsCore.ts';
 import { RequestError, watchRate } from './limits.ts';
+import { writeLog } from './log.ts';
+import { endsWithNewline } from './newline.ts';
+import { hostReasons, logHostResponse, respondUnserved } from './unserved.ts';
 import type { RegisteredRoute } from './worker.ts';
 import { InvocationFailure, type WorkerChannel } from './workerChannel.ts';
 
@@ -19,6 +22,8 @@ export interface HttpOptions {
   readonly maxBodyBytes: number;
   /** Whether to keep a client's `x-ms-invocation-id`, as hosts did before azure-functions-host#10980. */
   readonly keepsInvocationId: boolean;
+  /** Whether curl gets JSON with a line break at its end. */
+  readonly endsWithNewline: boolean;
 }
 
 /** Matches a request with its invocation. Internal to host and worker. */
@@ -44,10 +49,13 @@ export async function serve(
   response: ServerResponse,
 ): Promise<void> {
   const url = URL.parse(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`);
-  if (!url || !isAcceptable(request)) return void response.writeHead(400).end();
+  if (!url || !isAcceptable(request)) {
+    logHostResponse(request, 400, 'The path has an encoded NUL, or a header has characters beyond ASCII.');
+    return void response.writeHead(400).end();
+  }
   const { routes, httpUri } = await worker.ready();
   const match = findRoute(routes, request.method ?? 'GET', url.pathname);
-  if (!match) return void response.writeHead(404).end();
+  if (!match) return respondUnserved(routes, request, url.pathname, response);
   const watch = watchRate(request, options.maxBodyBytes);
   try {
     const call = { ...match, request, url, options };
@@ -56,9 +64,12 @@ export async function serve(
   } catch (error) {
     // The real host logs the message, which may quote the request.
     if (error instanceof InvocationFailure)
-      console.error(`[error] ${match.route.functionName} threw ${error.message}`);
-    if (response.headersSent) response.destroy();
-    else response.writeHead(toStatus(error), request.complete ? {} : { Connection: 'close' }).end();
+      writeLog('error', `${match.route.functionName} threw ${error.message}`);
+    // A client that has left gets no response.
+    if (response.headersSent || response.destroyed) return void response.destroy();
+    const status = toStatus(error);
+    if (!(error instanceof InvocationFailure)) logHostResponse(request, status, hostReasons[status] ?? '');
+    response.writeHead(status, request.complete ? {} : { Connection: 'close' }).end();
   } finally {
     watch.stop();
   }
@@ -148,15 +159,19 @@ async function invokeStreaming(
       inputData: [{ name: route.bindingName, data: {} }],
       triggerMetadata: triggerMetadata(call, buffered),
     })
-    .catch((error) => console.error(`[error] ${route.functionName} threw ${error.message}`));
+    .catch((error) => writeLog('error', `${route.functionName} threw ${error.message}`));
   // Like .NET's HTTP client, read no response before the whole request is sent.
   const sent = buffered || !hasBody(request) ? void upstream.end(buffered) : sendBody(request, upstream);
   const incoming = await Promise.race([Promise.all([responded, sent]).then(([first]) => first), failed]);
-  response.writeHead(incoming.statusCode ?? 502, withoutHopByHop(incoming.headers));
+  const newline = options.endsWithNewline && endsWithNewline(request, incoming);
+  const { 'content-length': length, ...others } = withoutHopByHop(incoming.headers);
+  const addedLength = length !== undefined && { 'content-length': Number(length) + (newline ? 1 : 0) };
+  response.writeHead(incoming.statusCode ?? 502, { ...others, ...addedLength });
   // Events may be delayed; any other body follows immediately and can be sent with the headers.
   if (incoming.headers['content-type']?.startsWith('text/event-stream')) response.flushHeaders();
   incoming.once('error', () => response.destroy());
-  incoming.pipe(response);
+  incoming.pipe(response, { end: !newline });
+  if (newline) incoming.once('end', () => response.end('\n'));
 }
 
 /** Streams a body with back-pressure, even after the worker has responded. */

@@ -74,7 +74,7 @@ function parseDuration(value: unknown): number {
  * @throws {Error} when the environment has no connection for the queue.
  */
 export function listenToQueue(
-  worker: WorkerChannel,
+  worker: Pick<WorkerChannel, 'invoke'>,
   trigger: QueueFunction,
   options: QueueOptions,
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -157,7 +157,7 @@ function resolveConnection(
 }
 
 interface Delivery {
-  readonly worker: WorkerChannel;
+  readonly worker: Pick<WorkerChannel, 'invoke'>;
   readonly trigger: QueueFunction;
   readonly options: QueueOptions;
   readonly queue: QueueClient;

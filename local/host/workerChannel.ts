@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { hasReader, showLines, writeLog } from './log.ts';
 import type { Invocation, InvocationResult, Ready } from './worker.ts';
 
 /** The host's connection to the worker, which it restarts after a crash. */
@@ -55,10 +56,13 @@ export async function startWorker(options: {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), {
       workerData: options.folder,
       execArgv: [...process.execArgv, `--max-http-header-size=${options.maxHeaderBytes}`],
+      stdout: hasReader(),
+      stderr: hasReader(),
     });
+    if (hasReader()) for (const output of [worker.stdout, worker.stderr]) showLines(output);
     const ready: Promise<Ready> = once(worker, 'message').then(([message]) => {
       worker.on('message', settle);
-      worker.on('error', ({ name }) => console.error(`[error] the worker crashed: ${name}`));
+      worker.on('error', ({ name }) => writeLog('error', `the worker crashed: ${name}`));
       worker.once('exit', restart);
       return message;
     });
@@ -69,7 +73,7 @@ export async function startWorker(options: {
     pending.clear();
     if (closing) return;
     current = start();
-    current.ready.catch((error) => console.error(`[error] the worker does not start: ${error.message}`));
+    current.ready.catch((error) => writeLog('error', `the worker does not start: ${error.message}`));
   };
 
   let current = start();
@@ -83,7 +87,7 @@ export async function startWorker(options: {
         return await new Promise<object>((resolve, reject) => {
           pending.set(invocationId, { resolve, reject });
           timer = setTimeout(() => {
-            console.error(`[error] ${invocation.functionName} exceeded functionTimeout; the worker restarts`);
+            writeLog('error', `${invocation.functionName} exceeded functionTimeout; the worker restarts`);
             void current.worker.terminate();
           }, options.functionTimeoutMs);
           current.worker.postMessage({ ...invocation, invocationId } satisfies Invocation);

@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts';
+import { AppError, type AppErrorOptions } from '../errors.ts';
 import { isProjectId, normalProjectId, type Project } from '../model/project.ts';
 import { type Caller, mayUse } from './caller.ts';
 import type { Authenticate } from './token.ts';
@@ -28,7 +28,13 @@ export async function authorizeProject(
   projectId: string | undefined,
 ): Promise<Access> {
   const caller = await authenticate(credentials);
-  const project = isProjectId(projectId) ? await findProject(normalProjectId(projectId)) : undefined;
-  if (!project || !mayUse(caller, project)) throw new AppError('access_denied');
+  // The log does not repeat an id that names no project: it may be anything.
+  if (!isProjectId(projectId)) throw denied({ reason: 'project_id_malformed' });
+  const project = await findProject(normalProjectId(projectId));
+  if (!project) throw denied({ reason: 'project_unknown' });
+  if (!mayUse(caller, project)) throw denied({ reason: 'caller_not_granted', projectId: project.projectId });
   return { caller, project };
 }
+
+/** Creates the error of all three cases. The response is the same, so that it does not tell which projects exist. */
+const denied = (logged: NonNullable<AppErrorOptions['logged']>) => new AppError('access_denied', { logged });

@@ -120,10 +120,12 @@ export function createEngine(config: Config['engine']): Engine {
 
   return {
     openConversation: (metadata, timeoutMs) =>
-      call(
-        timeoutMs,
-        async (openai, options) => (await openai.conversations.create({ metadata }, options)).id,
-      ),
+      call(timeoutMs, async (openai, options) => {
+        const { id } = await openai.conversations.create({ metadata }, options);
+        // A web page with status 200, from an address that is not an engine's.
+        if (typeof id !== 'string') throw new Error('the response is not a conversation');
+        return id;
+      }),
 
     removeConversation: (id, timeoutMs) =>
       call(

@@ -3,12 +3,15 @@ import openApi from '../../openapi.json' with { type: 'json' };
 import { AppError, type FieldErrors, fieldError } from '../errors.ts';
 import type { RunInput } from '../model/run.ts';
 import type { ToolOutputs } from '../model/toolCalls.ts';
-import type { ApiRequest } from './endpoint.ts';
+import type { ApiRequest, RequestContext } from './endpoint.ts';
+import { ignoredProperties } from './misspelt.ts';
 
 // `npm run lint:openapi` validates the schema; loading the meta-schemas here would slow every start by 0.1 s.
 const ajv = new Ajv2020({ allErrors: true, verbose: true, meta: false, validateSchema: false });
 // Rejects lone surrogates, which no engine accepts.
 ajv.addFormat('well-formed', (text: string) => text.isWellFormed());
+
+type Note = RequestContext['note'];
 
 const { schemas } = openApi.components;
 
@@ -19,12 +22,12 @@ const maxOutputCharacters = 512_000;
 const maxSubmissionBytes = 6.5 * 1024 * 1024;
 
 /**
- * Parses the body of a create.
+ * Parses the body of a create. Properties that the service does not know are ignored; the log says how many there were.
  * @throws {AppError} invalid_request naming every invalid field; also as {@link ApiRequest.text}.
  */
-export async function parseRunInput(request: ApiRequest): Promise<RunInput> {
+export async function parseRunInput(request: ApiRequest, note?: Note): Promise<RunInput> {
   type Body = { message: string; instructions?: string | null };
-  const body = await parseBody<Body>(request, schemas.CreateRunRequest);
+  const body = await parseBody<Body>(request, schemas.CreateRunRequest, { note });
   return { message: body.message, instructions: body.instructions ?? null };
 }
 
@@ -32,8 +35,9 @@ export async function parseRunInput(request: ApiRequest): Promise<RunInput> {
  * Parses the body of a submission of outputs.
  * @throws {AppError} as {@link parseRunInput}.
  */
-export async function parseToolOutputs(request: ApiRequest): Promise<ToolOutputs> {
-  const body = await parseBody<Partial<ToolOutputs>>(request, schemas.ToolOutputsRequest, maxSubmissionBytes);
+export async function parseToolOutputs(request: ApiRequest, note?: Note): Promise<ToolOutputs> {
+  const options = { note, maxBytes: maxSubmissionBytes };
+  const body = await parseBody<Partial<ToolOutputs>>(request, schemas.ToolOutputsRequest, options);
   const { toolOutputs = [], approvals = [] } = body;
   const characters = toolOutputs.reduce((sum, { output }) => sum + countCharacters(output), 0);
   if (characters > maxOutputCharacters) {
@@ -47,7 +51,11 @@ export async function parseToolOutputs(request: ApiRequest): Promise<ToolOutputs
 const countCharacters = (text: string): number =>
   text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 
-async function parseBody<T>(request: ApiRequest, schema: object, maxBytes?: number): Promise<T> {
+async function parseBody<T extends object>(
+  request: ApiRequest,
+  schema: { readonly properties: object },
+  { note, maxBytes }: { readonly note: Note | undefined; readonly maxBytes?: number },
+): Promise<T> {
   const text = await request.text(maxBytes);
   let body: unknown;
   try {
@@ -58,8 +66,11 @@ async function parseBody<T>(request: ApiRequest, schema: object, maxBytes?: numb
     throw fieldError('$', 'The request body must be valid JSON.');
   }
   // Compiled on first use and cached.
-  if (ajv.validate<T>(schema, body)) return body;
-  throw new AppError('invalid_request', { fieldErrors: toFieldErrors(ajv.errors ?? []) });
+  if (!ajv.validate<T>(schema, body)) {
+    throw new AppError('invalid_request', { fieldErrors: toFieldErrors(ajv.errors ?? []) });
+  }
+  note?.(ignoredProperties(body, Object.keys(schema.properties)));
+  return body;
 }
 
 function toFieldErrors(errors: readonly ErrorObject[]): FieldErrors {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
-import { describeFailure } from '../failures.ts';
+import { describeFailure, type LogFacts } from '../failures.ts';
 import { openContext, type ServiceContext } from '../invocation.ts';
 import { findRequest } from './proxyRequest.ts';
 import { readBody } from './readBody.ts';
@@ -12,6 +12,8 @@ export interface RequestContext extends ServiceContext {
   readonly signal: AbortSignal;
   /** The outgoing response, for back-pressure; undefined without HTTP streaming. */
   readonly outgoing: ServerResponse | undefined;
+  /** Adds facts to the request's line in the log: ids that were checked, never text that people wrote. */
+  readonly note: (facts: LogFacts) => void;
 }
 
 /** A request as seen by handlers, with the headers that the client sent. */
@@ -36,6 +38,7 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
     const startedAt = performance.now();
     let response: HttpResponseInit;
     let failureCause: unknown;
+    let noted: LogFacts = {};
     try {
       const context = openContext(invocation);
       const proxyRequest = findRequest(invocation.invocationId);
@@ -52,26 +55,35 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
           ...context,
           signal: proxyRequest?.signal ?? new AbortController().signal,
           outgoing: proxyRequest?.outgoing,
+          note: (facts) => {
+            noted = { ...noted, ...facts };
+          },
         },
       );
     } catch (error) {
       failureCause = error;
       response = errorResponse(error, failure, invocation.invocationId);
     }
-    logRequest(invocation, response.status ?? 200, performance.now() - startedAt, failureCause);
+    logRequest(invocation, {
+      method: request.method,
+      path: pathPattern(invocation),
+      ...noted,
+      status: response.status ?? 200,
+      durationMs: Math.round(performance.now() - startedAt),
+      ...(failureCause !== undefined && describeFailure(failureCause)),
+    });
     return withCommonHeaders(response, invocation.invocationId);
   };
 }
 
-/** Logs a request. Omits headers, query, body and error messages, which may contain user content. */
-function logRequest(invocation: InvocationContext, status: number, durationMs: number, error: unknown): void {
-  const line = JSON.stringify({
-    function: invocation.functionName,
-    requestId: invocation.invocationId,
-    status,
-    durationMs: Math.round(durationMs),
-    ...(error !== undefined && describeFailure(error)),
-  });
-  if (status >= 500) invocation.error(line);
+/** Returns the path of the function's route, with its parameters in braces. */
+const pathPattern = ({ functionName, options }: InvocationContext): string =>
+  `/api/${options.trigger['route'] ?? functionName}`;
+
+/** Logs a request. Omits headers, path, query, body and error messages, which may contain user content. */
+function logRequest(invocation: InvocationContext, facts: LogFacts & { readonly status: number }): void {
+  const { functionName, invocationId } = invocation;
+  const line = JSON.stringify({ function: functionName, requestId: invocationId, ...facts });
+  if (facts.status >= 500) invocation.error(line);
   else invocation.log(line);
 }

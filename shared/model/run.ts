@@ -53,7 +53,7 @@ export interface Run extends RunKey {
   readonly assistantId: string;
   readonly status: RunStatus;
   readonly createdAt: Date;
-  /** When the service first saw the run in progress. */
+  /** When the service first saw the run in progress; when the engine accepted it, if it had completed by then. */
   readonly startedAt?: Date;
   /** Set for every terminal run. */
   readonly completedAt?: Date;

@@ -81,9 +81,7 @@ export function applyEngineState(run: Run, state: EngineRunState, now: Date, max
     case 'queued':
       return run;
     case 'in_progress':
-      return run.status === 'in_progress' || isWaiting(run)
-        ? run
-        : { ...run, status: 'in_progress', startedAt: latest(now, run.createdAt) };
+      return start(run, now);
     case 'completed':
       return complete(run, state, now);
     case 'requires_action':
@@ -109,6 +107,17 @@ export function applyEngineState(run: Run, state: EngineRunState, now: Date, max
           )
         : run;
   }
+}
+
+const start = (run: Run, now: Date): Run =>
+  run.status === 'queued'
+    ? { ...run, status: 'in_progress', startedAt: run.startedAt ?? latest(now, run.createdAt) }
+    : run;
+
+/** Applies that the run was seen in progress, at a time before now. */
+export function applyStart(run: Run, seenAt: Date | undefined): Run {
+  if (seenAt === undefined || run.startedAt !== undefined) return run;
+  return start(run, seenAt);
 }
 
 /** Returns whether a run unknown to the engine is lost, rather than not visible yet. */
@@ -158,9 +167,15 @@ function complete(run: Run, state: EngineRunState & { status: 'completed' }, now
     ...withPendingCalls(run, []),
     ...addUsage(run.usage, state.usage),
     status: 'completed',
-    startedAt: run.startedAt ?? completedAt,
+    startedAt: startOf(run, completedAt),
     completedAt,
   };
+}
+
+/** Returns when a run started. If nobody saw it in progress, its acceptance is closer to that than the end of a round is. */
+function startOf(run: Run, endedAt: Date): Date {
+  const acceptedAt = run.submittedAt && run.submittedAt < endedAt ? run.submittedAt : endedAt;
+  return run.startedAt ?? latest(acceptedAt, run.createdAt);
 }
 
 function requireAction(
@@ -173,7 +188,7 @@ function requireAction(
     ...withPendingCalls(run, calls),
     ...addUsage(run.usage, usage),
     status: 'requires_action',
-    startedAt: run.startedAt ?? latest(now, run.createdAt),
+    startedAt: startOf(run, now),
   };
   if (roundOf(run) < maxToolRounds) return waiting;
   const message = `The assistant asked for tool calls in more than ${maxToolRounds} rounds.`;

@@ -5,6 +5,7 @@ import { createPendingWork, type PendingWork } from './pendingWork.ts';
 import { createRoundCache, type RoundCache } from './roundCache.ts';
 import { createRunFeeds, type RunFeeds } from './runFeeds.ts';
 import type { RunServices } from './runServices.ts';
+import { createRunStarts, type RunStarts } from './runStarts.ts';
 
 /** The worker's work on runs, shared by its requests. */
 export interface LiveRuns {
@@ -12,6 +13,7 @@ export interface LiveRuns {
   readonly refreshes: SingleFlight<Stored<Run>>;
   /** Saves in progress, by version of the run that they replace. */
   readonly saves: SingleFlight<Stored<Run>>;
+  readonly starts: RunStarts;
   readonly pending: PendingWork;
   readonly feeds: RunFeeds;
   /** Rounds that wait for outputs. */
@@ -23,6 +25,7 @@ export function createLiveRuns(services: () => RunServices): LiveRuns {
   return {
     refreshes: createSingleFlight(),
     saves: createSingleFlight(),
+    starts: createRunStarts(),
     pending: createPendingWork(),
     feeds: createRunFeeds(services),
     rounds: createRoundCache(),

@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
 import {
   applyEngineState,
+  applyStart,
   type EngineRunState,
   expire,
   isTerminal,
@@ -54,7 +55,7 @@ export async function refreshRun(services: RunServices, stored: Stored<Run>): Pr
 /**
  * Saves a change to a run; after a concurrent change, applies it to the newer version instead. Concurrent saves of the
  * same version share one transaction.
- * @param change not called for a terminal run: a recorded end is final.
+ * @param change not called for a terminal run: a recorded end is final. Must be repeatable.
  * @throws {AppError} run_not_found when the run no longer exists, unavailable when the store fails.
  */
 export async function saveRun(
@@ -65,8 +66,8 @@ export async function saveRun(
   let current = stored;
   for (let saves = 0; saves < maxSaves; saves++) {
     const { value: run } = current;
-    const next = isTerminal(run) ? run : change(run);
-    if (next === run) return current;
+    if (isTerminal(run) || change(run) === run) return current;
+    const next = change(applyStart(run, services.liveRuns.starts.find(run)));
     current = await services.liveRuns.saves(flightKey(current), () => saveOnce(services, current, next));
   }
   throw new AppError('unavailable');

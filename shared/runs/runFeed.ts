@@ -319,6 +319,8 @@ export class RunFeed {
     const isSaved = hasEnded || state.status === 'absent' || this.#hadSubscribers;
     if (this.#isLastRound() && isSaved) {
       this.adopt(await saveRun(this.#services, this.stored, changeTo(this.#services, responseId, state)));
+    } else if (state.status === 'in_progress') {
+      this.#services.liveRuns.starts.remember(this.stored.value, new Date());
     }
     // Of an earlier round that the engine has forgotten, nothing more can be learned.
     if (hasEnded || (state.status === 'absent' && !this.#isLastRound())) await this.#endRound(state);

@@ -76,7 +76,8 @@ export async function startRun(
 export function findAssistant(services: RunServices, assistantId: string): Assistant {
   const assistant = services.config.assistants.get(assistantId);
   if (!assistant) {
-    throw new AppError('internal_error', { cause: new Error('ASSISTANTS lacks the assistant of a project') });
+    const { assistantId } = project;
+    throw new AppError('internal_error', { logged: { reason: 'assistant_not_configured', assistantId } });
   }
   return assistant;
 }

@@ -1,5 +1,6 @@
 import { scheduler } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
+import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService({ RUN_TIMEOUT_SECONDS: '2' });
@@ -43,6 +44,17 @@ describe('what monitoring costs', () => {
 });
 
 describe('how a run ends', () => {
+  test('completed while nobody looked: it started when the engine said so', async () => {
+    await t.engine.timing({ queueMs: 300, runMs: 600 });
+    const { run } = await t.startRun();
+    await until('the run has ended', async () => Boolean((await t.engineRunOf(run))?.endedAtMs));
+    const { body } = await t.call(run);
+    expect(body.status).toBe('completed');
+    const { createdAtMs = 0 } = (await t.engineRunOf(run)) ?? {};
+    expect(Date.parse(body.startedAt)).toBeGreaterThanOrEqual(createdAtMs + 295);
+    expect(body.startedAt < body.completedAt).toBe(true);
+  });
+
   test('completed: times in order, usage, no errorMessage', async () => {
     const { run } = await t.startRun();
     const { body } = await t.finish(run);

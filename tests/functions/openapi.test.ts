@@ -49,7 +49,6 @@ const sender =
       ...(!needsToken && { token: null }),
       ...call,
     });
-    expect(deviations(method, filled, answer)).toEqual([]);
     return answer;
   };
 

@@ -44,7 +44,7 @@ describe('applying the projects', () => {
   test('is repeated while the store refuses, and not for a file that is wrong', async () => {
     const refused = {
       STAND_IN_NPM: '1 1 0',
-      STAND_IN_NPM_OUTPUT: 'The store could not be used (RestError 403).',
+      STAND_IN_NPM_OUTPUT: 'Cannot use the table storage (RestError 403).',
     };
     const applied = await afterDeploy(['projects'], fresh, refused);
     expect([applied.code, npmCalls(applied.calls)]).toEqual([0, 3]);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { assistantFiles, folderFaults, listing, tokenSettings } from '../../infra/assistants.ts';
+import { assistantFiles, folderFaults, listing } from '../../infra/assistants.ts';
 import schema from '../../shared/model/project.schema.json' with { type: 'json' };
 import { describeCompiled, snapshot } from './compiled.ts';
 
@@ -14,12 +14,6 @@ const second = {
   model: 'gpt-5.4-mini',
   instructions: 'Antworte höflich.',
 };
-
-test('the settings with tokens for MCP servers are those that assistants name', () => {
-  const server = { type: 'mcp', serverLabel: 'crm', serverUrl: 'https://crm.example' };
-  const tools = [{ type: 'web_search' }, server, { ...server, authorizationSetting: 'MCP_CRM_TOKEN' }];
-  expect(tokenSettings(JSON.stringify([second, { ...second, tools }]))).toEqual(['MCP_CRM_TOKEN']);
-});
 
 describe('the assistants of the repository', () => {
   test('are valid and all listed for Bicep', () => {

@@ -1,17 +1,18 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { scheduler } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { freePort, startAzurite } from '../../local/azurite.ts';
 import { startTestEngine } from '../support/engine.ts';
 import { startTestIssuer } from '../support/issuer.ts';
-import { projectFolder } from '../support/process.ts';
+import { projectFolder, runCommand } from '../support/process.ts';
+import { until } from '../support/until.ts';
 
 /*
  * `npm start` as a user runs it, in a process group of its own and with a data folder of its own. These tests stay one
@@ -34,6 +35,14 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
+/** Names files of this test instead of those of the checkout. They need not exist. */
+const ownFiles = () => ({
+  LOCAL_SETTINGS_FILE: join(dataDir, 'local.settings.json'),
+  LOCAL_ASSISTANTS_DIR: join(dataDir, 'own/assistants'),
+  LOCAL_PROJECTS_FILE: join(dataDir, 'own/projects.json'),
+  LOCAL_DOCUMENTS_DIR: join(dataDir, 'own/documents'),
+});
+
 /** The processes that work on this test's data folder: its Azurite. */
 async function processes(): Promise<string[]> {
   const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'args=']);
@@ -46,12 +55,18 @@ async function untilGone(): Promise<void> {
 }
 
 interface Started {
-  /** All that it wrote. */
-  readonly output: string;
+  /** All that it has written. */
+  output(): string;
   readonly url: string;
   readonly token: string | undefined;
-  /** The three lines to paste. */
-  readonly lines: readonly [create: string, look: string, read: string];
+  /** The lines to paste. */
+  readonly block: string;
+  readonly lines: {
+    readonly setUp: string;
+    readonly create: string;
+    readonly wait: string;
+    readonly read: string;
+  };
   /** Sends a signal to the process alone; resolves with its exit code. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -67,7 +82,7 @@ async function launch(settings: Record<string, string>, command: Command = {}) {
   const { file = process.execPath, args = ['local/start.ts'], cwd = projectFolder } = command;
   const child = spawn(file, args, {
     cwd,
-    env: { PATH, HOME: dataDir, LOCAL_DATA_DIR: dataDir, PORT: '0', ...settings },
+    env: { PATH, HOME: dataDir, LOCAL_DATA_DIR: dataDir, PORT: '0', ...ownFiles(), ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -90,18 +105,28 @@ async function launch(settings: Record<string, string>, command: Command = {}) {
     child.stderr.setEncoding('utf8').on('data', add);
   });
   await Promise.race([ready, closed]);
-  return { child, exited, code: child.exitCode, output };
+  return { child, exited, code: child.exitCode, output, written: () => output };
 }
 
 async function start(settings: Record<string, string> = {}, command: Command = {}): Promise<Started> {
-  const { child, exited, code, output } = await launch(settings, command);
+  const { child, exited, code, output, written } = await launch(settings, command);
   if (code !== null) throw new Error(`the start ended with code ${code}:\n${output}`);
-  const [create = '', look = '', read = ''] = output.split('\n').filter((line) => line.startsWith('curl '));
+  const block = /^(?:export TOKEN=.*\n)?(?:(?:curl|RUN=).*\n)+/m.exec(output)?.[0] ?? '';
+  const lines = block.trimEnd().split('\n');
+  const curls = lines.filter((line) => line.startsWith('curl '));
+  const [create = '', wait = '', again = '', read = ''] = curls;
+  expect([curls.length, again]).toEqual([4, wait]);
   return {
-    output,
+    output: () => written(),
     url: /listening at (\S+)/.exec(output)?.[1] ?? '',
-    token: /^eyJ\S+$/m.exec(output)?.[0],
-    lines: [create, look, read],
+    token: /^export TOKEN=(eyJ\S+)$/m.exec(output)?.[1],
+    block,
+    lines: {
+      setUp: lines.find((line) => line.startsWith('export ')) ?? '',
+      create,
+      wait: `${lines.find((line) => line.startsWith('RUN='))}; ${wait}`,
+      read,
+    },
     async end(signal) {
       child.kill(signal);
       return (await exited)[0];
@@ -125,6 +150,10 @@ function openTerminal(env: Record<string, string> = {}) {
     output += text;
   });
   return {
+    /** Sets a variable. */
+    set(line: string): void {
+      shell.stdin.write(`${line}\n`);
+    },
     /** Resolves with the JSON that the line prints. */
     // biome-ignore lint/suspicious/noExplicitAny: a test asserts on whatever came.
     async paste(line: string): Promise<any> {
@@ -139,20 +168,55 @@ function openTerminal(env: Record<string, string> = {}) {
   };
 }
 
-/** Pastes the three lines, the second until the run is completed, as a user would. */
-async function converse({ lines }: Started, { paste }: ReturnType<typeof openTerminal>) {
-  const created = await paste(lines[0]);
-  let run = await paste(lines[1]);
-  while (['queued', 'in_progress'].includes(run.status)) {
-    await scheduler.wait(50);
-    run = await paste(lines[1]);
-  }
+/** Pastes the lines one by one, the wait until the run has ended. */
+async function converse({ lines }: Started, { paste, set }: ReturnType<typeof openTerminal>) {
+  set(lines.setUp);
+  const created = await paste(lines.create);
+  let run = await paste(lines.wait);
+  while (['queued', 'in_progress'].includes(run.status)) run = await paste(lines.wait);
   expect(run).toMatchObject({ runId: created.runId, status: 'completed' });
-  return { run, thread: await paste(lines[2]) };
+  return { run, thread: await paste(lines.read) };
 }
 
 describe('npm start', () => {
-  test('prints three lines that start a run, show it and read its answer; and keeps all that over a restart and a crash', async () => {
+  test('prints lines that, pasted together, start a run, wait for it and end in the reply', async () => {
+    const started = await start();
+    expect(started.token).toBeDefined();
+    const { stdout, stderr } = await promisify(execFile)('bash', ['-c', started.block]);
+    expect(stderr).toBe('');
+    // Each response is a line of its own.
+    const [created, changed, ended, thread, ...others] = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(others).toEqual([]);
+    expect(created.status).toBe('queued');
+    expect(['in_progress', 'completed']).toContain(changed.status);
+    expect(ended).toMatchObject({ runId: created.runId, status: 'completed' });
+    expect(thread.messages.at(-1)).toMatchObject({
+      role: 'assistant',
+      content: expect.stringContaining('authentication.md'),
+    });
+    expect(await started.end('SIGTERM')).toBe(0);
+  });
+
+  test('lists its functions with their addresses', async () => {
+    const started = await start();
+    const { paths } = JSON.parse(await readFile(join(projectFolder, 'openapi.json'), 'utf8'));
+    const listed = [...started.output().matchAll(/^ +(\w+): \[([A-Z,]+)\] (\S+)$/gm)].map(
+      ([, name, method, url]) => [name, method, url],
+    );
+    const described = Object.entries<Record<string, { operationId?: string }>>(paths).flatMap(
+      ([path, methods]) =>
+        Object.entries(methods).flatMap(([method, { operationId }]) =>
+          operationId === undefined ? [] : [[operationId, method.toUpperCase(), `${started.url}/api${path}`]],
+        ),
+    );
+    expect(listed.sort()).toEqual(described.sort());
+    expect(await started.end('SIGTERM')).toBe(0);
+  });
+
+  test('keeps its data and tokens over a restart and a crash', async () => {
     // Whatever else runs on this machine: the issuer's well-known port is taken, and tokens outlive a restart all the same.
     const other = createServer().on('error', () => undefined);
     other.listen(7072, '127.0.0.1');
@@ -161,10 +225,6 @@ describe('npm start', () => {
     const first = await start({ PORT });
     expect(first.url).toBe(`http://127.0.0.1:${PORT}`);
     expect(first.token).toBeDefined();
-    for (const line of first.lines) {
-      expect(line).toContain(first.url);
-      expect(line).toContain(`Bearer ${first.token}`);
-    }
     const terminal = openTerminal();
     const { run, thread } = await converse(first, terminal);
     expect(thread.messages).toMatchObject([
@@ -175,17 +235,17 @@ describe('npm start', () => {
     expect(await first.end('SIGINT')).toBe(0);
     expect(await processes()).toEqual([]);
 
-    // The lines of the first start carry its token.
+    // The terminal still has the token of the first start.
     const second = await start({ PORT });
-    expect(await terminal.paste(first.lines[1])).toEqual(run);
-    expect(await terminal.paste(first.lines[2])).toEqual(thread);
+    expect(await terminal.paste(first.lines.wait)).toEqual(run);
+    expect(await terminal.paste(first.lines.read)).toEqual(thread);
     const again = await converse(second, terminal);
     await second.end('SIGKILL');
     await untilGone();
 
     const third = await start({ PORT });
-    expect(await terminal.paste(third.lines[1])).toEqual(again.run);
-    expect((await terminal.paste(third.lines[2])).messages).toHaveLength(4);
+    expect(await terminal.paste(third.lines.wait)).toEqual(again.run);
+    expect((await terminal.paste(third.lines.read)).messages).toHaveLength(4);
     expect(await third.end('SIGTERM')).toBe(0);
     expect(await processes()).toEqual([]);
   });
@@ -210,6 +270,22 @@ describe('npm start', () => {
     await untilGone();
   });
 
+  test('ends when npm ends while it is starting', async () => {
+    // As npm does: a shell that forwards no signals. The argument tells the process from others.
+    const script = `"${process.execPath}" local/start.ts "${dataDir}"; true`;
+    const storeStarts = async () => (await processes()).some((args) => args.includes('azuriteProcess'));
+    const env = { PATH, HOME: dataDir, LOCAL_DATA_DIR: dataDir, PORT: '0', ...ownFiles() };
+    const shell = spawn('bash', ['-c', script], {
+      cwd: projectFolder,
+      env: { ...env, npm_lifecycle_event: 'start' },
+      stdio: 'ignore',
+    });
+    await until('the store starts', storeStarts);
+    shell.kill();
+    // Azurite takes a while to load, and does nothing else meanwhile.
+    await until('all have ended', async () => (await processes()).length === 0);
+  });
+
   test('says which port is taken, and how to choose another', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     cleanups.push(() => taken.close());
@@ -230,16 +306,16 @@ describe('npm start where the service runs already', () => {
     const PORT = String(await freePort());
     const first = await start({ PORT });
     const terminal = openTerminal({ LOCAL_DATA_DIR: dataDir });
-    const created = await terminal.paste(first.lines[0]);
+    terminal.set(first.lines.setUp);
+    const created = await terminal.paste(first.lines.create);
 
     const { code, output } = await fail({ PORT: choose(PORT) });
     expect(code).toBe(1);
     expect(output).not.toContain('    at ');
     expect(await processes()).toHaveLength(1);
 
-    const [look] = first.lines[1].split(' -H ');
-    const token = `$(${process.execPath} ${join(projectFolder, 'local/token.ts')})`;
-    expect(await terminal.paste(`${look} -H "Authorization: Bearer ${token}"`)).toMatchObject({
+    terminal.set(`TOKEN=$(${process.execPath} ${join(projectFolder, 'local/token.ts')})`);
+    expect(await terminal.paste(first.lines.wait)).toMatchObject({
       runId: created.runId,
     });
     expect(await first.end('SIGTERM')).toBe(0);
@@ -337,12 +413,157 @@ describe('npm start with a part of its own', () => {
       QUEUES_CONNECTION_STRING: azurite.connectionString,
     });
     expect(started.token).toBeUndefined();
-    expect(started.output).toContain('Set TOKEN to a token from your issuer.');
+    expect(started.output()).toContain('Set TOKEN to a token from your issuer.');
     expect(await processes()).toEqual([]);
     const kept = await readdir(dataDir);
     expect(kept).toContain('emulator');
     expect(kept).not.toContain('issuer.json');
     await converse(started, openTerminal({ TOKEN: await issuer.sign({ sub: 'demo-member' }) }));
+    expect(await started.end('SIGTERM')).toBe(0);
+  });
+});
+
+describe("npm start and files of one's own", () => {
+  const assistant = (id: string, changed: object = {}) => ({
+    ...{ id, name: 'Support', model: 'gpt-5-mini', instructions: 'Be brief.' },
+    ...changed,
+  });
+  const project = (assistantId: string) => [{ projectId: 'acme', name: 'Acme', assistantId }];
+  const write = async (file: string, content: unknown) => {
+    await mkdir(join(dataDir, 'own', dirname(file)), { recursive: true });
+    await writeFile(
+      join(dataDir, 'own', file),
+      typeof content === 'string' ? content : JSON.stringify(content),
+    );
+  };
+  const command = async (...args: string[]) => {
+    const { code, stdout, stderr } = await runCommand(process.execPath, args, {
+      LOCAL_DATA_DIR: dataDir,
+      ...ownFiles(),
+    });
+    return code === 0 ? stdout.trim() : stderr.trim();
+  };
+  /** Sends a request to the project. */
+  const call = async ({ url }: Started, path: string, body?: object) => {
+    const response = await fetch(`${url}/api/projects/acme/${path}`, {
+      method: body ? 'POST' : 'GET',
+      headers: {
+        Authorization: `Bearer ${await command('local/token.ts', '--project', 'acme')}`,
+        'Content-Type': 'application/json',
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, text, body: text.startsWith('{') ? JSON.parse(text) : undefined };
+  };
+  /** Runs a message on a new thread; returns the run as created and its path. */
+  const run = async (started: Started, message = 'Hello') => {
+    const { threadId } = (await call(started, 'threads', {})).body;
+    const { status, body } = await call(started, `threads/${threadId}/runs`, { message });
+    expect(status).toBe(201);
+    return { ...body, path: `threads/${threadId}/runs/${body.runId}`, thread: `threads/${threadId}` };
+  };
+
+  test('uses them from the start, and applies each change at once', async () => {
+    await write('assistants/support.json', assistant('asst_support'));
+    await write('projects.json', project('asst_support'));
+    const started = await start();
+    expect(started.output()).toContain('acme (Acme)');
+    const first = await run(started);
+    expect(first.assistantId).toBe('asst_support');
+    // Only curl gets a line break.
+    expect((await call(started, first.path)).text).toMatch(/\}$/);
+
+    // An event stream in progress is not interrupted.
+    const events = call(started, `${first.path}/events`);
+    await write('assistants/second.json', assistant('asst_second'));
+    await write('projects.json', project('asst_second'));
+    await until('the change is applied', () =>
+      started.output().includes('Applied: project acme (Acme) changed, with the assistant asst_second'),
+    );
+    expect((await run(started)).assistantId).toBe('asst_second');
+    expect((await events).text).toContain('"status":"completed"');
+    expect(await started.end('SIGTERM')).toBe(0);
+  });
+
+  test('names what is wrong with them, keeps what it had, and applies them once they are right', async () => {
+    await write('projects.json', '[{"projectId": "acme",');
+    const started = await start();
+    const { output } = started;
+    await until('the fault is logged', () =>
+      output().includes('projects.json is not valid JSON (line 1 column 23)'),
+    );
+    await write('assistants/support.json', assistant('asst_support'));
+    await write('projects.json', project('asst_support'));
+    await until('they are applied', () => output().includes('Applied: project acme (Acme) added'));
+
+    await write('projects.json', project('asst_other'));
+    await until('the fault is logged', () => output().includes('has no assistant \\"asst_other\\"'));
+    await write(
+      'assistants/support.json',
+      assistant('asst_support', { model: undefined, instruction: 'secret' }),
+    );
+    await until('the fault is logged', () =>
+      output().includes("support.json: the assistant must have required property 'model'"),
+    );
+    expect(output()).toContain('support.json: the assistant has an unknown field \\"instruction\\"');
+    expect(output()).not.toContain('secret');
+    expect((await run(started)).assistantId).toBe('asst_support');
+    expect(await started.end('SIGTERM')).toBe(0);
+  });
+
+  test("lets the assistant search the documents in a project's own folder, and no others", async () => {
+    await write('assistants/support.json', assistant('asst_support', { tools: [{ type: 'file_search' }] }));
+    await write('projects.json', project('asst_support'));
+    const started = await start();
+    const ask = async (question: string) => {
+      const { path, thread } = await run(started, question);
+      // One wait for each change.
+      for (let waits = 0; waits < 2; waits++) await call(started, `${path}?wait=60`);
+      return (await call(started, thread)).body.messages.at(-1).content;
+    };
+    const question = 'How long does a refund of a pigeon take?';
+    expect(await ask(question)).not.toContain('seventeen');
+    await write('documents/acme/refunds.md', '# Refunds\n\n## Pigeons\n\nA refund takes seventeen days.\n');
+    await write('documents/other/refunds.md', '# Refunds\n\n## Pigeons\n\nA refund takes nineteen days.\n');
+    await until('they are applied', () =>
+      started.output().includes('Applied: documents of acme changed, 1 in all'),
+    );
+    const reply = await ask(question);
+    expect(reply).toContain('seventeen');
+    expect(reply).not.toContain('nineteen');
+    // The demo's documents are none of the project's.
+    expect(await ask('Can you explain the authentication flow?')).not.toContain('authentication.md');
+    expect(await started.end('SIGTERM')).toBe(0);
+  });
+
+  test('lets npm run projects find the service while it runs, and no longer', async () => {
+    const started = await start();
+    await write('more.json', project('asst_xyz789'));
+    expect(await command('scripts/projects.ts', 'apply', join(dataDir, 'own/more.json'))).toBe(
+      'applied acme (Acme)',
+    );
+    expect((await run(started)).assistantId).toBe('asst_xyz789');
+    expect(await started.end('SIGTERM')).toBe(0);
+    expect(await readdir(dataDir)).not.toContain('running.json');
+    expect(await command('scripts/projects.ts', 'list')).toContain('Start the service with "npm start"');
+  });
+
+  test('reads local.settings.json, in which the environment has the last word', async () => {
+    const [port, other, engine] = [await freePort(), await freePort(), await startTestEngine()];
+    cleanups.push(() => engine.close());
+    const Values = {
+      PORT: String(port),
+      OPENAI_BASE_URL: engine.url,
+      OPENAI_API_KEY: 'key',
+      RUN_TIMEOUT_SECONDS: '0',
+    };
+    await writeFile(ownFiles().LOCAL_SETTINGS_FILE, JSON.stringify({ Values }));
+    expect((await fail({ PORT: '' })).output).toContain('RUN_TIMEOUT_SECONDS must be');
+    const started = await start({ PORT: String(other), RUN_TIMEOUT_SECONDS: '60' });
+    expect(started.url).toBe(`http://127.0.0.1:${other}`);
+    await converse(started, openTerminal());
+    expect(await engine.runs()).toHaveLength(1);
     expect(await started.end('SIGTERM')).toBe(0);
   });
 });

@@ -19,7 +19,11 @@ beforeAll(async () => {
 afterAll(() => Promise.all([issuer.close(), rm(folder, { recursive: true, force: true })]));
 const t = useService(() => ({ JWT_ISSUER: issuer.signer.issuer, JWT_AUDIENCE: audience }));
 
-const environment = (dataDir: string) => ({ HOME: dataDir, LOCAL_DATA_DIR: dataDir });
+const environment = (dataDir: string) => ({
+  HOME: dataDir,
+  LOCAL_DATA_DIR: dataDir,
+  LOCAL_SETTINGS_FILE: join(dataDir, 'local.settings.json'),
+});
 
 /** Runs the command in a terminal of its own, with the issuer that was started in a folder. */
 const token = (args: readonly string[] = [], dataDir = folder) =>
@@ -77,12 +81,15 @@ describe('npm run token', () => {
     expect((await open(other)).status).toBe(403);
   });
 
-  test('prints an expired token when the time is negative', async () => {
-    const { projectId } = await t.addProject();
-    const bearer = await print('--project', projectId, '--expires-in=-1');
-    const answer = await t.call(`projects/${projectId}/threads`, { method: 'POST', token: bearer });
-    expect([answer.status, answer.body.code]).toEqual([401, 'token_expired']);
-  });
+  test.each([[['--expires-in=-1']], [['--expires-in', '-1']]])(
+    'prints an expired token when the time is negative: %p',
+    async (args) => {
+      const { projectId } = await t.addProject();
+      const bearer = await print('--project', projectId, ...args);
+      const answer = await t.call(`projects/${projectId}/threads`, { method: 'POST', token: bearer });
+      expect([answer.status, answer.body.code]).toEqual([401, 'token_expired']);
+    },
+  );
 
   test('is what the package calls it', async () => {
     const npm = await runCommand(

@@ -53,7 +53,7 @@ describe('the deployed package', () => {
       '--project',
       projectId,
     ]);
-    expect(stdout.match(/^ok/gm)).toHaveLength(6);
+    expect(stdout.match(/^ok/gm)).toHaveLength(9);
     expect(stdout).not.toContain('FAILED');
   });
 });

@@ -23,7 +23,12 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs the command with the service's own settings, but for those given. */
 const projects = (args: readonly string[], settings: Record<string, string> = {}) =>
-  runCommand(process.execPath, ['scripts/projects.ts', ...args], { ...t.settings, ...settings });
+  runCommand(process.execPath, ['scripts/projects.ts', ...args], {
+    LOCAL_SETTINGS_FILE: join(folder, 'local.settings.json'),
+    LOCAL_DATA_DIR: folder,
+    ...t.settings,
+    ...settings,
+  });
 
 /** Applies what is given as the file's content: JSON unless it is a string. */
 async function apply(content: unknown, settings: Record<string, string> = {}): Promise<EndedCommand> {
@@ -97,7 +102,7 @@ describe('npm run projects', () => {
 
   test('is what the package calls it', async () => {
     const { projectId } = await t.addProject();
-    const settings = { ...t.settings, HOME: folder };
+    const settings = { ...t.settings, HOME: folder, LOCAL_DATA_DIR: folder };
     const npm = await runCommand('npm', ['run', '--silent', 'projects', '--', 'remove', projectId], settings);
     expect(npm).toEqual({ code: 0, stdout: `removed ${projectId}\n`, stderr: '' });
   });
@@ -207,11 +212,28 @@ describe('npm run projects in the cloud', () => {
 });
 
 describe('npm run projects with settings that do not work', () => {
-  test('names every setting that is missing or malformed', async () => {
-    const { code, stdout, stderr } = await projects(['list'], { JWT_AUDIENCE: '', ASSISTANTS: '[]' });
+  test('names every setting of its own that is missing or malformed, and no other', async () => {
+    const { code, stdout, stderr } = await projects(['list'], {
+      JWT_AUDIENCE: '',
+      TABLES_CONNECTION_STRING: '',
+      ASSISTANTS: '[]',
+    });
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toContain('JWT_AUDIENCE is missing');
+    expect(stderr).not.toContain('JWT_AUDIENCE');
+    expect(stderr).toContain('TABLES_ENDPOINT (or TABLES_CONNECTION_STRING) is missing');
     expect(stderr).toContain('ASSISTANTS must be a JSON array');
+    expect(stderr).toContain('npm start');
+  });
+
+  test('reads local.settings.json for what the environment does not have', async () => {
+    const { TABLES_CONNECTION_STRING = '', ASSISTANTS = '' } = t.settings;
+    const file = join(folder, 'settings.json');
+    await writeFile(file, JSON.stringify({ Values: { TABLES_CONNECTION_STRING, ASSISTANTS } }));
+    const { projectId } = await t.addProject();
+    const environment = { LOCAL_SETTINGS_FILE: file, LOCAL_DATA_DIR: folder };
+    const args = ['scripts/projects.ts', 'remove', projectId];
+    const { code, stdout, stderr } = await runCommand(process.execPath, args, environment);
+    expect([code, stdout, stderr]).toEqual([0, `removed ${projectId}\n`, '']);
   });
 
   /** A connection string with the secret `c2VjcmV0`. */

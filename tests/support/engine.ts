@@ -97,6 +97,31 @@ export const replies = {
   /** An MCP call that needs no approval, before a message; failed if it has an `error`. */
   mcpCall: (call: Omit<OrderedMcpCall, 'type' | 'server_label'>, answer: string) =>
     completed({ type: 'mcp_call', server_label: 'test', ...call }, message(text(answer))),
+  /** A call of the code interpreter that makes a file, and a message that cites it. */
+  generatedFile: (filename: string, content: Buffer, answer = 'Here it is: ') => {
+    const path = `sandbox:/mnt/data/${filename}`;
+    return completed(
+      {
+        type: 'code_interpreter_call',
+        code: `make("${filename}")`,
+        files: [{ filename, content: content.toString('base64') }],
+      },
+      message({
+        type: 'output_text',
+        text: answer + path,
+        annotations: [
+          {
+            type: 'container_file_citation',
+            container_id: '',
+            file_id: '',
+            filename,
+            start_index: answer.length,
+            end_index: answer.length + path.length,
+          },
+        ],
+      }),
+    );
+  },
   items: completed,
   /** A response that fails, or ends early, after these items. */
   failedAfter: (code: string, ...output: OrderedItem[]) => ({ status: 'failed', code, output }),
@@ -144,6 +169,8 @@ export interface TestEngine {
   addVectorStore(id: string): Promise<void>;
   /** Lets the indexing of the next files of vector stores fail. */
   indexError(code?: 'server_error' | 'unsupported_file' | 'invalid_file', times?: number): Promise<void>;
+  /** Lets one or all containers expire: they and their files are gone. */
+  expireContainers(containerId?: string): Promise<void>;
   /** Number of clients that stream a response. */
   openStreams(): Promise<number>;
   close(): Promise<void>;
@@ -210,6 +237,7 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
     addVectorStore: (id) => control('POST', 'vector-stores', { id }),
     indexError: (code = 'server_error', times = 1) =>
       control('POST', 'index-errors', { error: { code }, times }),
+    expireContainers: (containerId) => control('POST', 'expire-containers', { containerId }),
     openStreams: async () => (await control('GET', 'streams')).open,
     close: async () => void (await emulator.stop()),
   };

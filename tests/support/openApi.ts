@@ -106,6 +106,37 @@ export function deviations(method: string, path: string, answer: Answer): string
   ].map((text) => `${operation.id} ${answer.status}: ${text}`);
 }
 
+/** The deviations of many responses, each once: a property that is not described concerns every response with it. */
+export interface DeviationLog {
+  add(method: string, path: string, answer: Answer): void;
+  /** @throws {Error} listing every kind of deviation, with the number of responses and the first request. */
+  check(): void;
+}
+
+export function createDeviationLog(): DeviationLog {
+  const found = new Map<string, { readonly first: string; count: number }>();
+  return {
+    add(method, path, answer) {
+      // Items of a list deviate in the same way.
+      const kinds = new Set(
+        deviations(method, path, answer).map((text) => text.replace(/\/\d+(?=[/ ])/g, '/*')),
+      );
+      for (const kind of kinds) {
+        const known = found.get(kind) ?? { first: `${method} ${path}`, count: 0 };
+        known.count++;
+        found.set(kind, known);
+      }
+    },
+    check() {
+      if (found.size === 0) return;
+      const lines = [...found].map(
+        ([kind, { first, count }]) => `  ${kind} (${count} times, first: ${first})`,
+      );
+      throw new Error(`Responses are not as described in openapi.json:\n${lines.join('\n')}`);
+    },
+  };
+}
+
 function headerDeviations({ headers = {} }: Response, pointer: string, answer: Answer): string[] {
   const names = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
   const unknown = [...answer.headers.keys()].filter(

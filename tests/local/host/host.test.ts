@@ -124,7 +124,6 @@ describe('the local host', () => {
 
   test.each([
     ['an unknown path', 'GET', '/api/nothing'],
-    ['no path', 'GET', '/'],
     ['the prefix alone', 'GET', '/api'],
     ['a path without the prefix', 'GET', '/boxes/b/items/i'],
     ['a path that goes on', 'GET', '/api/boxes/b/items/i/more'],
@@ -136,6 +135,28 @@ describe('the local host', () => {
     ['OPTIONS', 'OPTIONS', '/api/boxes/b/items/i'],
   ])('answers 404 with an empty body for %s', async (_name, method, path) => {
     expect(await get(path, { method })).toMatchObject({ status: 404, body: '' });
+  });
+
+  test('has a page at the root, as the real host', async () => {
+    const { status, headers, body } = await get('/');
+    expect([status, headers['content-type']]).toEqual([200, 'text/html']);
+    expect(body).toContain('/api/openapi.json');
+  });
+
+  test.each([
+    ['an unknown path', 'GET', '/api/nothing?code=secret', 'No function has a route for this path.'],
+    ['a path without the prefix', 'GET', '/boxes/b/items/i', 'All routes are under /api.'],
+    ['the root', 'GET', '/', 'All routes are under /api.'],
+    ['a method of no function', 'DELETE', '/api/boxes/b/items/i', 'The path takes GET, POST only.'],
+    ['an encoded NUL', 'GET', '/api/%00', 'The path has an encoded NUL'],
+  ])('logs why it responds itself: %s', async (_name, method, path, reason) => {
+    const before = host.output().length;
+    await get(path, { method });
+    const said = host.output().slice(before);
+    expect(said).toContain('"event":"host_response"');
+    expect(said).toContain(`"method":"${method}","path":"${path.split('?')[0]}"`);
+    expect(said).toContain(`"reason":"${reason}`);
+    expect(said).not.toContain('secret');
   });
 
   test.each([

@@ -272,6 +272,18 @@ describe('a queued run', () => {
     const completed = applyState(running, { status: 'completed', completedAt: at(5) }, at(20));
     expect([completed.startedAt, completed.completedAt]).toEqual([at(10), at(10)]);
   });
+
+  test.each([
+    ['the engine accepted it, if nobody saw it at work', at(2), at(2)],
+    ['it ended, if the engine is behind the service', at(7), at(5)],
+  ])('that completes started when %s', (_name, submittedAt, startedAt) => {
+    const completed = applyEngineState(
+      { ...queued, submittedAt },
+      { status: 'completed', completedAt: at(5) },
+      at(20),
+    );
+    expect([completed.startedAt, completed.completedAt]).toEqual([startedAt, at(5)]);
+  });
 });
 
 describe('the deadline of a run', () => {
