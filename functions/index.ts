@@ -11,6 +11,7 @@ import './getThread.ts';
 import './listRuns.ts';
 import './listThreads.ts';
 import './streamRunEvents.ts';
+import './submitToolOutputs.ts';
 
 /* The app's entry point: importing it registers all functions. */
 

@@ -1,4 +1,4 @@
-import { parseAssistants } from './assistants/assistants.ts';
+import { authorizationSettings, parseAssistants } from './assistants/assistants.ts';
 import { deepFreeze } from './freeze.ts';
 import type { Assistant } from './model/assistant.ts';
 
@@ -16,6 +16,7 @@ export const settingNames = [
   'QUEUES_CONNECTION_STRING',
   'ASSISTANTS',
   'RUN_TIMEOUT_SECONDS',
+  'MAX_TOOL_ROUNDS',
   'EVENT_STREAM_SECONDS',
 ] as const;
 
@@ -29,12 +30,16 @@ export interface Config {
     /** Undefined to authenticate with Entra ID tokens for `tokenScope`. */
     readonly apiKey: string | undefined;
     readonly tokenScope: string;
+    /** Tokens for MCP servers, by the name of their setting. */
+    readonly toolAuthorizations: ReadonlyMap<string, string>;
   };
   readonly tables: StorageConfig;
   readonly queues: StorageConfig;
   /** By assistant id. */
   readonly assistants: ReadonlyMap<string, Assistant>;
   readonly runTimeoutSeconds: number;
+  /** Number of rounds of a run that may end with tool calls. */
+  readonly maxToolRounds: number;
   /** Maximum duration of one event stream. */
   readonly eventStreamSeconds: number;
 }
@@ -62,8 +67,9 @@ export class ConfigError extends Error {
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const issues: string[] = [];
   const config = readConfig(env, issues);
+  const toolAuthorizations = readAuthorizations(config.assistants, env, issues);
   if (issues.length > 0) throw new ConfigError(issues);
-  return config;
+  return deepFreeze({ ...config, engine: { ...config.engine, toolAuthorizations } });
 }
 
 /**
@@ -102,7 +108,7 @@ function readConfig(env: Readonly<Record<string, string | undefined>>, issues: s
       issues,
     );
 
-  const seconds = (name: SettingName, absent: number, longest: number) => {
+  const wholeNumber = (name: SettingName, absent: number, longest: number) => {
     const value = setting(name) ?? String(absent);
     const parsed = Number(value);
     if (!/^\d+$/.test(value) || parsed < 1 || parsed > longest) {
@@ -121,15 +127,39 @@ function readConfig(env: Readonly<Record<string, string | undefined>>, issues: s
       baseUrl: checked('OPENAI_BASE_URL', required('OPENAI_BASE_URL')) ?? '',
       apiKey: setting('OPENAI_API_KEY'),
       tokenScope: setting('OPENAI_TOKEN_SCOPE') ?? 'https://ai.azure.com/.default',
+      // Only the service itself needs them.
+      toolAuthorizations: new Map(),
     },
     tables: storage('TABLES', 'TableEndpoint'),
     queues: storage('QUEUES', 'QueueEndpoint'),
     assistants: parseAssistants(required('ASSISTANTS'), issues),
-    runTimeoutSeconds: seconds('RUN_TIMEOUT_SECONDS', 600, 86_400),
+    runTimeoutSeconds: wholeNumber('RUN_TIMEOUT_SECONDS', 600, 86_400),
+    maxToolRounds: wholeNumber('MAX_TOOL_ROUNDS', 16, 100),
     // Azure's load balancer closes idle requests after 230 seconds.
-    eventStreamSeconds: seconds('EVENT_STREAM_SECONDS', 220, 220),
+    eventStreamSeconds: wholeNumber('EVENT_STREAM_SECONDS', 220, 220),
   };
   return deepFreeze(config);
+}
+
+/** Reads the settings with tokens for MCP servers. The service's own settings are not for them. */
+function readAuthorizations(
+  assistants: Config['assistants'],
+  env: Readonly<Record<string, string | undefined>>,
+  issues: string[],
+): ReadonlyMap<string, string> {
+  const authorizations = new Map<string, string>();
+  for (const [id, assistant] of assistants) {
+    for (const [place, name] of authorizationSettings(assistant)) {
+      const isOwn = (settingNames as readonly string[]).includes(name);
+      const value = env[name]?.trim();
+      if (value && !isOwn) authorizations.set(name, value);
+      else {
+        const issue = isOwn ? 'is a setting of the service itself' : 'is missing';
+        issues.push(`ASSISTANTS, ${id}: ${place} names ${name}, which ${issue}`);
+      }
+    }
+  }
+  return authorizations;
 }
 
 /** @param endpointPart name of the service's endpoint in a connection string. */

@@ -2,6 +2,7 @@ import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import openApi from '../../openapi.json' with { type: 'json' };
 import { AppError, type FieldErrors, fieldError } from '../errors.ts';
 import type { RunInput } from '../model/run.ts';
+import type { ToolOutputs } from '../model/toolCalls.ts';
 import type { ApiRequest, RequestContext } from './endpoint.ts';
 import { ignoredProperties } from './misspelt.ts';
 
@@ -10,16 +11,52 @@ const ajv = new Ajv2020({ allErrors: true, verbose: true, meta: false, validateS
 // Rejects lone surrogates, which no engine accepts.
 ajv.addFormat('well-formed', (text: string) => text.isWellFormed());
 
-const isRunInput = (body: unknown): body is { message: string; instructions?: string | null } =>
-  // Compiled on first use and cached.
-  ajv.validate(openApi.components.schemas.CreateRunRequest, body);
+type Note = RequestContext['note'];
+
+const { schemas } = openApi.components;
+
+/** Maximum size of all outputs of a submission together, in characters. */
+const maxOutputCharacters = 512_000;
+
+/** Maximum size of a submission, in bytes: a character may take twelve in JSON, escaped as a surrogate pair. */
+const maxSubmissionBytes = 6.5 * 1024 * 1024;
 
 /**
  * Parses the body of a create. Properties that the service does not know are ignored; the log says how many there were.
  * @throws {AppError} invalid_request naming every invalid field; also as {@link ApiRequest.text}.
  */
-export async function parseRunInput(request: ApiRequest, note?: RequestContext['note']): Promise<RunInput> {
-  const text = await request.text();
+export async function parseRunInput(request: ApiRequest, note?: Note): Promise<RunInput> {
+  type Body = { message: string; instructions?: string | null };
+  const body = await parseBody<Body>(request, schemas.CreateRunRequest, { note });
+  return { message: body.message, instructions: body.instructions ?? null };
+}
+
+/**
+ * Parses the body of a submission of outputs.
+ * @throws {AppError} as {@link parseRunInput}.
+ */
+export async function parseToolOutputs(request: ApiRequest, note?: Note): Promise<ToolOutputs> {
+  const options = { note, maxBytes: maxSubmissionBytes };
+  const body = await parseBody<Partial<ToolOutputs>>(request, schemas.ToolOutputsRequest, options);
+  const { toolOutputs = [], approvals = [] } = body;
+  const characters = toolOutputs.reduce((sum, { output }) => sum + countCharacters(output), 0);
+  if (characters > maxOutputCharacters) {
+    const limit = `outputs of at most ${maxOutputCharacters} characters together`;
+    throw fieldError('ToolOutputs', `The field ToolOutputs must have ${limit}.`);
+  }
+  return { toolOutputs, approvals };
+}
+
+/** Counts Unicode code points, as JSON Schema does. */
+const countCharacters = (text: string): number =>
+  text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
+
+async function parseBody<T extends object>(
+  request: ApiRequest,
+  schema: { readonly properties: object },
+  { note, maxBytes }: { readonly note: Note | undefined; readonly maxBytes?: number },
+): Promise<T> {
+  const text = await request.text(maxBytes);
   let body: unknown;
   try {
     // An empty body is not malformed; report its missing fields instead.
@@ -28,23 +65,41 @@ export async function parseRunInput(request: ApiRequest, note?: RequestContext['
     // The parser's own message quotes the body, so it is dropped.
     throw fieldError('$', 'The request body must be valid JSON.');
   }
-  if (!isRunInput(body)) {
+  // Compiled on first use and cached.
+  if (!ajv.validate<T>(schema, body)) {
     throw new AppError('invalid_request', { fieldErrors: toFieldErrors(ajv.errors ?? []) });
   }
-  note?.(ignoredProperties(body, Object.keys(openApi.components.schemas.CreateRunRequest.properties)));
-  return { message: body.message, instructions: body.instructions ?? null };
+  note?.(ignoredProperties(body, Object.keys(schema.properties)));
+  return body;
 }
 
 function toFieldErrors(errors: readonly ErrorObject[]): FieldErrors {
   const fields: Record<string, string[]> = {};
   for (const error of errors) {
-    const name = error.params['missingProperty'] ?? error.instancePath.slice(1);
-    const field = name === '' ? '$' : name[0].toUpperCase() + name.slice(1);
+    const missing = error.params['missingProperty'];
+    const field = toFieldName(missing ? `${error.instancePath}/${missing}` : error.instancePath);
     const text = toFieldError(field, error);
     fields[field] = [...new Set([...(fields[field] ?? []), text])];
   }
   return fields;
 }
+
+/** Translates a JSON pointer as ASP.NET does: `/toolOutputs/0/output` to `ToolOutputs[0].Output`. */
+const toFieldName = (pointer: string): string =>
+  pointer
+    .split('/')
+    .slice(1)
+    .map((part) => (/^\d+$/.test(part) ? `[${part}]` : `.${part.charAt(0).toUpperCase()}${part.slice(1)}`))
+    .join('')
+    .slice(1) || '$';
+
+/** Names of types in messages, with an article. */
+const types: Readonly<Record<string, string>> = {
+  array: 'an array',
+  boolean: 'true or false',
+  object: 'an object',
+  string: 'a string',
+};
 
 /** Returns the message of ASP.NET's model validation, which the contract follows; clients display it. */
 function toFieldError(field: string, { keyword, params, data }: ErrorObject & { data?: unknown }): string {
@@ -52,8 +107,12 @@ function toFieldError(field: string, { keyword, params, data }: ErrorObject & { 
   switch (keyword) {
     case 'maxLength':
       return `The field ${field} must be a string with a maximum length of ${params['limit']}.`;
+    case 'maxItems':
+      return `The field ${field} must have at most ${params['limit']} items.`;
     case 'type':
-      return data === null ? `The ${field} field is required.` : `The field ${field} must be a string.`;
+      return data === null
+        ? `The ${field} field is required.`
+        : `The field ${field} must be ${types[[params['type']].flat()[0]] ?? 'of another type'}.`;
     case 'format':
       return `The field ${field} must be well-formed Unicode text.`;
     default:

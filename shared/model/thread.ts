@@ -1,3 +1,5 @@
+import type { PendingCall } from './toolCalls.ts';
+
 /** Identifies a thread. */
 export interface ThreadKey {
   readonly projectId: string;
@@ -15,6 +17,8 @@ export interface Thread extends NewThread {
   readonly activeRunId?: string;
   /** The engine's id of the conversation. Never leaves the service. */
   readonly conversationId: string;
+  /** Calls that the last run left unanswered. The engine refuses the next response without an output for each. */
+  readonly openCalls?: readonly PendingCall[];
 }
 
 /** A message of a thread. */

@@ -2,7 +2,8 @@ import type { Run } from '../model/run.ts';
 import type { Stored } from '../model/stored.ts';
 import { createSingleFlight, type SingleFlight } from '../singleFlight.ts';
 import { createPendingWork, type PendingWork } from './pendingWork.ts';
-import { createRunFeeds, type RunFeeds } from './runFeed.ts';
+import { createRoundCache, type RoundCache } from './roundCache.ts';
+import { createRunFeeds, type RunFeeds } from './runFeeds.ts';
 import type { RunServices } from './runServices.ts';
 import { createRunStarts, type RunStarts } from './runStarts.ts';
 
@@ -15,6 +16,8 @@ export interface LiveRuns {
   readonly starts: RunStarts;
   readonly pending: PendingWork;
   readonly feeds: RunFeeds;
+  /** Rounds that wait for outputs. */
+  readonly rounds: RoundCache;
 }
 
 /** @param services returns the services for work that is not tied to a single request. */
@@ -25,5 +28,6 @@ export function createLiveRuns(services: () => RunServices): LiveRuns {
     starts: createRunStarts(),
     pending: createPendingWork(),
     feeds: createRunFeeds(services),
+    rounds: createRoundCache(),
   };
 }

@@ -7,7 +7,15 @@ import { isTerminal } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { queryRows } from './pages.ts';
-import { type KeyRow, type RunRow, threadRowKey, toPartitionKey, toRun, toRunRow } from './rows.ts';
+import {
+  fromPendingCalls,
+  type KeyRow,
+  type RunRow,
+  threadRowKey,
+  toPartitionKey,
+  toRun,
+  toRunRow,
+} from './rows.ts';
 import { filter, roundTrip, type StoreRefusal, type Table } from './tables.ts';
 
 /*
@@ -35,7 +43,7 @@ export interface RunStore {
   /** Adds a run as the active run of an idle thread, and its idempotency key, in one transaction. */
   claim(thread: Stored<Thread>, run: Run, key?: IdempotencyKey): Promise<Claim>;
   /**
-   * Saves a run. If it has ended, frees its thread in the same transaction.
+   * Saves a run. If it has ended, frees its thread and leaves it the calls that are unanswered, in the same transaction.
    * @param forget idempotency key to delete in the same transaction.
    * @returns undefined, without saving, when the run was changed concurrently or had ended before.
    */
@@ -127,7 +135,12 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
       const result = await submit([
         ['update', row, 'Merge', { etag: before.etag }],
         // The run's etag proves that it is active, so it is the thread's active run.
-        ['update', { partitionKey, rowKey: threadRowKey, activeRunId: '' }, 'Merge', { etag: '*' }],
+        [
+          'update',
+          { partitionKey, rowKey: threadRowKey, activeRunId: '', ...toOpenCalls(run) },
+          'Merge',
+          { etag: '*' },
+        ],
         ...(forget ? [['delete', { partitionKey, rowKey: forget.rowKey }]] : []),
       ] as TransactionAction[]);
       return typeof result === 'object'
@@ -137,5 +150,8 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
   };
   return store;
 }
+
+/** A run without calls changes nothing: then the thread had no open ones. */
+const toOpenCalls = ({ pendingCalls }: Run) => pendingCalls && { openCalls: fromPendingCalls(pendingCalls) };
 
 const toClaimRefusal = (result: StoreRefusal) => (result === 'exists' ? 'duplicateKey' : 'conflict');

@@ -34,6 +34,7 @@ describe('a request that is refused', () => {
       [
         ['createRun', 'POST', 'projects/F/threads/%20/runs'],
         ['getRun', undefined, 'projects/F/threads/%20/runs/%20'],
+        ['submitToolOutputs', 'POST', 'projects/F/threads/%20/runs/%20/tool-outputs'],
         ['createThread', 'POST', 'projects/F/threads'],
         ['getThread', undefined, 'projects/F/threads/%20?limit=x&after=x'],
       ] as const
@@ -110,6 +111,36 @@ describe('a request that is refused', () => {
     {
       name: 'getRun: by the run',
       path: 'projects/O/threads/T/runs/run_none',
+      answer: '404 run_not_found',
+      reads: 2,
+    },
+    {
+      name: 'submitToolOutputs: by the ids before the body',
+      method: 'POST',
+      path: 'projects/O/threads/thread_none/runs/run-/tool-outputs',
+      body: { toolOutputs: 7 },
+      answer: '404 run_not_found',
+    },
+    {
+      name: 'submitToolOutputs: by the body before the thread',
+      method: 'POST',
+      path: 'projects/O/threads/thread_none/runs/run_none/tool-outputs',
+      body: { toolOutputs: 7 },
+      answer: '400 ToolOutputs',
+    },
+    {
+      name: 'submitToolOutputs: by the thread before the run',
+      method: 'POST',
+      path: 'projects/O/threads/thread_none/runs/run_none/tool-outputs',
+      body: {},
+      answer: '404 thread_not_found',
+      reads: 2,
+    },
+    {
+      name: 'submitToolOutputs: by the run',
+      method: 'POST',
+      path: 'projects/O/threads/T/runs/run_none/tool-outputs',
+      body: {},
       answer: '404 run_not_found',
       reads: 2,
     },

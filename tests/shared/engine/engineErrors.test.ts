@@ -5,6 +5,7 @@ import OpenAI, { APIConnectionTimeoutError, APIError, APIUserAbortError } from '
 import {
   CredentialUnavailable,
   engineFetch,
+  isCallMismatch,
   isRefusal,
   toAppError,
   toStartError,
@@ -151,5 +152,25 @@ describe('no answer of the engine', () => {
   ])('means unknown when %s', (_name, error) => {
     expect(isRefusal(error)).toBe(false);
     expect(toAppError(error, 'thread_not_found').code).toBe('unavailable');
+  });
+});
+
+describe('a mismatch of calls and outputs', () => {
+  const refused = (status: number, message: string) =>
+    APIError.generate(status, { error: { message, code: null } }, undefined, new Headers());
+
+  test.each([
+    'No tool output found for function call call_x.',
+    'No tool call found for function call output with call_id call_x.',
+    'The following MCP approval requests do not have an approval: mcpr_x',
+    'No approval request found for approval response with approval_request_id mcpr_x.',
+  ])('is known by its text: %s', (message) => {
+    expect(isCallMismatch(refused(400, message))).toBe(true);
+    expect(isCallMismatch(refused(500, message))).toBe(false);
+  });
+
+  test('is none of the other refusals', () => {
+    expect(isCallMismatch(refused(400, "Invalid type for 'input'."))).toBe(false);
+    expect(isCallMismatch(new TypeError('No tool output found'))).toBe(false);
   });
 });
