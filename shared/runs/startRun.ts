@@ -76,7 +76,6 @@ export async function startRun(
 export function findAssistant(services: RunServices, assistantId: string): Assistant {
   const assistant = services.config.assistants.get(assistantId);
   if (!assistant) {
-    const { assistantId } = project;
     throw new AppError('internal_error', { logged: { reason: 'assistant_not_configured', assistantId } });
   }
   return assistant;

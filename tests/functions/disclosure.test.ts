@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { testAssistants } from '../support/backends.ts';
 import { replies } from '../support/engine.ts';
 import { engineIds, stateOf, visible } from '../support/projectState.ts';
-import { type Answer, type Call, testAssistants } from '../support/service.ts';
+import type { Answer, Call } from '../support/service.ts';
 import { rowsOf } from '../support/table.ts';
 import { useService } from '../support/useService.ts';
 

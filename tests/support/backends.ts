@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Assistant } from '../../shared/model/assistant.ts';
 import type { Project } from '../../shared/model/project.ts';
 import { createProjectStore } from '../../shared/storage/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
@@ -21,14 +22,14 @@ export interface Backends {
   close(): Promise<void>;
 }
 
-const secondAssistant = {
+const secondAssistant: Assistant = {
   id: 'asst_second',
   name: 'Second',
   model: 'gpt-5-nano',
   instructions: 'Second assistant instructions.',
 };
 
-export const testAssistants = [
+export const testAssistants: readonly Assistant[] = [
   {
     id: 'asst_test',
     name: 'Test assistant',

@@ -277,7 +277,7 @@ describe('a queued run', () => {
     ['the engine accepted it, if nobody saw it at work', at(2), at(2)],
     ['it ended, if the engine is behind the service', at(7), at(5)],
   ])('that completes started when %s', (_name, submittedAt, startedAt) => {
-    const completed = applyEngineState(
+    const completed = applyState(
       { ...queued, submittedAt },
       { status: 'completed', completedAt: at(5) },
       at(20),
