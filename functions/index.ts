@@ -11,6 +11,8 @@ import './getThread.ts';
 import './listRuns.ts';
 import './listThreads.ts';
 import './streamRunEvents.ts';
+import './updateRun.ts';
+import './updateThread.ts';
 
 /* The app's entry point: importing it registers all functions. */
 

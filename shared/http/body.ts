@@ -1,6 +1,7 @@
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import openApi from '../../openapi.json' with { type: 'json' };
 import { AppError, type FieldErrors, fieldError } from '../errors.ts';
+import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { RunInput } from '../model/run.ts';
 import type { ApiRequest } from './endpoint.ts';
 
@@ -8,16 +9,53 @@ import type { ApiRequest } from './endpoint.ts';
 const ajv = new Ajv2020({ allErrors: true, verbose: true, meta: false, validateSchema: false });
 // Rejects lone surrogates, which no engine accepts.
 ajv.addFormat('well-formed', (text: string) => text.isWellFormed());
+// The document is not a schema, but schemas refer to parts of it.
+ajv.addVocabulary(Object.keys(openApi));
+ajv.addSchema(openApi, 'openapi');
 
-const isRunInput = (body: unknown): body is { message: string; instructions?: string | null } =>
-  // Compiled on first use and cached.
-  ajv.validate(openApi.components.schemas.CreateRunRequest, body);
+interface RunBody {
+  readonly message: string;
+  readonly instructions?: string | null;
+  readonly metadata?: Metadata | null;
+}
+
+/** Body of the create of a thread. */
+export interface ThreadInput {
+  readonly metadata: Metadata;
+  /** The first message, if there is one. */
+  readonly run: RunInput | undefined;
+}
 
 /**
- * Parses the body of a create.
+ * Parses the body of a create of a run.
  * @throws {AppError} invalid_request naming every invalid field; also as {@link ApiRequest.text}.
  */
 export async function parseRunInput(request: ApiRequest): Promise<RunInput> {
+  const { message, instructions, metadata } = await parseBody<RunBody>(request, 'CreateRunRequest');
+  return { message, instructions: instructions ?? null, ...metadataOf(metadata ?? {}) };
+}
+
+/** Parses the body of a create of a thread. @throws {AppError} as {@link parseRunInput}. */
+export async function parseThreadInput(request: ApiRequest): Promise<ThreadInput> {
+  const { message, instructions, metadata } = await parseBody<Partial<RunBody>>(
+    request,
+    'CreateThreadRequest',
+  );
+  return {
+    metadata: metadata ?? {},
+    run: message === undefined ? undefined : { message, instructions: instructions ?? null },
+  };
+}
+
+/** Parses the body of a change of a thread or a run. @throws {AppError} as {@link parseRunInput}. */
+export async function parseMetadata(request: ApiRequest): Promise<Metadata> {
+  const { metadata } = await parseBody<{ metadata: Metadata | null }>(request, 'UpdateMetadataRequest');
+  return metadata ?? {};
+}
+
+type BodySchema = 'CreateRunRequest' | 'CreateThreadRequest' | 'UpdateMetadataRequest';
+
+async function parseBody<T>(request: ApiRequest, schema: BodySchema): Promise<T> {
   const text = await request.text();
   let body: unknown;
   try {
@@ -27,18 +65,21 @@ export async function parseRunInput(request: ApiRequest): Promise<RunInput> {
     // The parser's own message quotes the body, so it is dropped.
     throw fieldError('$', 'The request body must be valid JSON.');
   }
-  if (!isRunInput(body)) {
-    throw new AppError('invalid_request', { fieldErrors: toFieldErrors(ajv.errors ?? []) });
+  // Compiled on first use and cached.
+  const validate = ajv.getSchema(`openapi#/components/schemas/${schema}`) as ValidateFunction<T>;
+  if (!validate(body)) {
+    throw new AppError('invalid_request', { fieldErrors: toFieldErrors(validate.errors ?? []) });
   }
-  return { message: body.message, instructions: body.instructions ?? null };
+  return body;
 }
 
 function toFieldErrors(errors: readonly ErrorObject[]): FieldErrors {
   const fields: Record<string, string[]> = {};
   for (const error of errors) {
-    const name = error.params['missingProperty'] ?? error.instancePath.slice(1);
+    const [property = ''] = error.instancePath.slice(1).split('/');
+    const name = error.params['missingProperty'] ?? property;
     const field = name === '' ? '$' : name[0].toUpperCase() + name.slice(1);
-    const text = toFieldError(field, error);
+    const text = field === 'Metadata' ? toMetadataError(error) : toFieldError(field, error);
     fields[field] = [...new Set([...(fields[field] ?? []), text])];
   }
   return fields;
@@ -57,4 +98,17 @@ function toFieldError(field: string, { keyword, params, data }: ErrorObject & { 
     default:
       return `The ${field} field is required.`;
   }
+}
+
+/** Never quotes a key or a value. */
+function toMetadataError({ keyword, instancePath, propertyName }: ErrorObject): string {
+  if (keyword === 'required') return 'The Metadata field is required.';
+  if (keyword === 'format') return 'The field Metadata must be well-formed Unicode text.';
+  if (keyword === 'maxProperties') return 'The field Metadata must have at most 16 pairs.';
+  if (keyword === 'propertyNames' || propertyName !== undefined) {
+    return 'The field Metadata must have keys of 1 to 64 characters.';
+  }
+  return instancePath === '/metadata'
+    ? 'The field Metadata must be an object.'
+    : 'The field Metadata must have strings of at most 512 characters as values.';
 }

@@ -13,8 +13,12 @@ export function toIdempotencyKey(key: string, input: RunInput): IdempotencyKey {
   return {
     rowKey: `key_${createHash('sha256').update(key).digest('hex')}`,
     // Keyed with the secret key, because a short message could be guessed from a plain hash.
-    fingerprint: createHmac('sha256', key)
-      .update(JSON.stringify([input.message, input.instructions]))
-      .digest('hex'),
+    fingerprint: createHmac('sha256', key).update(canonical(input)).digest('hex'),
   };
+}
+
+/** Returns a request as text that is equal for equal requests only. Optional properties do not count if they are empty. */
+function canonical({ message, instructions, metadata = {} }: RunInput): string {
+  const pairs = Object.entries(metadata).sort(([one], [other]) => (one < other ? -1 : 1));
+  return JSON.stringify([message, instructions, ...(pairs.length > 0 ? [{ metadata: pairs }] : [])]);
 }

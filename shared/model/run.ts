@@ -1,3 +1,4 @@
+import type { Metadata } from './metadata.ts';
 import type { ThreadKey } from './thread.ts';
 
 /** Status of a run; the last four are terminal. */
@@ -56,10 +57,13 @@ export interface Run extends RunKey {
   readonly responseId?: string;
   /** When the engine accepted the run. */
   readonly submittedAt?: Date;
+  /** Absent if it has none. Changes at any time, also after the end; the run's other properties do not. */
+  readonly metadata?: Metadata;
 }
 
-/** Input of a run. Never stored; only the response to its create repeats it. */
+/** Input of a run. Only the metadata is stored; the response to the create repeats the rest. */
 export interface RunInput {
   readonly message: string;
   readonly instructions: string | null;
+  readonly metadata?: Metadata;
 }

@@ -1,3 +1,5 @@
+import type { Metadata } from './metadata.ts';
+
 /** Identifies a thread. */
 export interface ThreadKey {
   readonly projectId: string;
@@ -7,6 +9,8 @@ export interface ThreadKey {
 /** A thread before the engine has a conversation for it; also an item of a list. */
 export interface NewThread extends ThreadKey {
   readonly createdAt: Date;
+  /** Absent if it has none. */
+  readonly metadata?: Metadata;
 }
 
 /** A thread. The engine stores its messages, the service everything else. */

@@ -203,7 +203,12 @@ class RunFeed {
   /** Adopts a version of the run if it is newer than the known one. */
   adopt(stored: Stored<Run>): void {
     const [known, run] = [this.stored.value, stored.value];
-    if (isTerminal(known) || stored.etag === this.stored.etag) return;
+    if (stored.etag === this.stored.etag) return;
+    if (isTerminal(known)) {
+      // An end is final; only the run's metadata can be newer.
+      if (isTerminal(run)) this.stored = stored;
+      return;
+    }
     // Of two active versions, the one with more information is newer.
     const isNewer = isTerminal(run) || knowledge(run) >= knowledge(known);
     if (!isNewer) return;

@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts';
 import type { Assistant } from '../model/assistant.ts';
 import { type IdempotencyKey, toIdempotencyKey } from '../model/idempotencyKey.ts';
 import { newId } from '../model/ids.ts';
+import { metadataOf } from '../model/metadata.ts';
 import type { Project } from '../model/project.ts';
 import type { Run, RunErrorCode, RunInput, RunKey } from '../model/run.ts';
 import { applyEngineState, failOutcomeUnknown, failRejected, isTerminal } from '../model/runState.ts';
@@ -38,8 +39,8 @@ const submissionPollMs = 250;
 /** How long the store may still execute a claim whose outcome is unknown, in milliseconds. */
 const lateClaimMs = 10_000;
 
-/** Maximum attempts to claim a thread. An attempt is repeated only after another request made progress on it. */
-const maxClaims = 3;
+/** Maximum attempts to claim a thread. An attempt is repeated only after another request changed the thread. */
+const maxClaims = 10;
 
 /**
  * Starts a run, or returns the run that the same idempotency key started before.
@@ -65,7 +66,7 @@ export async function startRun(
       continue;
     }
     claims++;
-    const claim = await claimThread(services, thread, newRun(services, project, threadKey), key);
+    const claim = await claimThread(services, thread, newRun(services, project, threadKey, input), key);
     if (claim === 'conflict') continue;
     if (claim === 'duplicateKey') {
       const earlier = await findRepeated(services, thread.value, key);
@@ -86,7 +87,12 @@ function findAssistant(services: RunServices, project: Project): Assistant {
   return assistant;
 }
 
-function newRun({ config }: RunServices, { assistantId }: Project, threadKey: ThreadKey): Run {
+function newRun(
+  { config }: RunServices,
+  { assistantId }: Project,
+  threadKey: ThreadKey,
+  { metadata }: RunInput,
+): Run {
   const createdAt = new Date();
   return {
     ...threadKey,
@@ -95,6 +101,7 @@ function newRun({ config }: RunServices, { assistantId }: Project, threadKey: Th
     status: 'queued',
     createdAt,
     expiresAt: new Date(createdAt.getTime() + config.runTimeoutSeconds * 1000),
+    ...metadataOf(metadata),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { TableEntityResult } from '@azure/data-tables';
 import { countDown, timePart } from '../model/ids.ts';
+import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { Run, RunErrorCode, RunStatus } from '../model/run.ts';
 import type { NewThread, Thread } from '../model/thread.ts';
 
@@ -18,6 +19,7 @@ export interface ThreadRow {
   closed: boolean;
   /** The response to cancel, if a run was active when the thread was closed; otherwise empty. */
   closingResponseId?: string;
+  metadata?: MetadataColumn;
 }
 
 /**
@@ -30,6 +32,10 @@ export interface IndexRow {
   checked: boolean;
   /** The thread is about to be closed, so every list must check its row. */
   closing: boolean;
+  /** The thread's metadata may be changing, so lists must read its row until that has settled. */
+  changing?: boolean;
+  /** A copy of the thread's, for lists. */
+  metadata?: MetadataColumn;
 }
 
 export interface RunRow {
@@ -46,9 +52,20 @@ export interface RunRow {
   inputTokens?: number;
   outputTokens?: number;
   totalTokens?: number;
+  metadata?: MetadataColumn;
   /** Marks the run that was active when its thread was closed; all other columns are removed. */
   removed?: boolean;
 }
+
+/** JSON in UTF-8, at most 55 KB: as text, which a column stores in UTF-16, escaped metadata could exceed its 64 KB. */
+export type MetadataColumn = Uint8Array;
+
+export const toMetadataColumn = (metadata: Metadata): { metadata: MetadataColumn } => ({
+  metadata: new TextEncoder().encode(JSON.stringify(metadata)),
+});
+
+const toMetadata = (row: { metadata?: MetadataColumn }): { metadata?: Metadata } =>
+  metadataOf(row.metadata && JSON.parse(new TextDecoder().decode(row.metadata)));
 
 export interface KeyRow {
   runId: string;
@@ -76,15 +93,13 @@ export function indexRowKeyOf(threadId: string): string | undefined {
   return time && `${time}_${threadId}`;
 }
 
-export function toNewThread({
-  partitionKey = '',
-  rowKey = '',
-  createdAt,
-}: TableEntityResult<IndexRow>): NewThread {
+export function toNewThread(row: TableEntityResult<IndexRow>): NewThread {
+  const { partitionKey = '', rowKey = '', createdAt } = row;
   return {
     projectId: partitionKey.slice(0, -indexPartition.length - 1),
     threadId: rowKey.slice(rowKey.indexOf('_') + 1),
     createdAt,
+    ...toMetadata(row),
   };
 }
 
@@ -94,6 +109,7 @@ export const toThreadRow = (thread: Thread): ThreadRow => ({
   activeRunId: thread.activeRunId ?? '',
   // Always present, because filters do not match missing properties.
   closed: false,
+  ...(thread.metadata && toMetadataColumn(thread.metadata)),
 });
 
 export function toThread(row: TableEntityResult<ThreadRow>): Thread {
@@ -104,11 +120,15 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
     createdAt: row.createdAt,
     conversationId: row.conversationId,
     ...(row.activeRunId && { activeRunId: row.activeRunId }),
+    ...toMetadata(row),
   };
 }
 
-/** Returns the columns of a run, without its keys. Omits undefined values, which a merge leaves unchanged. */
-export function toRunRow({ runId, threadId, projectId, usage, ...rest }: Run): RunRow {
+/**
+ * Returns the columns of a run, without its keys and its metadata, which a save must not change. Omits undefined values,
+ * which a merge leaves unchanged.
+ */
+export function toRunRow({ runId, threadId, projectId, usage, metadata, ...rest }: Run): RunRow {
   return { ...rest, ...usage };
 }
 
@@ -132,5 +152,6 @@ export function toRun(row: TableEntityResult<RunRow>): Run {
     ...(inputTokens !== undefined &&
       outputTokens !== undefined &&
       totalTokens !== undefined && { usage: { inputTokens, outputTokens, totalTokens } }),
+    ...toMetadata(row),
   };
 }

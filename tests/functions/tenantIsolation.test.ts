@@ -17,7 +17,11 @@ describe('a caller of project A', () => {
   const question = 'Explain the database schema for canary B';
   const secretInstructions = 'Instructions of canary B';
   const sharedKey = 'one-key-in-both-projects';
-  const sharedBody = { message: question, instructions: secretInstructions };
+  const metadataOfB = { key: 'owner', value: 'label-of-canary-B' };
+  const sharedBody = {
+    ...{ message: question, instructions: secretInstructions },
+    metadata: { [metadataOfB.key]: metadataOfB.value },
+  };
 
   /** Paths and ids by the names that the tests use. */
   const projects: Record<string, string> = {};
@@ -46,6 +50,7 @@ describe('a caller of project A', () => {
     await t.finish(`${ownThread}/runs/${ownRun.body.runId}`);
     const runOfB = await post(`${threadOfB}/runs`, bob, sharedBody, { 'Idempotency-Key': sharedKey });
     await t.finish(`${threadOfB}/runs/${runOfB.body.runId}`);
+    await t.call(threadOfB, { method: 'PATCH', body: { metadata: sharedBody.metadata }, token: bob });
     await t.engine.outcome({ status: 'never' });
     const activeRunOfB = await post(`${busyThreadOfB}/runs`, bob, { message: question });
     await t.call(`${busyThreadOfB}/runs/${activeRunOfB.body.runId}`);
@@ -66,7 +71,8 @@ describe('a caller of project A', () => {
     stateOfB = await stateOf(t.engine, b);
     const { messages } = (await t.call(threadOfB)).body;
     messageOfB = messages[0].messageId;
-    secrets = [...engineIds(stateOfB), question, secretInstructions, messages[1].content.slice(-100)];
+    const texts = [question, secretInstructions, metadataOfB.value, messages[1].content.slice(-100)];
+    secrets = [...engineIds(stateOfB), ...texts];
     expect(stateOfB.rows).toHaveLength(7);
     expect(stateOfB.runs.map(({ status }) => status)).toEqual(['completed', 'in_progress']);
     expect(messages[1].content).toContain('schema');
@@ -120,6 +126,30 @@ describe('a caller of project A', () => {
     test.each(threadNames)('and %s: reads its own thread only', async (thread) => {
       const answer = await attack(`projects/${projects[project]}/threads/${threads[thread]}`);
       expect(outcomeOf(answer)).toBe(expected(200, { project, thread }));
+    });
+
+    test.each(threadNames)('and %s: changes its own thread only', async (thread) => {
+      const path = `projects/${projects[project]}/threads/${threads[thread]}`;
+      const answer = await attack(path, { method: 'PATCH', body: { metadata: { by: 'A' } } });
+      expect(outcomeOf(answer)).toBe(expected(200, { project, thread }));
+    });
+
+    test.each(threadNames.flatMap((thread) => runNames.map((run) => [thread, run] as const)))(
+      'and %s and %s: changes its own run only',
+      async (thread, run) => {
+        const path = `projects/${projects[project]}/threads/${threads[thread]}/runs/${runs[run]}`;
+        const answer = await attack(path, { method: 'PATCH', body: { metadata: { by: 'A' } } });
+        expect(outcomeOf(answer)).toBe(expected(200, { project, thread, run }));
+      },
+    );
+
+    test('lists its own threads and runs only, whatever metadata it asks for', async () => {
+      const pair = `metadata[${metadataOfB.key}]=${metadataOfB.value}`;
+      const answer = await attack(`projects/${projects[project]}/threads?${pair}`);
+      expect(outcomeOf(answer)).toBe(expected(200, { project }));
+      if (answer.status === 200) expect(answer.body.threads).toEqual([]);
+      const thread = `projects/${projects[project]}/threads/${threads["B's thread"]}`;
+      expect((await attack(`${thread}/runs?${pair}`)).status).toBe(project === 'A' ? 404 : 403);
     });
 
     test.each(threadNames.flatMap((thread) => runNames.map((run) => [thread, run] as const)))(
