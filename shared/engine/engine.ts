@@ -80,7 +80,7 @@ export interface Engine {
   /** @param page `after` is an item id of the engine, as are the message ids of the result. */
   listMessages(
     conversationId: string,
-    page: { readonly after?: string; readonly limit: number },
+    page: { readonly after?: string; readonly limit: number; readonly order: 'asc' | 'desc' },
     timeoutMs: number,
   ): Promise<MessagePage>;
 }
@@ -175,7 +175,7 @@ export function createEngine(config: Config['engine']): Engine {
         }
       }),
 
-    listMessages: (conversationId, { after, limit }, timeoutMs) => {
+    listMessages: (conversationId, { after, limit, order }, timeoutMs) => {
       const list: Send<MessagePage> = async (openai, options) => {
         const messages: Message[] = [];
         let lastId = after;
@@ -183,7 +183,7 @@ export function createEngine(config: Config['engine']): Engine {
           const page = await openai.conversations.items.list(
             conversationId,
             {
-              order: 'asc',
+              order,
               // Tool calls and reasoning are items too, so each further page is larger.
               limit: Math.min(maxItems, (limit + 1) * 2 ** lists),
               ...(lastId !== undefined && { after: lastId }),

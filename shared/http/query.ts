@@ -74,6 +74,13 @@ export function parseMetadataPair(request: ApiRequest): MetadataPair | undefined
 /** Counts characters, not UTF-16 units, as JSON Schema does. */
 const lengthOf = (text: string): number => [...text].length;
 
+/** Reads `?order=`, ascending by default. @throws {AppError} invalid_request for anything but `asc` or `desc`. */
+export function parseOrder(request: ApiRequest): 'asc' | 'desc' {
+  const order = request.query.get('order') ?? 'asc';
+  if (order !== 'asc' && order !== 'desc') throw fieldError('Order', 'The field Order must be asc or desc.');
+  return order;
+}
+
 /**
  * Reads `?after=`, the id after which a page starts.
  * @throws {AppError} invalid_request for a malformed id.

@@ -97,14 +97,15 @@ function threadClosed(error: unknown): never {
 }
 
 /**
- * Returns a page of a thread's messages, oldest first.
+ * Returns a page of a thread's messages.
+ * @param order `asc` for oldest first, `desc` for newest first.
  * @param after id of a message of this thread, after which the page starts; null for the first page.
  * @throws {AppError} invalid_request when `after` is not such an id; thread_not_found, rate_limited, unavailable, internal_error.
  */
 export async function listMessages(
   { engine, deadline }: RunServices,
   { conversationId }: Thread,
-  { after, limit }: { after: string | null; limit: number },
+  { after, limit, order }: { after: string | null; limit: number; order: 'asc' | 'desc' },
 ): Promise<MessagePage> {
   const itemId = after === null ? undefined : openMessageId(conversationId, after);
   if (after !== null && itemId === undefined) {
@@ -112,7 +113,7 @@ export async function listMessages(
   }
   const page = await engine.listMessages(
     conversationId,
-    { limit, ...(itemId !== undefined && { after: itemId }) },
+    { limit, order, ...(itemId !== undefined && { after: itemId }) },
     deadline.remaining(listMs),
   );
   const seal = (id: string) => sealMessageId(conversationId, id);
