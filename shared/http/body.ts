@@ -23,7 +23,7 @@ interface RunBody {
 export interface ThreadInput {
   readonly metadata: Metadata;
   /** The first message, if there is one. */
-  readonly run: RunInput | undefined;
+  readonly input: RunInput | undefined;
 }
 
 /**
@@ -43,7 +43,7 @@ export async function parseThreadInput(request: ApiRequest): Promise<ThreadInput
   );
   return {
     metadata: metadata ?? {},
-    run: message === undefined ? undefined : { message, instructions: instructions ?? null },
+    input: message === undefined ? undefined : { message, instructions: instructions ?? null },
   };
 }
 

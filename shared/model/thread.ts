@@ -19,6 +19,8 @@ export interface Thread extends NewThread {
   readonly activeRunId?: string;
   /** The engine's id of the conversation. Never leaves the service. */
   readonly conversationId: string;
+  /** Row key of the reservation that an idempotency key made for the thread, if it was created with one. */
+  readonly creationKey?: string;
 }
 
 /** A message of a thread. */

@@ -23,6 +23,10 @@ export interface StartRequest {
   readonly idempotencyKey: string | undefined;
 }
 
+/** Returns whether the time that is left allows for starting a run. */
+export const canStart = ({ deadline }: RunServices): boolean =>
+  deadline.remaining(startMs, recordMs) >= minStartMs;
+
 /** Timeout for the engine to accept a run, in milliseconds. */
 const startMs = 20_000;
 
@@ -55,7 +59,7 @@ export async function startRun(
   const assistant = findAssistant(services, project);
   const key = idempotencyKey === undefined ? undefined : toIdempotencyKey(idempotencyKey, input);
   for (let claims = 0; claims < maxClaims; ) {
-    if (services.deadline.remaining(startMs, recordMs) < minStartMs) throw new AppError('unavailable');
+    if (!canStart(services)) throw new AppError('unavailable');
     const thread = await services.threads.find(threadKey);
     if (!thread) throw new AppError('thread_not_found');
     if (thread.value.activeRunId !== undefined) {
@@ -79,7 +83,7 @@ export async function startRun(
   throw new AppError('thread_busy');
 }
 
-function findAssistant(services: RunServices, project: Project): Assistant {
+export function findAssistant(services: RunServices, project: Project): Assistant {
   const assistant = services.config.assistants.get(project.assistantId);
   if (!assistant) {
     throw new AppError('internal_error', { cause: new Error('ASSISTANTS lacks the assistant of a project') });
@@ -87,7 +91,7 @@ function findAssistant(services: RunServices, project: Project): Assistant {
   return assistant;
 }
 
-function newRun(
+export function newRun(
   { config }: RunServices,
   { assistantId }: Project,
   threadKey: ThreadKey,
@@ -173,7 +177,7 @@ interface RunSubmission {
  * Submits a claimed run to the engine once and records the result. A refused message or instructions fail the run, not
  * the request.
  */
-async function submitRun(
+export async function submitRun(
   services: RunServices,
   { claim, thread, key, ...request }: RunSubmission,
 ): Promise<void> {

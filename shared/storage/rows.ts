@@ -6,8 +6,8 @@ import type { NewThread, Thread } from '../model/thread.ts';
 
 /*
  * The table `threads`. A partition holds a thread and its runs: the row `thread`, a row for each run with its id as key,
- * and a row `key_…` for each Idempotency-Key. A separate partition is the index of a project: a row for each thread,
- * newest first.
+ * and a row `key_…` for each Idempotency-Key. Two more partitions of a project are its index, with a row for each thread,
+ * newest first, and its reservations, with a row for each Idempotency-Key that created a thread.
  */
 
 export interface ThreadRow {
@@ -19,6 +19,8 @@ export interface ThreadRow {
   closed: boolean;
   /** The response to cancel, if a run was active when the thread was closed; otherwise empty. */
   closingResponseId?: string;
+  /** Row key of the {@link ReservationRow}, if the thread was created with an idempotency key. */
+  creationKey?: string;
   metadata?: MetadataColumn;
 }
 
@@ -67,6 +69,15 @@ export const toMetadataColumn = (metadata: Metadata): { metadata: MetadataColumn
 const toMetadata = (row: { metadata?: MetadataColumn }): { metadata?: Metadata } =>
   metadataOf(row.metadata && JSON.parse(new TextDecoder().decode(row.metadata)));
 
+/** What an idempotency key of the create of a thread has reserved. */
+export interface ReservationRow {
+  threadId: string;
+  /** The run of the first message, if there is one. */
+  runId: string;
+  createdAt: Date;
+  fingerprint: string;
+}
+
 export interface KeyRow {
   runId: string;
   fingerprint: string;
@@ -77,6 +88,9 @@ export const threadRowKey = 'thread';
 /** Returns the partition key of a thread. Ids contain no colon. */
 export const toPartitionKey = ({ projectId, threadId }: { projectId: string; threadId: string }) =>
   `${projectId}:${threadId}`;
+
+/** Returns the partition key of a project's reservations. No thread has the same key; see below. */
+export const toReservationPartitionKey = (projectId: string) => `${projectId}:keys`;
 
 const indexPartition = 'threads';
 
@@ -109,6 +123,7 @@ export const toThreadRow = (thread: Thread): ThreadRow => ({
   activeRunId: thread.activeRunId ?? '',
   // Always present, because filters do not match missing properties.
   closed: false,
+  ...(thread.creationKey !== undefined && { creationKey: thread.creationKey }),
   ...(thread.metadata && toMetadataColumn(thread.metadata)),
 });
 
@@ -120,6 +135,7 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
     createdAt: row.createdAt,
     conversationId: row.conversationId,
     ...(row.activeRunId && { activeRunId: row.activeRunId }),
+    ...(row.creationKey !== undefined && { creationKey: row.creationKey }),
     ...toMetadata(row),
   };
 }

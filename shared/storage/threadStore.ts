@@ -1,8 +1,9 @@
-import type { TableEntityResult, TransactionAction } from '@azure/data-tables';
+import type { TableEntity, TableEntityResult, TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { Page } from '../model/page.ts';
+import type { Run } from '../model/run.ts';
 import type { Stored } from '../model/stored.ts';
 import type { NewThread, Thread, ThreadKey } from '../model/thread.ts';
 import { queryRows } from './pages.ts';
@@ -13,6 +14,7 @@ import {
   toIndexRowKey,
   toMetadataColumn,
   toPartitionKey,
+  toRunRow,
   toThread,
   toThreadRow,
 } from './rows.ts';
@@ -31,6 +33,8 @@ export interface ThreadStore {
   removeFromIndex(thread: NewThread): Promise<void>;
   /** Adds a thread. @param entry its index entry, if already added. */
   add(thread: Thread, entry?: IndexEntry): Promise<'added' | 'exists'>;
+  /** Adds a thread together with its first, active run, in one transaction. @param entry its index entry. */
+  addWithRun(thread: Thread, run: Run, entry: IndexEntry): Promise<Stored<Run> | 'exists'>;
   find(thread: ThreadKey): Promise<Stored<Thread> | undefined>;
   /**
    * Replaces a thread's metadata.
@@ -53,7 +57,7 @@ export interface ThreadStore {
   findClosed(thread: ThreadKey): Promise<ClosedThread | undefined>;
   /**
    * Closes a thread whose addition has an unknown outcome, so that it is not found even if it is added later.
-   * Leaves its row for {@link remove}.
+   * Leaves its row for {@link remove}. Does nothing if another create with the same idempotency key has added it.
    */
   abandon(thread: Thread): Promise<void>;
   /** Removes all rows of a closed thread except its own: runs and idempotency keys. */
@@ -84,6 +88,21 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
   const readThread = (thread: ThreadKey) => readRow<ThreadRow>(toPartitionKey(thread), threadRowKey);
   const index = createThreadIndex(table, deadline);
 
+  /** Closes a thread that another create may have added under the same id, unless it has. @param closed the row. */
+  const abandonShared = async (thread: Thread, closed: TableEntity<Partial<ThreadRow>>): Promise<void> => {
+    for (let tries = 0; tries < maxCloses; tries++) {
+      const present = await readThread(thread);
+      if (present && present.conversationId !== thread.conversationId) return;
+      const result = await once((client, options) =>
+        present
+          ? client.updateEntity(closed, 'Merge', { etag: present.etag, ...options })
+          : client.createEntity(closed, options),
+      );
+      if (typeof result === 'object') return;
+    }
+    throw new AppError('unavailable');
+  };
+
   const store: ThreadStore = {
     addToIndex: index.add,
     removeFromIndex: index.remove,
@@ -106,6 +125,27 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
       // If this fails, the next list that reads the entry does it.
       await index.confirm(thread, indexed).catch(() => undefined);
       return 'added';
+    },
+
+    async addWithRun(thread, run, entry) {
+      const partitionKey = toPartitionKey(thread);
+      const result = await submit([
+        [
+          'create',
+          { partitionKey, rowKey: threadRowKey, ...toThreadRow({ ...thread, activeRunId: run.runId }) },
+        ],
+        ['create', { partitionKey, rowKey: run.runId, ...toRunRow(run) }],
+      ]);
+      let etag = typeof result === 'object' ? result.subResponses[1]?.etag : undefined;
+      if (etag === undefined) {
+        // The client retries a transaction whose response was lost, and then conflicts with its own first attempt.
+        const present = await readThread(thread);
+        if (present?.conversationId !== thread.conversationId || present.closed) return 'exists';
+        ({ etag } = (await readRow<RunRow>(partitionKey, run.runId)) ?? {});
+        if (etag === undefined) return 'exists';
+      }
+      await index.confirm(thread, entry).catch(() => undefined);
+      return { value: run, etag };
     },
 
     async find(threadKey) {
@@ -179,6 +219,7 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
     async abandon(thread) {
       const { activeRunId, ...columns } = toThreadRow(thread);
       const row = { partitionKey: toPartitionKey(thread), rowKey: threadRowKey, ...columns, closed: true };
+      if (thread.creationKey !== undefined) return abandonShared(thread, row);
       // Merged, to keep a run that a client may already have started on the listed thread.
       await once((client, options) => client.upsertEntity(row, 'Merge', options));
     },

@@ -167,7 +167,31 @@ const waysOfQueries = (parameters: Operation['parameters']): Ways =>
 
 /** Answers of one operation; where one is here, those for all do not count. */
 const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
-  createThread: { 201: { plainly: (send) => send() } },
+  createThread: {
+    201: {
+      'without a body': (send) => send({ body: '' }),
+      'with a first message': (send) => send({ body: { ...question, metadata: { a: 'b' } } }),
+      'with a new key, and the same again': async (send) => {
+        const headers = { 'Idempotency-Key': `key-${Math.random()}` };
+        await send({ headers });
+        return send({ headers });
+      },
+    },
+    400: {
+      'for instructions without a message': (send) => send({ body: { instructions: 'x' } }),
+      'without JSON': (send) => send({ body: 'x' }),
+      'with an impossible key': (send) => send({ headers: { 'Idempotency-Key': 'a b' } }),
+    },
+    408: { 'for a body that is slow': () => sendSlowly('POST', `projects/${t.projectId}/threads`) },
+    413: { 'for a body that is too large': (send) => send({ body: large }) },
+    422: {
+      'with the key of another body': async (send) => {
+        const headers = { 'Idempotency-Key': `key-${Math.random()}` };
+        await send({ headers });
+        return send({ headers, body: { message: 'Another question' } });
+      },
+    },
+  },
   listThreads: {
     200: {
       'with a busy and an idle thread': async (send) => {

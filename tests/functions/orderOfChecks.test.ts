@@ -134,6 +134,22 @@ describe('a request that is refused', () => {
       reads: 1,
     },
     {
+      name: 'createThread: by the key before the body',
+      method: 'POST',
+      path: 'projects/O/threads',
+      key: 'no key',
+      body: badBody,
+      answer: '400 Idempotency-Key',
+    },
+    {
+      name: 'createThread: by the body',
+      method: 'POST',
+      path: 'projects/O/threads',
+      key: 'a-key',
+      body: badBody,
+      answer: '400 Message',
+    },
+    {
       name: 'updateThread: by the id of the thread before the body',
       method: 'PATCH',
       path: 'projects/O/threads/thread-',

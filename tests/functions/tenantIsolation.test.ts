@@ -43,9 +43,11 @@ describe('a caller of project A', () => {
     token = await t.issuer.sign({ sub: 'alice', projects: [a] });
 
     const ownThread = await t.openThread(a);
+    const bob = await t.issuer.sign({ sub: 'bob' });
+    const opened = await post(`projects/${b}/threads`, bob, sharedBody, { 'Idempotency-Key': sharedKey });
+    await t.finish(`projects/${b}/threads/${opened.body.threadId}/runs/${opened.body.run.runId}`);
     const threadOfB = await t.openThread(b);
     const busyThreadOfB = await t.openThread(b);
-    const bob = await t.issuer.sign({ sub: 'bob' });
     const ownRun = await post(`${ownThread}/runs`, token, { message: 'Hello' });
     await t.finish(`${ownThread}/runs/${ownRun.body.runId}`);
     const runOfB = await post(`${threadOfB}/runs`, bob, sharedBody, { 'Idempotency-Key': sharedKey });
@@ -73,8 +75,8 @@ describe('a caller of project A', () => {
     messageOfB = messages[0].messageId;
     const texts = [question, secretInstructions, metadataOfB.value, messages[1].content.slice(-100)];
     secrets = [...engineIds(stateOfB), ...texts];
-    expect(stateOfB.rows).toHaveLength(7);
-    expect(stateOfB.runs.map(({ status }) => status)).toEqual(['completed', 'in_progress']);
+    expect(stateOfB.rows).toHaveLength(11);
+    expect(stateOfB.runs.map(({ status }) => status)).toEqual(['completed', 'completed', 'in_progress']);
     expect(messages[1].content).toContain('schema');
   });
 
@@ -113,6 +115,14 @@ describe('a caller of project A', () => {
     test('opens threads in its own project only', async () => {
       const answer = await attack(`projects/${projects[project]}/threads`, { method: 'POST' });
       expect(outcomeOf(answer)).toBe(expected(201, { project }));
+    });
+
+    test('opens threads with a message in its own project only, with a key of B too', async () => {
+      const path = `projects/${projects[project]}/threads`;
+      const headers = { 'Idempotency-Key': sharedKey };
+      const answer = await attack(path, { method: 'POST', body: sharedBody, headers });
+      expect(outcomeOf(answer)).toBe(expected(201, { project }));
+      expect(answer.headers.get('Idempotency-Replayed')).toBeNull();
     });
 
     test.each(threadNames)('and %s: creates runs on its own thread only', async (thread) => {
