@@ -11,6 +11,7 @@ import './getThread.ts';
 import './listRuns.ts';
 import './listThreads.ts';
 import './streamRunEvents.ts';
+import './submitToolOutputs.ts';
 import './updateRun.ts';
 import './updateThread.ts';
 

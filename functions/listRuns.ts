@@ -21,6 +21,6 @@ app.http('listRuns', {
       metadata: parseMetadataPair(request),
     };
     const { items, hasMore, lastId = null } = await listRuns(context, threadKey, page);
-    return jsonResponse(200, { runs: items.map(toRunBody), hasMore, lastId });
+    return jsonResponse(200, { runs: items.map((run) => toRunBody(run)), hasMore, lastId });
   }),
 });

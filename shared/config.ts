@@ -1,4 +1,4 @@
-import { parseAssistants } from './assistants/assistants.ts';
+import { authorizationSettings, parseAssistants } from './assistants/assistants.ts';
 import { deepFreeze } from './freeze.ts';
 import type { Assistant } from './model/assistant.ts';
 
@@ -16,6 +16,7 @@ export const settingNames = [
   'QUEUES_CONNECTION_STRING',
   'ASSISTANTS',
   'RUN_TIMEOUT_SECONDS',
+  'MAX_TOOL_ROUNDS',
   'EVENT_STREAM_SECONDS',
 ] as const;
 
@@ -29,12 +30,16 @@ export interface Config {
     /** Undefined to authenticate with Entra ID tokens for `tokenScope`. */
     readonly apiKey: string | undefined;
     readonly tokenScope: string;
+    /** Tokens for MCP servers, by the name of their setting. */
+    readonly toolAuthorizations: ReadonlyMap<string, string>;
   };
   readonly tables: StorageConfig;
   readonly queues: StorageConfig;
   /** By assistant id. */
   readonly assistants: ReadonlyMap<string, Assistant>;
   readonly runTimeoutSeconds: number;
+  /** Number of rounds of a run that may end with tool calls. */
+  readonly maxToolRounds: number;
   /** Maximum duration of one event stream. */
   readonly eventStreamSeconds: number;
 }
@@ -81,7 +86,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       issues,
     );
 
-  const seconds = (name: SettingName, absent: number, longest: number) => {
+  const wholeNumber = (name: SettingName, absent: number, longest: number) => {
     const value = setting(name) ?? String(absent);
     const parsed = Number(value);
     if (!/^\d+$/.test(value) || parsed < 1 || parsed > longest) {
@@ -90,6 +95,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     return parsed;
   };
 
+  const assistants = parseAssistants(required('ASSISTANTS'), issues);
   const config: Config = {
     jwt: {
       issuer: checked('JWT_ISSUER', required('JWT_ISSUER')) ?? '',
@@ -100,16 +106,40 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       baseUrl: checked('OPENAI_BASE_URL', required('OPENAI_BASE_URL')) ?? '',
       apiKey: setting('OPENAI_API_KEY'),
       tokenScope: setting('OPENAI_TOKEN_SCOPE') ?? 'https://ai.azure.com/.default',
+      toolAuthorizations: parseToolAuthorizations(env, assistants, issues),
     },
     tables: storage('TABLES', 'TableEndpoint'),
     queues: storage('QUEUES', 'QueueEndpoint'),
-    assistants: parseAssistants(required('ASSISTANTS'), issues),
-    runTimeoutSeconds: seconds('RUN_TIMEOUT_SECONDS', 600, 86_400),
+    assistants,
+    runTimeoutSeconds: wholeNumber('RUN_TIMEOUT_SECONDS', 600, 86_400),
+    maxToolRounds: wholeNumber('MAX_TOOL_ROUNDS', 16, 100),
     // Azure's load balancer closes idle requests after 230 seconds.
-    eventStreamSeconds: seconds('EVENT_STREAM_SECONDS', 220, 220),
+    eventStreamSeconds: wholeNumber('EVENT_STREAM_SECONDS', 220, 220),
   };
   if (issues.length > 0) throw new ConfigError(issues);
   return deepFreeze(config);
+}
+
+/** Reads the settings with tokens for MCP servers. The service's own settings are not for them. */
+function parseToolAuthorizations(
+  env: Readonly<Record<string, string | undefined>>,
+  assistants: Config['assistants'],
+  issues: string[],
+): ReadonlyMap<string, string> {
+  const authorizations = new Map<string, string>();
+  for (const [id, assistant] of assistants) {
+    for (const [place, name] of authorizationSettings(assistant)) {
+      const value = env[name]?.trim();
+      const issue = (settingNames as readonly string[]).includes(name)
+        ? 'is a setting of the service itself'
+        : value
+          ? undefined
+          : 'is missing';
+      if (issue) issues.push(`ASSISTANTS, ${id}: ${place} names ${name}, which ${issue}`);
+      else authorizations.set(name, value ?? '');
+    }
+  }
+  return authorizations;
 }
 
 /** @param endpointPart name of the service's endpoint in a connection string. */

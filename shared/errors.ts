@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'run_not_found'
   | 'thread_busy'
   | 'run_finished'
+  | 'run_not_waiting'
   | 'idempotency_mismatch'
   | 'payload_too_large'
   | 'request_timeout'
@@ -29,6 +30,8 @@ export interface AppErrorOptions {
   readonly retryAfterSeconds?: number | undefined;
   /** thread_busy: the run that must end first, if known. */
   readonly activeRun?: RunKey;
+  /** payload_too_large: the limit. */
+  readonly maxBytes?: number;
   /** invalid_request: at least one. */
   readonly fieldErrors?: FieldErrors;
 }

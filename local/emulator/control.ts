@@ -9,13 +9,13 @@
  * | `POST outcomes` | `{times, outcome}` | sets the outcome of the next responses created |
  * | `DELETE outcomes` | | removes pending outcomes |
  * | `PATCH timing` | any of `Timing` | changes the timing of later responses and cancellations |
- * | `PATCH behaviour` | any of `Behaviour` | disables known behaviour of real engines |
+ * | `PATCH behaviour` | any of `Behaviour` | changes behaviour in which real engines differ |
  * | `DELETE settings` | | resets timing and behaviour |
  * | `POST forget` | `{responseId}`, or `{}` for all | makes responses unreadable; active ones continue and still append |
  * | `GET streams` | | `{open}`: the number of clients that stream a response |
  * | `GET calls` | | `{calls, counts}`: the newest requests, and the number of requests by kind |
  * | `DELETE calls` | | clears the log |
- * | `GET responses` | | all responses created, including unreadable ones: their request, and how and when they ended |
+ * | `GET responses` | | all responses in the order of their creation, including unreadable ones: their request with its input items and tools (tokens of MCP servers included), output, and how and when they ended |
  * | `DELETE state` | | clears everything |
  *
  * `times` is 1 by default, and null for always. `match` is `{method, path, exact, stream}`: `*` in a path matches one
@@ -36,8 +36,8 @@
  * |---|---|
  * | `{status: 'completed', output}` | outputs these items, see `OrderedItem` |
  * | `{status: 'refusal', text}` | outputs a refusal message |
- * | `{status: 'failed', code, message, errorEvent}` | fails; `errorEvent`: `nested` or `flat` sends an `error` event first |
- * | `{status: 'incomplete', reason}` | truncates the output, for `max_output_tokens` or `content_filter` |
+ * | `{status: 'failed', code, message, errorEvent, output}` | fails; `errorEvent`: `nested` or `flat` sends an `error` event first; `output`: items of the response that its conversation does not get |
+ * | `{status: 'incomplete', reason, output}` | ends early for `max_output_tokens` or `content_filter`, with these items or else with half of its reply |
  * | `{status: 'never'}` | stays in progress until cancelled |
  *
  * @module
@@ -50,6 +50,7 @@ import { type HandlerResult, ok } from './http.ts';
 import { textOf } from './items.ts';
 import { forget, settle, statusOf } from './lifecycle.ts';
 import { parseOutcome } from './outcomes.ts';
+import { toWireResponse } from './representation.ts';
 import type { Behaviour, JsonObject, ResponseRecord, Timing } from './types.ts';
 import { rejectUnknown } from './validation.ts';
 
@@ -124,8 +125,11 @@ function changeTiming(engine: Engine, body: JsonObject): Timing {
 
 function changeBehaviour(engine: Engine, body: JsonObject): Behaviour {
   rejectUnknown(body, new Set(Object.keys(engine.behaviour)));
-  for (const [name, value] of Object.entries(body))
-    if (typeof value !== 'boolean') throw badRequest(`'${name}' is true or false.`, name);
+  const { strandDropped = true, appendInput = 'completion' } = body;
+  if (typeof strandDropped !== 'boolean')
+    throw badRequest("'strandDropped' is true or false.", 'strandDropped');
+  if (appendInput !== 'completion' && appendInput !== 'creation')
+    throw badRequest("'appendInput' is 'completion' or 'creation'.", 'appendInput');
   engine.behaviour = { ...engine.behaviour, ...body };
   return engine.behaviour;
 }
@@ -150,7 +154,7 @@ function summarizeAll(engine: Engine) {
 
 function summarize(engine: Engine, record: ResponseRecord) {
   settle(engine, record);
-  const { conversationId, metadata, instructions, input, model } = record.request;
+  const { conversationId, metadata, instructions, input, tools, model } = record.request;
   const inputText = input.map(textOf).join('\n');
   return {
     id: record.id,
@@ -163,6 +167,9 @@ function summarize(engine: Engine, record: ResponseRecord) {
     metadata,
     instructions,
     inputText,
+    input,
+    tools,
+    output: toWireResponse(record).output,
     model,
   };
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import MiniSearch from 'minisearch';
+import { termsOf, toTerm } from './terms.ts';
 
 /** A section of a document: the text below a heading. */
 export interface Section {
@@ -22,14 +23,6 @@ export type DocumentIndex = (question: string) => Match[];
 // A message may have 256,000 characters; its beginning is enough for a search.
 const searchedLength = 2000;
 
-const stopWords = new Set(
-  `a about all also an and any are as at be but by can code codebase could describe detail do does
-  each explain for from get give had has have help how i if in into is it its just know let like me more most my need
-  no not of on one or our out over please project say see should show so some summarize summary tell than that the
-  their them then there these they this those to understand up us use used using want was way we were what when
-  where which who why will with work works would you your`.split(/\s+/),
-);
-
 /** Indexes the Markdown files in a folder. */
 export function openDocuments(folder: string): DocumentIndex {
   const sections = markdownFiles(folder).flatMap((name) =>
@@ -39,13 +32,7 @@ export function openDocuments(folder: string): DocumentIndex {
   const index = new MiniSearch<Section>({ fields: ['title', 'heading', 'text'], processTerm: toTerm });
   index.addAll(sections);
   return (question) => {
-    const words = new Set(
-      question
-        .slice(0, searchedLength)
-        .split(/[^\p{L}\p{N}]+/u)
-        .map(toTerm),
-    );
-    words.delete(null);
+    const words = termsOf(question.slice(0, searchedLength));
     const needed = Math.min(2, Math.ceil(words.size / 3));
     const results = index
       .search([...words].join(' '), { boost: { title: 2, heading: 3 }, processTerm: (term) => term })
@@ -73,11 +60,4 @@ function splitSections(filename: string, markdown: string): Section[] {
     return { id, filename, title, heading: line.replace(/^#+ /, ''), text: rest.join('\n').trim() };
   });
   return sections.filter((section) => section.text !== '');
-}
-
-/** Returns the stem of a word; null for a stop word. */
-function toTerm(word: string): string | null {
-  const term = word.toLowerCase();
-  if (term.length < 2 || stopWords.has(term)) return null;
-  return term.replace(/(?<=\w{3})(ings?|ed|es|s|e)$/, '');
 }

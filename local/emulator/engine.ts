@@ -1,6 +1,7 @@
 import { type DocumentIndex, openDocuments } from './documents.ts';
+import type { Outcome } from './outcomes.ts';
 import { openStorage, type Storage } from './storage.ts';
-import type { Behaviour, Conversation, Outcome, ResponseRecord, Timing } from './types.ts';
+import type { Behaviour, Conversation, ResponseRecord, Timing } from './types.ts';
 
 /** State of the emulator. */
 export interface Engine {
@@ -17,14 +18,15 @@ export interface Engine {
   watchers: Map<string, Set<() => void>>;
 }
 
-const defaultBehaviour: Behaviour = { strandDropped: true };
+const defaultBehaviour: Behaviour = { strandDropped: true, appendInput: 'completion' };
 
 /** Creates an engine from the data in `dataDir`. */
 export function createEngine(timing: Timing, dataDir: string | undefined, documentsDir: string): Engine {
   const storage = openStorage(dataDir);
+  const responses = storage.responses().sort((one, other) => one.createdAtMs - other.createdAtMs);
   const engine: Engine = {
     conversations: new Map(storage.conversations().map((conversation) => [conversation.id, conversation])),
-    responses: new Map(storage.responses().map((record) => [record.id, record])),
+    responses: new Map(responses.map((record) => [record.id, record])),
     outcomes: [],
     timing,
     initialTiming: timing,

@@ -3,8 +3,9 @@ import { scheduler } from 'node:timers/promises';
 import { ApiError, badRequest } from './errors.ts';
 import { errorBody } from './events.ts';
 import { eventStreamHeaders, sendJson } from './http.ts';
+import type { ErrorEventShape } from './outcomes.ts';
 import { isRefusalReason, type Refusal, type RefusalReason, refusals } from './refusals.ts';
-import type { ErrorEventShape, JsonObject } from './types.ts';
+import type { JsonObject } from './types.ts';
 import { isObject } from './validation.ts';
 
 /** A fault to inject. `…_after` handles the request and withholds the response; the others prevent or delay handling. */

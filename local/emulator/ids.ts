@@ -8,7 +8,11 @@ export type IdPrefix =
   | 'rs'
   | 'fc'
   | 'fco'
+  | 'mcp'
+  | 'mcpl'
   | 'mcpr'
+  | 'mcpa'
+  | 'ws'
   | 'call'
   | 'item'
   | 'req';

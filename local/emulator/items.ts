@@ -1,7 +1,7 @@
 import { badRequest, invalidType, missingParameter } from './errors.ts';
 import { type IdPrefix, newId } from './ids.ts';
 import type { Item, JsonObject } from './types.ts';
-import { isObject, parseNumber } from './validation.ts';
+import { isObject, parseNumber, parseRequiredText, parseText } from './validation.ts';
 
 const roles = ['assistant', 'system', 'developer', 'user'];
 const maxItemsAtOnce = 20;
@@ -37,14 +37,33 @@ function toItem(item: unknown, param: string): Item {
   const { type = 'message' } = item;
   if (type === 'message') return toMessage(item, param);
   if (typeof type !== 'string') throw invalidType(`${param}.type`, 'a string', type);
+  if (type === 'function_call_output') return toCallOutput(item, param);
+  if (type === 'mcp_approval_response') return toApprovalResponse(item, param);
   return { ...item, id: newId(prefixes[type] ?? 'item'), status: 'completed' } as unknown as Item;
 }
 
 const prefixes: Record<string, IdPrefix> = {
   function_call: 'fc',
-  function_call_output: 'fco',
   reasoning: 'rs',
 };
+
+function toCallOutput(item: JsonObject, param: string): Item {
+  const { output } = item;
+  parseRequiredText(item, 'call_id', param);
+  if (output === undefined) throw missingParameter(`${param}.output`);
+  if (typeof output !== 'string' && !Array.isArray(output))
+    throw invalidType(`${param}.output`, 'one of a string or an array of objects', output);
+  return { ...item, id: newId('fco'), status: 'completed' } as unknown as Item;
+}
+
+function toApprovalResponse(item: JsonObject, param: string): Item {
+  const { approve } = item;
+  const approval_request_id = parseRequiredText(item, 'approval_request_id', param);
+  if (approve === undefined) throw missingParameter(`${param}.approve`);
+  if (typeof approve !== 'boolean') throw invalidType(`${param}.approve`, 'a boolean', approve);
+  const reason = parseText(item, 'reason');
+  return { id: newId('mcpa'), type: 'mcp_approval_response', approval_request_id, approve, reason };
+}
 
 function toMessage(item: JsonObject, param: string): Item {
   const { role, content } = item;

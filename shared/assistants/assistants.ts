@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { deepFreeze } from '../freeze.ts';
-import type { Assistant } from '../model/assistant.ts';
+import type { Assistant, AssistantTool } from '../model/assistant.ts';
 import schema from './assistant.schema.json' with { type: 'json' };
 import { responseFormatIssues } from './responseFormat.ts';
 
@@ -10,13 +10,54 @@ const isAssistant = ajv.compile<Assistant>(schema);
 
 /** Validates an assistant. @returns its issues with their locations; empty when it is valid. */
 export function assistantIssues(value: unknown): string[] {
-  if (isAssistant(value)) return responseFormatIssues(value.responseFormat);
+  if (isAssistant(value)) {
+    return [...(value.tools ?? []).flatMap(toolIssues), ...responseFormatIssues(value.responseFormat)];
+  }
   return (isAssistant.errors ?? []).map(({ instancePath, message, params }) => {
     const unknown = params['additionalProperty'];
     const place = instancePath.slice(1).replaceAll('/', '.') || 'the assistant';
     return unknown === undefined ? `${place} ${message}` : `${place} has an unknown field "${unknown}"`;
   });
 }
+
+/** Returns what is wrong with a tool beyond its schema. */
+function toolIssues(tool: AssistantTool, index: number, tools: readonly AssistantTool[]): string[] {
+  const name = nameOf(tool);
+  const isTaken = name !== undefined && tools.findIndex((other) => nameOf(other) === name) < index;
+  const isSchema = tool.type !== 'function' || isJsonSchema(tool.parameters ?? {});
+  return [
+    ...(isTaken ? [`tools.${index} has a name that is taken`] : []),
+    ...(isSchema ? [] : [`tools.${index}.parameters must be a valid JSON Schema`]),
+  ];
+}
+
+const nameOf = (tool: AssistantTool): string | undefined =>
+  tool.type === 'function'
+    ? `function ${tool.name}`
+    : tool.type === 'mcp'
+      ? `mcp ${tool.serverLabel}`
+      : undefined;
+
+/** Checks a JSON Schema, including its references and patterns. */
+function isJsonSchema({ $schema, ...schema }: Readonly<Record<string, unknown>>): boolean {
+  try {
+    // Only assistants with functions need the meta-schemas.
+    new Ajv2020({ strict: false, validateFormats: false, logger: false }).compile(schema);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Returns the names of the settings with tokens for an assistant's MCP servers, by the location of each. */
+export const authorizationSettings = ({ tools = [] }: Assistant): ReadonlyMap<string, string> =>
+  new Map(
+    tools.flatMap((tool, index): [string, string][] =>
+      tool.type === 'mcp' && tool.authorizationSetting !== undefined
+        ? [[`tools.${index}.authorizationSetting`, tool.authorizationSetting]]
+        : [],
+    ),
+  );
 
 /**
  * Parses the `ASSISTANTS` setting, a JSON array of assistants, into a map by id. Never throws: appends issues, each naming
@@ -40,7 +81,7 @@ export function parseAssistants(text: string, issues: string[]): ReadonlyMap<str
     const name = typeof value?.id === 'string' ? value.id : `number ${index + 1}`;
     if (found.length === 0 && assistants.has(value.id)) found.push('has an id that is taken');
     issues.push(...found.map((issue) => `ASSISTANTS, ${name}: ${issue}`));
-    assistants.set(value?.id, deepFreeze(value));
+    if (found.length === 0) assistants.set(value.id, deepFreeze(value));
   }
   return assistants;
 }

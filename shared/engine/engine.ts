@@ -5,17 +5,19 @@ import { withTimeout } from '../deadline.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import { lazy } from '../lazy.ts';
 import type { RunErrorCode } from '../model/run.ts';
-import type { EngineRunState, ReplyMessage } from '../model/runState.ts';
+import type { EngineRunState } from '../model/runState.ts';
 import type { Message } from '../model/thread.ts';
+import type { PendingCall } from '../model/toolCalls.ts';
 import {
   CredentialUnavailable,
   engineFetch,
+  isCallMismatch,
   isRefusal,
   toAppError,
   toPromptRefusal,
-  toRunErrorCode,
   toStartError,
 } from './engineErrors.ts';
+import { isKnownStatus, textOf, toEngineRunState, toMessageStart, toOpenCalls } from './engineState.ts';
 import { type RunRequest, toResponseParams } from './responseParams.ts';
 
 /**
@@ -30,7 +32,13 @@ export type Submission =
       readonly stream: EngineStream;
     }
   | { readonly outcome: 'refused'; readonly errorCode: RunErrorCode }
-  | { readonly outcome: 'rejected' | 'unknown'; readonly error: AppError };
+  | {
+      readonly outcome: 'rejected';
+      readonly error: AppError;
+      /** Whether the outputs in the request do not match the calls in the conversation. */
+      readonly isCallMismatch: boolean;
+    }
+  | { readonly outcome: 'unknown'; readonly error: AppError };
 
 /** The remaining events of a run that was just accepted. Must be read or closed. */
 export interface EngineStream {
@@ -66,7 +74,7 @@ export interface MessagePage {
 export interface Engine {
   openConversation(labels: Record<string, string>, timeoutMs: number): Promise<string>;
   removeConversation(conversationId: string, timeoutMs: number): Promise<void>;
-  /** Starts a run. Closing its stream before `in_progress` may leave the run stuck; later it continues. */
+  /** Starts a round of a run. Closing its stream before `in_progress` may leave the run stuck; later it continues. */
   submit(request: RunRequest, timeoutMs: number): Promise<Submission>;
   find(responseId: string, timeoutMs: number): Promise<EngineRunState>;
   /**
@@ -77,6 +85,8 @@ export interface Engine {
   follow(responseId: string, after: number, signal: AbortSignal): AsyncIterable<EngineEvent>;
   /** @returns the state after the request; `queued` or `in_progress` while the cancellation is still in progress. */
   cancel(responseId: string, timeoutMs: number): Promise<EngineRunState>;
+  /** Finds the calls without an output among the newest 100 items of a conversation. */
+  findOpenCalls(conversationId: string, timeoutMs: number): Promise<PendingCall[]>;
   /** @param page `after` is an item id of the engine, as are the message ids of the result. */
   listMessages(
     conversationId: string,
@@ -129,7 +139,8 @@ export function createEngine(config: Config['engine']): Engine {
         return await withTimeout(timeoutMs, async (timeout) => {
           timeout.addEventListener('abort', () => disconnect.abort());
           const options = { timeout: timeoutMs, signal: disconnect.signal };
-          const stream = await openai.responses.create(toResponseParams(request), options);
+          const params = toResponseParams(request, config.toolAuthorizations);
+          const stream = await openai.responses.create(params, options);
           const events = stream[Symbol.asyncIterator]();
           const response = await firstResponse(events);
           const close = () => disconnect.abort();
@@ -144,7 +155,8 @@ export function createEngine(config: Config['engine']): Engine {
         disconnect.abort();
         const errorCode = toPromptRefusal(error);
         if (errorCode !== undefined) return { outcome: 'refused', errorCode };
-        return { outcome: isRefusal(error) ? 'rejected' : 'unknown', error: toStartError(error) };
+        if (!isRefusal(error)) return { outcome: 'unknown', error: toStartError(error) };
+        return { outcome: 'rejected', error: toStartError(error), isCallMismatch: isCallMismatch(error) };
       }
     },
 
@@ -173,6 +185,12 @@ export function createEngine(config: Config['engine']): Engine {
           }
           return response;
         }
+      }),
+
+    findOpenCalls: (conversationId, timeoutMs) =>
+      call(timeoutMs, async (openai, options) => {
+        const newest = { order: 'desc', limit: maxItems } as const;
+        return toOpenCalls((await openai.conversations.items.list(conversationId, newest, options)).data);
       }),
 
     listMessages: (conversationId, { after, limit, order }, timeoutMs) => {
@@ -262,11 +280,6 @@ function toEngineEvent(event: OpenAI.Responses.ResponseStreamEvent): EngineEvent
   }
 }
 
-const toMessageStart = ({ id, phase }: OpenAI.Responses.ResponseOutputMessage) => ({
-  itemId: id,
-  commentary: phase === 'commentary',
-});
-
 type Send<T> = (openai: OpenAI, options: { timeout: number; signal: AbortSignal }) => Promise<T>;
 
 async function openClient({ baseUrl, apiKey, tokenScope }: Config['engine']): Promise<OpenAI> {
@@ -305,66 +318,7 @@ async function entraTokens(scope: string): Promise<() => Promise<string>> {
   };
 }
 
-const knownStatuses = ['queued', 'in_progress', 'cancelled', 'completed', 'failed', 'incomplete'];
-
-const isKnownStatus = (status: string | undefined) => status !== undefined && knownStatuses.includes(status);
-
-function toEngineRunState(response: OpenAI.Responses.Response): EngineRunState {
-  switch (response.status) {
-    case 'queued':
-    case 'in_progress':
-    case 'cancelled':
-      return { status: response.status };
-    case 'completed':
-      return { status: 'completed', ...toCompletion(response), reply: toReply(response) };
-    case 'failed':
-      return { ...toFailure(response.error?.code), reply: toReply(response) };
-    case 'incomplete':
-      return { ...toFailure(response.incomplete_details?.reason), reply: toReply(response) };
-    default:
-      throw new AppError('unavailable', { cause: new Error('the engine gave no known status') });
-  }
-}
-
-const toFailure = (code: string | null | undefined) =>
-  ({ status: 'failed', errorCode: toRunErrorCode(code), reason: toReason(code) }) as const;
-
-const toReply = ({ output }: OpenAI.Responses.Response): ReplyMessage[] =>
-  (output ?? []).flatMap((item) =>
-    item.type === 'message' ? { ...toMessageStart(item), text: textOf(item.content) } : [],
-  );
-
-function toCompletion({ completed_at, usage }: OpenAI.Responses.Response) {
-  return {
-    // The engine reports whole seconds; use the end of that second so as not to predate the actual end.
-    ...(completed_at && { completedAt: new Date(Math.floor(completed_at) * 1000 + 999) }),
-    ...(usage && {
-      usage: {
-        inputTokens: usage.input_tokens,
-        outputTokens: usage.output_tokens,
-        totalTokens: usage.total_tokens,
-      },
-    }),
-  };
-}
-
-/** Accepts codes only: a sentence may quote a message. */
-const toReason = (code: string | null | undefined): string =>
-  code && /^[a-z0-9_]{1,64}$/i.test(code) ? code : 'unknown_error';
-
 function toMessage(item: OpenAI.Conversations.ConversationItem): Message | undefined {
   if (item.type !== 'message' || (item.role !== 'user' && item.role !== 'assistant')) return undefined;
   return { messageId: item.id, role: item.role, content: textOf(item.content) };
 }
-
-type MessagePart = { readonly type: string; readonly text?: string; readonly refusal?: string };
-
-/** Content parts that are text of a message; a reasoning summary, for example, is not. */
-const textParts = new Set(['input_text', 'output_text', 'text']);
-
-/** Joins the text and refusal parts of a message with line breaks. */
-const textOf = (parts: readonly MessagePart[]): string =>
-  parts
-    .map(({ type, text, refusal }) => (textParts.has(type) ? text : type === 'refusal' ? refusal : ''))
-    .filter(Boolean)
-    .join('\n');

@@ -82,6 +82,18 @@ export function toPromptRefusal(error: unknown): RunErrorCode | undefined {
     .find((one) => one !== undefined && promptErrorCodes.has(one));
 }
 
+/**
+ * Returns whether the engine refused a response because calls of the conversation and outputs in the request do not
+ * match: "No tool output found for function call …", "No tool call found for function call output …", or the same for
+ * approvals. There is no code for it.
+ */
+export function isCallMismatch(error: unknown): boolean {
+  const { status, error: body } = error as EngineClientError;
+  return (
+    status === 400 && /\bno tool (output|call) found\b|\bapproval\b|mcp_approval/i.test(body?.message ?? '')
+  );
+}
+
 /** Detects a rate limit reported as the first event of a stream, which has no status. */
 const isQuotaError = ({ status, code }: EngineClientError): boolean =>
   status === undefined && runErrorCodes.get(code ?? '') === 'rate_limited';

@@ -1,28 +1,40 @@
 import type OpenAI from 'openai';
-import type { Assistant, AssistantTool } from '../model/assistant.ts';
+import type { Assistant, AssistantTool, FunctionTool, McpTool } from '../model/assistant.ts';
 import type { Project } from '../model/project.ts';
 import type { Run, RunInput } from '../model/run.ts';
+import type { CallOutput } from '../model/toolCalls.ts';
 
-/** Everything needed to submit a run. */
+/** Everything needed to submit a round of a run. */
 export interface RunRequest {
   readonly run: Run;
   readonly conversationId: string;
   readonly assistant: Assistant;
   readonly project: Project;
-  readonly input: RunInput;
+  /** The message that starts the run; undefined for a later round. */
+  readonly input?: RunInput;
+  /** Outputs of the calls of the round before, or of those that an earlier run left unanswered. */
+  readonly outputs?: readonly CallOutput[];
+  /** The instructions of the round before; undefined for the first round. */
+  readonly instructions?: string;
 }
 
-/** Returns the parameters of the response that a run creates (`POST /responses`). */
-export function toResponseParams({ run, conversationId, assistant, project, input }: RunRequest) {
-  const tools = toTools(assistant.tools ?? [], project.vectorStoreIds ?? []);
+/**
+ * Returns the parameters of the response that a round creates (`POST /responses`).
+ * @param authorizations values of the settings that MCP tools name as their `authorizationSetting`.
+ */
+export function toResponseParams(
+  { run, conversationId, assistant, project, input, outputs = [], instructions }: RunRequest,
+  authorizations: ReadonlyMap<string, string> = new Map(),
+) {
+  const tools = toTools(assistant.tools ?? [], project.vectorStoreIds ?? [], authorizations);
   return {
     model: assistant.model,
     conversation: conversationId,
-    input: [{ role: 'user', content: input.message }],
+    input: [...outputs.map(toOutputItem), ...(input ? [toMessageItem(input)] : [])],
     // The caller's instructions are appended to those of the assistant and the project and never replace them.
-    instructions: [assistant.instructions, project.instructions, input.instructions]
-      .filter(Boolean)
-      .join('\n\n'),
+    instructions:
+      instructions ??
+      [assistant.instructions, project.instructions, input?.instructions].filter(Boolean).join('\n\n'),
     ...(tools.length > 0 && { tools }),
     ...(assistant.temperature !== undefined && { temperature: assistant.temperature }),
     ...(assistant.topP !== undefined && { top_p: assistant.topP }),
@@ -39,16 +51,68 @@ export function toResponseParams({ run, conversationId, assistant, project, inpu
   } satisfies OpenAI.Responses.ResponseCreateParamsStreaming;
 }
 
-function toTools(tools: readonly AssistantTool[], projectStores: readonly string[]): OpenAI.Responses.Tool[] {
+const toMessageItem = ({ message }: RunInput) => ({ role: 'user', content: message }) as const;
+
+const toOutputItem = (call: CallOutput) =>
+  call.kind === 'function'
+    ? ({ type: 'function_call_output', call_id: call.callId, output: call.output } as const)
+    : ({
+        type: 'mcp_approval_response',
+        approval_request_id: call.callId,
+        approve: call.approve,
+        ...(call.reason !== undefined && { reason: call.reason }),
+      } as const);
+
+function toTools(
+  tools: readonly AssistantTool[],
+  projectStores: readonly string[],
+  authorizations: ReadonlyMap<string, string>,
+): OpenAI.Responses.Tool[] {
   const searches = tools.some(({ type }) => type === 'file_search');
   const all: readonly AssistantTool[] = searches ? tools : [...tools, { type: 'file_search' }];
   return all.flatMap((tool): OpenAI.Responses.Tool[] => {
     if (tool.type === 'code_interpreter') return [{ type: tool.type, container: { type: 'auto' } }];
     if (tool.type === 'web_search') return [{ type: tool.type }];
+    if (tool.type === 'function') return [toFunctionTool(tool)];
+    if (tool.type === 'mcp') return [toMcpTool(tool, authorizations)];
     const stores = [...new Set([...(tool.vectorStoreIds ?? []), ...projectStores])];
     // The engine rejects a file search without vector stores.
     if (stores.length === 0) return [];
     const limit = tool.maxResults === undefined ? {} : { max_num_results: tool.maxResults };
     return [{ type: tool.type, vector_store_ids: stores, ...limit }];
   });
+}
+
+const toFunctionTool = ({ type, name, description, parameters, strict }: FunctionTool) => ({
+  type,
+  name,
+  ...(description !== undefined && { description }),
+  parameters: { ...(parameters ?? { type: 'object', properties: {} }) },
+  strict: strict ?? false,
+});
+
+function toMcpTool(tool: McpTool, authorizations: ReadonlyMap<string, string>): OpenAI.Responses.Tool.Mcp {
+  const {
+    type,
+    serverLabel,
+    serverUrl,
+    allowedTools,
+    requireApproval = 'always',
+    authorizationSetting,
+  } = tool;
+  const authorization = authorizations.get(authorizationSetting ?? '');
+  return {
+    type,
+    server_label: serverLabel,
+    server_url: serverUrl,
+    ...(allowedTools && { allowed_tools: [...allowedTools] }),
+    require_approval:
+      typeof requireApproval === 'string'
+        ? requireApproval
+        : {
+            ...(requireApproval.always && { always: { tool_names: [...requireApproval.always] } }),
+            ...(requireApproval.never && { never: { tool_names: [...requireApproval.never] } }),
+          },
+    ...(authorization !== undefined && { authorization }),
+  };
 }

@@ -3,6 +3,7 @@ import openApi from '../../openapi.json' with { type: 'json' };
 import { AppError, type FieldErrors, fieldError } from '../errors.ts';
 import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { RunInput } from '../model/run.ts';
+import type { ToolOutputs } from '../model/toolCalls.ts';
 import type { ApiRequest } from './endpoint.ts';
 
 // `npm run lint:openapi` validates the schema; loading the meta-schemas here would slow every start by 0.1 s.
@@ -25,6 +26,11 @@ export interface ThreadInput {
   /** The first message, if there is one. */
   readonly input: RunInput | undefined;
 }
+/** Maximum size of all outputs of a submission together, in characters. */
+const maxOutputCharacters = 512_000;
+
+/** Maximum size of a submission, in bytes: a character may take twelve in JSON, escaped as a surrogate pair. */
+const maxSubmissionBytes = 6.5 * 1024 * 1024;
 
 /**
  * Parses the body of a create of a run.
@@ -53,10 +59,29 @@ export async function parseMetadata(request: ApiRequest): Promise<Metadata> {
   return metadata ?? {};
 }
 
-type BodySchema = 'CreateRunRequest' | 'CreateThreadRequest' | 'UpdateMetadataRequest';
+/**
+ * Parses the body of a submission of outputs.
+ * @throws {AppError} as {@link parseRunInput}.
+ */
+export async function parseToolOutputs(request: ApiRequest): Promise<ToolOutputs> {
+  const body = await parseBody<Partial<ToolOutputs>>(request, 'ToolOutputsRequest', maxSubmissionBytes);
+  const { toolOutputs = [], approvals = [] } = body;
+  const characters = toolOutputs.reduce((sum, { output }) => sum + countCharacters(output), 0);
+  if (characters > maxOutputCharacters) {
+    const limit = `outputs of at most ${maxOutputCharacters} characters together`;
+    throw fieldError('ToolOutputs', `The field ToolOutputs must have ${limit}.`);
+  }
+  return { toolOutputs, approvals };
+}
 
-async function parseBody<T>(request: ApiRequest, schema: BodySchema): Promise<T> {
-  const text = await request.text();
+/** Counts Unicode code points, as JSON Schema does. */
+const countCharacters = (text: string): number =>
+  text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
+
+type BodySchema = 'CreateRunRequest' | 'CreateThreadRequest' | 'ToolOutputsRequest' | 'UpdateMetadataRequest';
+
+async function parseBody<T>(request: ApiRequest, schema: BodySchema, maxBytes?: number): Promise<T> {
+  const text = await request.text(maxBytes);
   let body: unknown;
   try {
     // An empty body is not malformed; report its missing fields instead.
@@ -76,14 +101,32 @@ async function parseBody<T>(request: ApiRequest, schema: BodySchema): Promise<T>
 function toFieldErrors(errors: readonly ErrorObject[]): FieldErrors {
   const fields: Record<string, string[]> = {};
   for (const error of errors) {
-    const [property = ''] = error.instancePath.slice(1).split('/');
-    const name = error.params['missingProperty'] ?? property;
-    const field = name === '' ? '$' : name[0].toUpperCase() + name.slice(1);
-    const text = field === 'Metadata' ? toMetadataError(error) : toFieldError(field, error);
+    const missing = error.params['missingProperty'];
+    const isOfMetadata = /^\/metadata(\/|$)/.test(error.instancePath) || missing === 'metadata';
+    const path = isOfMetadata ? '/metadata' : error.instancePath;
+    const field = toFieldName(missing && !isOfMetadata ? `${path}/${missing}` : path);
+    const text = isOfMetadata ? toMetadataError(error) : toFieldError(field, error);
     fields[field] = [...new Set([...(fields[field] ?? []), text])];
   }
   return fields;
 }
+
+/** Translates a JSON pointer as ASP.NET does: `/toolOutputs/0/output` to `ToolOutputs[0].Output`. */
+const toFieldName = (pointer: string): string =>
+  pointer
+    .split('/')
+    .slice(1)
+    .map((part) => (/^\d+$/.test(part) ? `[${part}]` : `.${part.charAt(0).toUpperCase()}${part.slice(1)}`))
+    .join('')
+    .slice(1) || '$';
+
+/** Names of types in messages, with an article. */
+const types: Readonly<Record<string, string>> = {
+  array: 'an array',
+  boolean: 'true or false',
+  object: 'an object',
+  string: 'a string',
+};
 
 /** Returns the message of ASP.NET's model validation, which the contract follows; clients display it. */
 function toFieldError(field: string, { keyword, params, data }: ErrorObject & { data?: unknown }): string {
@@ -91,8 +134,12 @@ function toFieldError(field: string, { keyword, params, data }: ErrorObject & { 
   switch (keyword) {
     case 'maxLength':
       return `The field ${field} must be a string with a maximum length of ${params['limit']}.`;
+    case 'maxItems':
+      return `The field ${field} must have at most ${params['limit']} items.`;
     case 'type':
-      return data === null ? `The ${field} field is required.` : `The field ${field} must be a string.`;
+      return data === null
+        ? `The ${field} field is required.`
+        : `The field ${field} must be ${types[[params['type']].flat()[0]] ?? 'of another type'}.`;
     case 'format':
       return `The field ${field} must be well-formed Unicode text.`;
     default:

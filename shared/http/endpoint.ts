@@ -18,9 +18,10 @@ export interface RequestContext extends ServiceContext {
 export interface ApiRequest extends Pick<HttpRequest, 'headers' | 'params' | 'query'> {
   /**
    * Reads the body. It is not read unless a handler calls this.
+   * @param maxBytes of the body; 2 MiB by default.
    * @throws {AppError} as {@link readBody}.
    */
-  text(): Promise<string>;
+  text(maxBytes?: number): Promise<string>;
 }
 
 type Respond = (request: ApiRequest, context: RequestContext) => Promise<HttpResponseInit>;
@@ -44,7 +45,8 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
           headers,
           params: request.params,
           query: request.query,
-          text: () => readBody(proxyRequest?.incoming ?? request.body, headers.get('Content-Length')),
+          text: (maxBytes) =>
+            readBody(proxyRequest?.incoming ?? request.body, headers.get('Content-Length'), maxBytes),
         },
         {
           ...context,

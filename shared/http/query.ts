@@ -41,6 +41,7 @@ export function parseLimit(request: ApiRequest): number {
 const statuses: readonly string[] = [
   'queued',
   'in_progress',
+  'requires_action',
   'completed',
   'failed',
   'expired',

@@ -2,9 +2,10 @@ import { IncomingMessage } from 'node:http';
 import { AppError, fieldError } from '../errors.ts';
 
 /**
- * Maximum size of a request body, in bytes. `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` must be larger, or the host rejects it.
+ * Maximum size of a request body, in bytes, unless the route has another. `FUNCTIONS_REQUEST_BODY_SIZE_LIMIT` must be
+ * larger than any, or the host rejects it.
  */
-const maxBodyBytes = 2 * 1024 * 1024;
+export const maxBodyBytes = 2 * 1024 * 1024;
 
 /** How long a body may take to arrive, in milliseconds. */
 const bodyTimeoutMs = 15_000;
@@ -14,20 +15,24 @@ const bodyTimeoutMs = 15_000;
  * @param body the Node request with HTTP streaming, because cancelling its web stream would close the connection before
  * the response is sent.
  * @param contentLength value of the `Content-Length` header.
- * @throws {AppError} payload_too_large beyond 2 MiB, request_timeout after 15 s, invalid_request when the body is
+ * @throws {AppError} payload_too_large beyond `maxBytes`, request_timeout after 15 s, invalid_request when the body is
  * incomplete.
  */
 export async function readBody(
   body: IncomingMessage | AsyncIterable<unknown> | null | undefined,
   contentLength: string | null,
+  maxBytes = maxBodyBytes,
 ): Promise<string> {
-  if (Number(contentLength ?? 0) > maxBodyBytes) throw new AppError('payload_too_large');
+  if (Number(contentLength ?? 0) > maxBytes) throw tooLarge(maxBytes);
   if (!body) return '';
-  const bytes = body instanceof IncomingMessage ? await readIncoming(body) : await readWhole(body);
+  const bytes =
+    body instanceof IncomingMessage ? await readIncoming(body, maxBytes) : await readWhole(body, maxBytes);
   return new TextDecoder().decode(bytes);
 }
 
-function readIncoming(incoming: IncomingMessage): Promise<Buffer> {
+const tooLarge = (maxBytes: number) => new AppError('payload_too_large', { maxBytes });
+
+function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -45,7 +50,7 @@ function readIncoming(incoming: IncomingMessage): Promise<Buffer> {
       });
     const add = (chunk: Buffer) => {
       size += chunk.length;
-      if (size > maxBodyBytes) fail(new AppError('payload_too_large'));
+      if (size > maxBytes) fail(tooLarge(maxBytes));
       else chunks.push(chunk);
     };
     const end = () => finish(() => resolve(Buffer.concat(chunks)));
@@ -57,12 +62,12 @@ function readIncoming(incoming: IncomingMessage): Promise<Buffer> {
 }
 
 /** Reads a body that the host has buffered, without HTTP streaming. */
-async function readWhole(body: AsyncIterable<unknown>): Promise<Buffer> {
+async function readWhole(body: AsyncIterable<unknown>, maxBytes: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength;
-    if (size > maxBodyBytes) throw new AppError('payload_too_large');
+    if (size > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

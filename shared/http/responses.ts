@@ -1,5 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { AppError, type ErrorCode, type FieldErrors } from '../errors.ts';
+import { maxBodyBytes } from './readBody.ts';
 import { runLocation } from './runBody.ts';
 
 const statuses: Readonly<Record<ErrorCode, number>> = {
@@ -11,6 +12,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   run_not_found: 404,
   thread_busy: 409,
   run_finished: 409,
+  run_not_waiting: 409,
   idempotency_mismatch: 422,
   payload_too_large: 413,
   request_timeout: 408,
@@ -27,8 +29,8 @@ const messages: Readonly<Partial<Record<ErrorCode, string>>> = {
   run_not_found: 'Run not found',
   thread_busy: 'Thread already has an active run',
   run_finished: 'Run has already finished',
+  run_not_waiting: 'Run does not wait for these outputs',
   idempotency_mismatch: 'The Idempotency-Key was used before with another request body',
-  payload_too_large: 'The request body is larger than 2 MiB',
   request_timeout: 'The request body did not arrive in time',
   rate_limited: 'Too many requests',
 };
@@ -90,7 +92,7 @@ export function errorResponse(error: unknown, failure: string, requestId: string
   return jsonResponse(
     status,
     {
-      message: messages[code] ?? failure,
+      message: code === 'payload_too_large' ? tooLarge(options.maxBytes) : (messages[code] ?? failure),
       code,
       ...(status >= 500 && { details: requestId }),
       ...(code === 'thread_busy' && { activeRunId: options.activeRun?.runId ?? null }),
@@ -102,6 +104,9 @@ export function errorResponse(error: unknown, failure: string, requestId: string
     },
   );
 }
+
+const tooLarge = (maxBytes = maxBodyBytes): string =>
+  `The request body is larger than ${maxBytes / 1024 / 1024} MiB`;
 
 function validationProblem(errors: FieldErrors | undefined) {
   return {

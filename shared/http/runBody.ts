@@ -1,5 +1,6 @@
 import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { Run, RunErrorCode, RunInput, RunKey, RunStatus, Usage } from '../model/run.ts';
+import type { RequiredAction } from '../model/toolCalls.ts';
 
 /** A run in a response body. */
 export interface RunBody {
@@ -18,6 +19,7 @@ export interface RunBody {
   errorMessage?: string;
   errorCode?: RunErrorCode;
   usage?: Usage;
+  requiredAction?: RequiredAction;
   expiresAt?: string;
 }
 
@@ -38,8 +40,8 @@ export function toCreatedBody(run: Run, input: RunInput): RunBody {
   };
 }
 
-/** Returns a run for a response body. */
-export function toRunBody(run: Run): RunBody {
+/** Returns a run for a response body. @param requiredAction what a waiting run waits for. */
+export function toRunBody(run: Run, requiredAction?: RequiredAction): RunBody {
   return {
     runId: run.runId,
     threadId: run.threadId,
@@ -55,6 +57,7 @@ export function toRunBody(run: Run): RunBody {
     ...(run.errorMessage !== undefined && { errorMessage: run.errorMessage }),
     ...(run.errorCode !== undefined && { errorCode: run.errorCode }),
     ...(run.usage && { usage: run.usage }),
+    ...(requiredAction && { requiredAction }),
     expiresAt: run.expiresAt.toISOString(),
   };
 }

@@ -1,7 +1,8 @@
-import type { Run } from '../model/run.ts';
-import { isTerminal } from '../model/runState.ts';
+import { type Run, roundOf } from '../model/run.ts';
+import { isTerminal, isWaiting } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-import type { FeedEntry } from '../runs/runFeed.ts';
+import type { RequiredAction } from '../model/toolCalls.ts';
+import type { FeedEntry } from '../runs/feedEntry.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import type { ServerSentEvent } from './eventStream.ts';
 import { toRunBody } from './runBody.ts';
@@ -14,23 +15,32 @@ export const lastEventId = 'end';
  * read, polling delivers text without sequence numbers.
  */
 export interface EventPosition {
-  /** The engine's sequence number of the last event. */
+  /** Index of the round; 0 is the first. */
+  readonly round: number;
+  /** The engine's sequence number of the last event of the round. */
   readonly sequence: number;
-  /** Number of characters of text in all events so far. */
+  /** Number of characters of text in the events of the round so far. */
   readonly characters: number;
 }
 
-/** Parses the id of any event but the last. @returns undefined for a malformed id. */
+/**
+ * Parses the id of any event but the last: `SEQUENCE[-CHARACTERS]`, from the second round on `ROUND.SEQUENCE[-CHARACTERS]`.
+ * @returns undefined for a malformed id.
+ */
 export function parseEventId(id: string): EventPosition | undefined {
-  const [, sequence, characters = '0'] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(id) ?? [];
-  return sequence === undefined ? undefined : { sequence: Number(sequence), characters: Number(characters) };
+  const pattern = /^(?:([2-9]|[1-9]\d{1,2})\.)?(\d{1,9})(?:-(\d{1,9}))?$/;
+  const [, round = '1', sequence, characters = '0'] = pattern.exec(id) ?? [];
+  if (sequence === undefined) return undefined;
+  return { round: Number(round) - 1, sequence: Number(sequence), characters: Number(characters) };
 }
 
-const toEventId = ({ sequence, characters }: EventPosition): string =>
-  characters === 0 ? String(sequence) : `${sequence}-${characters}`;
+const toEventId = ({ round, sequence, characters }: EventPosition): string =>
+  (round === 0 ? '' : `${round + 1}.`) + (characters === 0 ? String(sequence) : `${sequence}-${characters}`);
+
+const startOf = (round: number): EventPosition => ({ round, sequence: 0, characters: 0 });
 
 /**
- * Yields the events of a run: `run` at the start and whenever its status changes, `message.delta` (or
+ * Yields the events of a run: `run` at the start (for a waiting run, after the text so far) and whenever its status changes, `message.delta` (or
  * `commentary.delta`) for every piece of text, and a last `run` when it has ended. For a run that has already ended,
  * yields only that last event unless `after` is given.
  * @param after position to resume from: earlier events are not repeated, and later ones are not skipped as long as the
@@ -43,36 +53,42 @@ export async function* runEvents(
   after: EventPosition | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<ServerSentEvent> {
-  let lastSentStatus: string | undefined;
-  let { sequence, characters } = after ?? { sequence: 0, characters: 0 };
-  const toRunEvent = (run: Run): ServerSentEvent => {
-    lastSentStatus = run.status;
-    const id = isTerminal(run) ? lastEventId : toEventId({ sequence, characters });
-    return { id, event: 'run', data: toRunBody(run) };
+  let lastSent: string | undefined;
+  let position = after ?? startOf(0);
+  const toRunEvent = (run: Run, action?: RequiredAction): ServerSentEvent => {
+    lastSent = toStage(run);
+    return {
+      id: isTerminal(run) ? lastEventId : toEventId(position),
+      event: 'run',
+      data: toRunBody(run, action),
+    };
   };
 
-  if (after === undefined) {
+  if (after === undefined && !isWaiting(stored.value)) {
     yield toRunEvent(stored.value);
     if (isTerminal(stored.value)) return;
   }
   const subscription = services.liveRuns.feeds.subscribe(stored);
   try {
-    /** Characters of text in all entries so far. Feeds of a run have the same text, but may split it differently. */
-    let entryCharacters = 0;
+    /** Text of the entries so far. Feeds of a run have the same text, but may split it differently. */
+    let read = startOf(0);
     for (let next = 0; !signal.aborted; ) {
       const entry = subscription.entries[next];
       if (entry) {
         next++;
+        if (entry.round > read.round) read = startOf(entry.round);
+        const isBehind = entry.round < position.round;
+        if (entry.round > position.round) position = startOf(entry.round);
+        const sequence = Math.max(position.sequence, entry.sequence);
         if (entry.type === 'delta') {
-          const text = entry.text.slice(Math.max(0, characters - entryCharacters));
-          entryCharacters += entry.text.length;
-          if (text === '') continue;
-          sequence = Math.max(sequence, entry.sequence);
-          characters = entryCharacters;
-          yield toDeltaEvent(toEventId({ sequence, characters }), entry, text);
-        } else if (after === undefined || entry.sequence > after.sequence) {
-          sequence = Math.max(sequence, entry.sequence);
-          if (entry.run.status !== lastSentStatus) yield toRunEvent(entry.run);
+          const text = entry.text.slice(Math.max(0, position.characters - read.characters));
+          read = { ...read, characters: read.characters + entry.text.length };
+          if (isBehind || text === '') continue;
+          position = { ...position, sequence, characters: read.characters };
+          yield toDeltaEvent(toEventId(position), entry, text);
+        } else if (!isBehind && (after === undefined || isLater(entry, after))) {
+          position = { ...position, sequence };
+          if (toStage(entry.run) !== lastSent) yield toRunEvent(entry.run, entry.requiredAction);
         }
       } else if (subscription.isComplete) {
         yield toRunEvent(subscription.stored.value);
@@ -87,6 +103,12 @@ export async function* runEvents(
     subscription.close();
   }
 }
+
+/** Names a stage of a run, of which a client is told once: its status, and for a waiting run the round. */
+const toStage = (run: Run): string => (isWaiting(run) ? `${run.status} ${roundOf(run)}` : run.status);
+
+const isLater = (entry: FeedEntry, { round, sequence }: EventPosition): boolean =>
+  entry.round > round || (entry.round === round && entry.sequence > sequence);
 
 const toDeltaEvent = (
   id: string,

@@ -1,5 +1,5 @@
-import type { Run } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
+import type { DescribedRun } from '../runs/requiredAction.ts';
 import { conditionalResponse } from './conditional.ts';
 import type { ApiRequest } from './endpoint.ts';
 import { toRunBody } from './runBody.ts';
@@ -11,8 +11,13 @@ const pollSeconds = 2;
 const finishedMaxAgeSeconds = 300;
 
 /** Returns the response to a read of a run, cacheable once the run is terminal. */
-export function runResponse(request: ApiRequest, run: Run, headers: Record<string, string> = {}) {
-  return conditionalResponse(request, toRunBody(run), {
+export function runResponse(
+  request: ApiRequest,
+  { stored, requiredAction }: DescribedRun,
+  headers: Record<string, string> = {},
+) {
+  const { value: run } = stored;
+  return conditionalResponse(request, toRunBody(run, requiredAction), {
     ...headers,
     Vary: 'Authorization',
     ...(isTerminal(run)

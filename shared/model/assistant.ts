@@ -6,7 +6,36 @@ export type AssistantTool =
       readonly maxResults?: number;
     }
   | { readonly type: 'code_interpreter' }
-  | { readonly type: 'web_search' };
+  | { readonly type: 'web_search' }
+  | FunctionTool
+  | McpTool;
+
+/** A function that the client executes. */
+export interface FunctionTool {
+  readonly type: 'function';
+  readonly name: string;
+  readonly description?: string;
+  /** JSON Schema of the arguments; by default there are none. */
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  /** Whether the engine guarantees that arguments match `parameters`; false by default. */
+  readonly strict?: boolean;
+}
+
+/** Tools of a remote server that the engine calls with the Model Context Protocol. */
+export interface McpTool {
+  readonly type: 'mcp';
+  readonly serverLabel: string;
+  readonly serverUrl: string;
+  /** Names; all of the server's tools by default. */
+  readonly allowedTools?: readonly string[];
+  /** Which calls wait for approval; `always` by default. */
+  readonly requireApproval?:
+    | 'always'
+    | 'never'
+    | { readonly always?: readonly string[]; readonly never?: readonly string[] };
+  /** Name of the setting with the server's token. */
+  readonly authorizationSetting?: string;
+}
 
 /** The form of an assistant's replies. */
 export type ResponseFormat =

@@ -1,8 +1,17 @@
 import type { Metadata } from './metadata.ts';
 import type { ThreadKey } from './thread.ts';
+import type { PendingCall } from './toolCalls.ts';
 
 /** Status of a run; the last four are terminal. */
-export type RunStatus = 'queued' | 'in_progress' | 'completed' | 'failed' | 'expired' | 'cancelled';
+export type RunStatus =
+  | 'queued'
+  | 'in_progress'
+  /** The run waits for outputs of tool calls or for approvals. */
+  | 'requires_action'
+  | 'completed'
+  | 'failed'
+  | 'expired'
+  | 'cancelled';
 
 /** Why a run did not complete. Stable and independent of the engine. */
 export type RunErrorCode =
@@ -22,6 +31,8 @@ export type RunErrorCode =
   | 'engine_rejected'
   /** The outcome of the run is unknown; the thread may contain the reply. */
   | 'outcome_unknown'
+  /** The assistant asked for tool calls in more rounds than a run may have. */
+  | 'too_many_tool_rounds'
   /** The run was still active at its `expiresAt`. */
   | 'timed_out'
   | 'cancelled';
@@ -52,14 +63,30 @@ export interface Run extends RunKey {
   readonly errorMessage?: string;
   /** Set together with `errorMessage`. */
   readonly errorCode?: RunErrorCode;
+  /** Sum over the completed rounds. */
   readonly usage?: Usage;
-  /** The engine's id; undefined until the engine has accepted the run. Never leaves the service. */
+  /** The engine's id of the current round; undefined until the engine has accepted it. Never leaves the service. */
   readonly responseId?: string;
-  /** When the engine accepted the run. */
+  /** When the engine accepted the current round. */
   readonly submittedAt?: Date;
+  /** The engine's ids of the rounds before, oldest first. */
+  readonly earlierResponseIds?: readonly string[];
+  /**
+   * Calls whose outputs are not known to be in the conversation: those that the run waits for or whose outputs are being
+   * submitted; before the first round has ended, those that an earlier run left unanswered.
+   */
+  readonly pendingCalls?: readonly PendingCall[];
+  /** When the current round was claimed, and by which request; undefined for the first round. */
+  readonly claimedAt?: Date;
+  readonly claimId?: string;
+  /** Fingerprints of the accepted submissions of outputs. */
+  readonly submissions?: readonly string[];
   /** Absent if it has none. Changes at any time, also after the end; the run's other properties do not. */
   readonly metadata?: Metadata;
 }
+
+/** Returns the index of a run's current round; 0 is the first. */
+export const roundOf = ({ earlierResponseIds = [] }: Run): number => earlierResponseIds.length;
 
 /** Input of a run. Only the metadata is stored; the response to the create repeats the rest. */
 export interface RunInput {

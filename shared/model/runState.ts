@@ -1,4 +1,5 @@
-import type { Run, RunErrorCode, RunStatus, Usage } from './run.ts';
+import { type Run, type RunErrorCode, type RunStatus, roundOf, type Usage } from './run.ts';
+import type { PendingCall, ToolCall } from './toolCalls.ts';
 
 /** A message of the reply, when the run has ended. */
 export interface ReplyMessage {
@@ -9,7 +10,7 @@ export interface ReplyMessage {
   readonly text: string;
 }
 
-/** The state of a run in the engine. */
+/** The state of one round of a run in the engine. */
 export type EngineRunState =
   | { readonly status: 'queued' | 'in_progress' }
   | {
@@ -18,11 +19,22 @@ export type EngineRunState =
       readonly usage?: Usage;
       readonly reply?: readonly ReplyMessage[];
     }
+  /** The round has ended with calls that the client must answer. */
+  | {
+      readonly status: 'requires_action';
+      readonly calls: readonly ToolCall[];
+      /** The instructions of the round, which the engine does not carry over to the next. */
+      readonly instructions: string;
+      readonly usage?: Usage;
+      readonly reply?: readonly ReplyMessage[];
+    }
   | {
       readonly status: 'failed';
       readonly errorCode: RunErrorCode;
       /** The engine's error code. */
       readonly reason: string;
+      /** The calls in a reply that was cut off; undefined if the engine kept nothing of the round. */
+      readonly calls?: readonly PendingCall[];
       readonly reply?: readonly ReplyMessage[];
     }
   | { readonly status: 'cancelled' }
@@ -31,7 +43,7 @@ export type EngineRunState =
 
 const outcomeUnknown = 'its outcome is unknown, and the thread may hold the answer';
 
-/** Maximum time between a run's creation and its acceptance, in milliseconds; twice the time limit of a request. */
+/** Maximum time between a round's claim and its acceptance, in milliseconds; twice the time limit of a request. */
 const submissionMs = 60_000;
 
 /**
@@ -44,32 +56,41 @@ const terminalStatuses: ReadonlySet<RunStatus> = new Set(['completed', 'failed',
 
 export const isTerminal = (run: Run): boolean => terminalStatuses.has(run.status);
 
+/** Returns whether a run waits for outputs or approvals. */
+export const isWaiting = ({ status }: Run): boolean => status === 'requires_action';
+
 /**
- * Returns when an active run expires. A run that the engine has not accepted, because its request was interrupted,
+ * Returns when an active run expires. A round that the engine has not accepted, because its request was interrupted,
  * expires early, so that it does not lock the thread until `expiresAt`.
  */
 export function runDeadline(run: Run): Date {
-  const submissionDeadline = run.createdAt.getTime() + submissionMs;
+  const submissionDeadline = (run.claimedAt ?? run.createdAt).getTime() + submissionMs;
   return run.responseId === undefined && submissionDeadline < run.expiresAt.getTime()
     ? new Date(submissionDeadline)
     : run.expiresAt;
 }
 
-/** Applies a state of the engine to a run. Returns the same object when nothing changes. A recorded end is final. */
-export function applyEngineState(run: Run, state: EngineRunState, now: Date): Run {
+/**
+ * Applies a state of a run's current round to the run. Returns the same object when nothing changes. A recorded end is
+ * final.
+ * @param maxToolRounds number of rounds that may end with calls; then the run fails.
+ */
+export function applyEngineState(run: Run, state: EngineRunState, now: Date, maxToolRounds: number): Run {
   if (isTerminal(run)) return run;
   switch (state.status) {
     case 'queued':
       return run;
     case 'in_progress':
-      return run.status === 'in_progress'
+      return run.status === 'in_progress' || isWaiting(run)
         ? run
         : { ...run, status: 'in_progress', startedAt: latest(now, run.createdAt) };
     case 'completed':
       return complete(run, state, now);
+    case 'requires_action':
+      return isWaiting(run) ? run : requireAction(run, state, now, maxToolRounds);
     case 'failed':
       return end(
-        run,
+        withPendingCalls(run, state.calls),
         'failed',
         now,
         state.errorCode,
@@ -134,13 +155,83 @@ function complete(run: Run, state: EngineRunState & { status: 'completed' }, now
   const reported = state.completedAt && state.completedAt < now ? state.completedAt : now;
   const completedAt = latest(reported, run.createdAt, run.startedAt);
   return {
-    ...run,
+    ...withPendingCalls(run, []),
+    ...addUsage(run.usage, state.usage),
     status: 'completed',
     startedAt: run.startedAt ?? completedAt,
     completedAt,
-    ...(state.usage && { usage: state.usage }),
   };
 }
+
+function requireAction(
+  run: Run,
+  { calls, usage }: EngineRunState & { status: 'requires_action' },
+  now: Date,
+  maxToolRounds: number,
+): Run {
+  const waiting: Run = {
+    ...withPendingCalls(run, calls),
+    ...addUsage(run.usage, usage),
+    status: 'requires_action',
+    startedAt: run.startedAt ?? latest(now, run.createdAt),
+  };
+  if (roundOf(run) < maxToolRounds) return waiting;
+  const message = `The assistant asked for tool calls in more than ${maxToolRounds} rounds.`;
+  return end(waiting, 'failed', now, 'too_many_tool_rounds', message);
+}
+
+/** Replaces the pending calls when a round's outputs are in the conversation. Leaves a run without any unchanged. */
+function withPendingCalls(run: Run, calls: readonly PendingCall[] | undefined): Run {
+  if (calls === undefined || (calls.length === 0 && run.pendingCalls === undefined)) return run;
+  return { ...run, pendingCalls: calls.map(({ kind, callId }) => ({ kind, callId })) };
+}
+
+/** Adds the usage of a round. */
+function addUsage(sum: Usage | undefined, usage: Usage | undefined): { usage?: Usage } {
+  if (!usage || !sum) return usage ? { usage } : {};
+  return {
+    usage: {
+      inputTokens: sum.inputTokens + usage.inputTokens,
+      outputTokens: sum.outputTokens + usage.outputTokens,
+      totalTokens: sum.totalTokens + usage.totalTokens,
+    },
+  };
+}
+
+/**
+ * Claims the next round of a waiting run, before its outputs are submitted. The calls stay pending until that round has
+ * completed.
+ */
+export function claimRound(
+  { responseId = '', ...run }: Run,
+  { claimId, fingerprint, now }: { claimId: string; fingerprint: string; now: Date },
+): Run {
+  return {
+    ...run,
+    status: 'queued',
+    earlierResponseIds: [...(run.earlierResponseIds ?? []), responseId],
+    claimedAt: now,
+    claimId,
+    submissions: [...(run.submissions ?? []), fingerprint],
+  };
+}
+
+/** Undoes a claim whose outputs the engine certainly did not accept: the run waits for them again. */
+export function revertClaim(run: Run): Run {
+  const { earlierResponseIds = [], submissions = [] } = run;
+  const responseId = earlierResponseIds.at(-1);
+  return {
+    ...run,
+    status: 'requires_action',
+    earlierResponseIds: earlierResponseIds.slice(0, -1),
+    ...(responseId !== undefined && { responseId }),
+    submissions: submissions.slice(0, -1),
+  };
+}
+
+/** Returns whether a run is in the round that a claim started, and the engine has not accepted it. */
+export const isUnsubmitted = (run: Run, { claimId }: Pick<Run, 'claimId'>): boolean =>
+  !isTerminal(run) && run.responseId === undefined && run.claimId === claimId;
 
 /** Returns the latest date. Keeps created ≤ started ≤ completed despite clock skew between engine and service. */
 const latest = (...dates: readonly (Date | undefined)[]): Date =>

@@ -1,4 +1,5 @@
 import type { Metadata } from './metadata.ts';
+import type { PendingCall } from './toolCalls.ts';
 
 /** Identifies a thread. */
 export interface ThreadKey {
@@ -21,6 +22,8 @@ export interface Thread extends NewThread {
   readonly conversationId: string;
   /** Row key of the reservation that an idempotency key made for the thread, if it was created with one. */
   readonly creationKey?: string;
+  /** Calls that the last run left unanswered. The engine refuses the next response without an output for each. */
+  readonly openCalls?: readonly PendingCall[];
 }
 
 /** A message of a thread. */

@@ -2,7 +2,8 @@ import type { Run } from '../model/run.ts';
 import type { Stored } from '../model/stored.ts';
 import { createSingleFlight, type SingleFlight } from '../singleFlight.ts';
 import { createPendingWork, type PendingWork } from './pendingWork.ts';
-import { createRunFeeds, type RunFeeds } from './runFeed.ts';
+import { createRoundCache, type RoundCache } from './roundCache.ts';
+import { createRunFeeds, type RunFeeds } from './runFeeds.ts';
 import type { RunServices } from './runServices.ts';
 
 /** The worker's work on runs, shared by its requests. */
@@ -13,6 +14,8 @@ export interface LiveRuns {
   readonly saves: SingleFlight<Stored<Run>>;
   readonly pending: PendingWork;
   readonly feeds: RunFeeds;
+  /** Rounds that wait for outputs. */
+  readonly rounds: RoundCache;
 }
 
 /** @param services returns the services for work that is not tied to a single request. */
@@ -22,5 +25,6 @@ export function createLiveRuns(services: () => RunServices): LiveRuns {
     saves: createSingleFlight(),
     pending: createPendingWork(),
     feeds: createRunFeeds(services),
+    rounds: createRoundCache(),
   };
 }

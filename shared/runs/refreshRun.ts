@@ -1,7 +1,14 @@
 import { waitWithin } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import type { Run } from '../model/run.ts';
-import { applyEngineState, expire, isTerminal, runDeadline } from '../model/runState.ts';
+import {
+  applyEngineState,
+  type EngineRunState,
+  expire,
+  isTerminal,
+  isWaiting,
+  runDeadline,
+} from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { RunServices } from './runServices.ts';
 
@@ -14,12 +21,25 @@ const expireCallMs = 5_000;
 /** Returns the next state of a run, or the same object when nothing changes. */
 export type Change = (run: Run) => Run;
 
+/**
+ * Returns the change that a state of a round makes to its run: none if the run is in another round by then, so that a
+ * state that arrives late changes nothing.
+ */
+export function changeTo(services: RunServices, responseId: string, state: EngineRunState): Change {
+  services.liveRuns.rounds.add(responseId, state);
+  return (run) =>
+    run.responseId === responseId
+      ? applyEngineState(run, state, new Date(), services.config.maxToolRounds)
+      : run;
+}
+
 /** Maximum attempts to save a run. An attempt is repeated only after a concurrent change. */
 const maxSaves = 5;
 
 /**
  * Brings a run up to date: reads the state of an active run from the engine, and expires an overdue one. Stores what
- * changed, and frees the thread when the run has ended. Concurrent requests for the same run share one call.
+ * changed, and frees the thread when the run has ended. Concurrent requests for the same run share one call. A waiting
+ * run costs none, because nothing happens to it in the engine.
  * @throws {AppError} rate_limited, unavailable or internal_error when the engine or the store fails; the run is then
  * unchanged. An overdue run expires even if the engine fails.
  */
@@ -72,29 +92,36 @@ async function saveOnce(services: RunServices, before: Stored<Run>, next: Run): 
 }
 
 async function findChange(services: RunServices, run: Run): Promise<Change> {
-  const overdue = new Date() >= runDeadline(run);
-  if (run.responseId === undefined) {
-    // If the engine accepts the run in the meantime, it is no longer overdue.
-    return (current) =>
-      overdue && current.responseId === undefined ? expire(current, new Date(), false) : current;
-  }
-  if (overdue) return expireInEngine(services, run.responseId);
-  const state = await services.engine.find(run.responseId, refreshMs);
-  return (current) => applyEngineState(current, state, new Date());
+  const isOverdue = new Date() >= runDeadline(run);
+  if (run.responseId === undefined || isWaiting(run)) return isOverdue ? expireIdle : (current) => current;
+  if (isOverdue) return expireInEngine(services, run.responseId);
+  return changeTo(services, run.responseId, await services.engine.find(run.responseId, refreshMs));
+}
+
+/**
+ * Expires a run that the engine is not working on: it waits, or its round has not been accepted. If the engine accepts a
+ * round in the meantime, the run is no longer overdue.
+ */
+function expireIdle(current: Run): Run {
+  const now = new Date();
+  const isIdle = current.responseId === undefined || isWaiting(current);
+  return isIdle && now >= runDeadline(current) ? expire(current, now, isWaiting(current)) : current;
 }
 
 /** Ends an overdue run: reads its state first, since it may have completed unnoticed, and cancels it if it is active. */
-async function expireInEngine({ engine }: RunServices, responseId: string): Promise<Change> {
+async function expireInEngine(services: RunServices, responseId: string): Promise<Change> {
+  const { engine } = services;
   // A failing engine must not keep the thread locked.
   const found = await engine.find(responseId, expireCallMs).catch(() => undefined);
-  const ended = found && found.status !== 'queued' && found.status !== 'in_progress';
-  const stopped = ended ? undefined : await engine.cancel(responseId, expireCallMs).catch(() => undefined);
+  const hasEnded = found && found.status !== 'queued' && found.status !== 'in_progress';
+  const stopped = hasEnded ? undefined : await engine.cancel(responseId, expireCallMs).catch(() => undefined);
   return (current) => {
+    if (current.responseId !== responseId) return current;
     const now = new Date();
-    const next = found ? applyEngineState(current, found, now) : current;
-    if (isTerminal(next)) return next;
-    return stopped?.status === 'completed'
-      ? applyEngineState(next, stopped, now)
-      : expire(next, now, stopped?.status === 'cancelled');
+    const seen = found ? changeTo(services, responseId, found)(current) : current;
+    // The engine refuses to cancel a round that has completed meanwhile.
+    const hasCompleted = stopped?.status === 'completed' || stopped?.status === 'requires_action';
+    const next = hasCompleted ? changeTo(services, responseId, stopped)(seen) : seen;
+    return expire(next, now, isWaiting(next) || stopped?.status === 'cancelled');
   };
 }

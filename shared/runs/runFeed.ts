@@ -2,68 +2,16 @@ import { scheduler } from 'node:timers/promises';
 import type { EngineEvent, EngineStream } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import { sealMessageId } from '../model/messageId.ts';
-import type { Run, RunStatus } from '../model/run.ts';
-import {
-  applyEngineState,
-  type EngineRunState,
-  isTerminal,
-  type ReplyMessage,
-  runDeadline,
-} from '../model/runState.ts';
+import { type Run, type RunStatus, roundOf } from '../model/run.ts';
+import { type EngineRunState, isTerminal, isWaiting, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
-import { refreshRun, saveRun } from './refreshRun.ts';
+import { toRequiredAction } from '../model/toolCalls.ts';
+import type { FeedEntry, Subscription } from './feedEntry.ts';
+import { holdMs } from './holdStream.ts';
+import { changeTo, refreshRun, saveRun } from './refreshRun.ts';
+import { ReplyText } from './replyText.ts';
 import type { RunServices } from './runServices.ts';
-
-/*
- * One feed per run and worker serves all clients that wait for the run or read its events. It reads the engine's stream
- * once, resumes it after a break, falls back to polling without one, records changes of the run, and keeps all events,
- * so that a client can join or resume at any point.
- */
-
-/** An event of a run. */
-export type FeedEntry = {
-  /** The engine's sequence number of the event; for polled data, that of the event before. */
-  readonly sequence: number;
-} & (
-  | { readonly type: 'run'; readonly run: Run }
-  | {
-      readonly type: 'delta';
-      readonly messageId: string;
-      /** Whether the message is commentary on the work in progress, not part of the reply. */
-      readonly commentary: boolean;
-      readonly text: string;
-    }
-);
-
-export interface RunFeeds {
-  /** Subscribes to the feed of a run; opens it if this worker has none. */
-  subscribe(stored: Stored<Run>): Subscription;
-  /**
-   * Reads the stream of a run's create until the run is in progress, for at most 15 s: if the stream is closed earlier,
-   * the response may stay queued forever (OpenAI community forum, topic 1382584).
-   */
-  accept(stored: Stored<Run>, stream: EngineStream): void;
-  /** Passes a newer version of a run, saved elsewhere in this worker, to its feed, if there is one. */
-  recorded(stored: Stored<Run>): void;
-}
-
-/** A reader's subscription to a feed. */
-export interface Subscription {
-  /** The newest version of the run that the feed has seen. */
-  readonly stored: Stored<Run>;
-  /** All entries so far, from the start of the run. */
-  readonly entries: readonly FeedEntry[];
-  /** Whether the run has ended and its entries are complete; stays false if the run is deleted. */
-  readonly isComplete: boolean;
-  /** Whether the feed has stopped, complete or not. */
-  readonly isClosed: boolean;
-  /** Resolves when one of the properties has changed or the signal aborts. */
-  changed(signal: AbortSignal): Promise<void>;
-  close(): void;
-}
-
-/** Maximum time a create's stream is read without subscribers, in milliseconds. */
-const acceptMs = 15_000;
+import { Wakeups } from './wakeups.ts';
 
 /** How long a feed outlives its last subscriber, in milliseconds: clients usually wait again after a change. */
 const lingerMs = 5_000;
@@ -73,6 +21,9 @@ const pollMs = 1_000;
 
 /** Interval between two reads of a run that another request is submitting, in milliseconds. */
 const submissionPollMs = 250;
+
+/** Interval between two reads of a waiting run, whose outputs another worker may receive, in milliseconds. */
+const waitingPollMs = 2_000;
 
 /** Timeout of one poll, in milliseconds. */
 const pollTimeoutMs = 10_000;
@@ -87,44 +38,11 @@ const maxRetryMs = 30_000;
 const drainMs = 10_000;
 const cancelledDrainMs = 2_000;
 
-interface MessageSoFar {
-  readonly messageId: string;
-  readonly commentary: boolean;
-  text: string;
-  part: number;
-}
+const isRoundEnd = ({ status }: EngineRunState): boolean =>
+  status === 'completed' || status === 'requires_action' || status === 'failed' || status === 'cancelled';
 
-const isEngineTerminal = ({ status }: EngineRunState): boolean =>
-  status === 'completed' || status === 'failed' || status === 'cancelled';
-
-const keyOf = ({ projectId, threadId, runId }: Run) => `${projectId}:${threadId}:${runId}`;
-
-/** @param open returns the services of a feed. They must not be bound to a request, because a feed outlives it. */
-export function createRunFeeds(open: () => RunServices): RunFeeds {
-  const feeds = new Map<string, RunFeed>();
-
-  const feedOf = (stored: Stored<Run>): RunFeed => {
-    const key = keyOf(stored.value);
-    const known = feeds.get(key);
-    if (known) {
-      known.adopt(stored);
-      return known;
-    }
-    const feed = new RunFeed(open(), stored, () => {
-      if (feeds.get(key) === feed) feeds.delete(key);
-    });
-    feeds.set(key, feed);
-    return feed;
-  };
-
-  return {
-    subscribe: (stored) => feedOf(stored).subscribe(),
-    accept: (stored, stream) => feedOf(stored).accept(stream),
-    recorded: (stored) => feeds.get(keyOf(stored.value))?.adopt(stored),
-  };
-}
-
-class RunFeed {
+/** The events of a run in this worker. Reads one round after the other, from the first. */
+export class RunFeed {
   stored: Stored<Run>;
   readonly entries: FeedEntry[] = [];
   isComplete = false;
@@ -132,13 +50,16 @@ class RunFeed {
 
   readonly #services: RunServices;
   readonly #onClose: () => void;
-  readonly #wakeups = new Set<() => void>();
-  readonly #messages = new Map<string, MessageSoFar>();
+  readonly #wakeups = new Wakeups();
+  readonly #text: ReplyText;
   /** Stops the feed. */
   readonly #stop = new AbortController();
   /** Ends the current read or pause: the run is processed again, unless the feed is stopped. */
   #interrupt = new AbortController();
-  /** Sequence number of the last event that was fully processed. */
+  /** Index of the round that is being read. */
+  #round = 0;
+  #isRoundRead = false;
+  /** Sequence number of the last event of the round that was fully processed. */
   #sequence = 0;
   /** Sequence number of the event being processed. */
   #current = 0;
@@ -146,7 +67,7 @@ class RunFeed {
   #announcedStatus: RunStatus = 'queued';
   #subscribers = 0;
   #hadSubscribers = false;
-  /** The create's stream, until it is read. */
+  /** The stream of the round's submission, until it is read. */
   #stream: EngineStream | undefined;
   /** Keeps the feed open without subscribers. */
   #hold: NodeJS.Timeout | undefined;
@@ -154,13 +75,17 @@ class RunFeed {
   #drain: NodeJS.Timeout | undefined;
   #retryMs = 0;
   #retryAt = 0;
-  /** The id of the thread's conversation, from which message ids are derived. */
-  #conversationId: Promise<string | undefined> | undefined;
+  /** The id of the thread's conversation, from which ids for clients are derived. */
+  #conversationId: Promise<string> | undefined;
 
   constructor(services: RunServices, stored: Stored<Run>, onClose: () => void) {
     this.#services = services;
     this.stored = stored;
     this.#onClose = onClose;
+    this.#text = new ReplyText(
+      async (itemId) => sealMessageId(await this.#findConversationId(), itemId),
+      (piece) => this.#add({ type: 'delta', round: this.#round, sequence: this.#current, ...piece }),
+    );
     // Deferred, so that the opener can subscribe or pass a stream first.
     setImmediate(() => void this.#run());
   }
@@ -184,7 +109,7 @@ class RunFeed {
       get isClosed() {
         return feed.isClosed;
       },
-      changed: (signal) => this.#changed(signal),
+      changed: (signal) => this.#wakeups.next(signal),
       close: () => {
         if (!isOpen) return;
         isOpen = false;
@@ -194,37 +119,50 @@ class RunFeed {
     };
   }
 
+  /** Returns whether the rounds before this one have been read. */
+  hasReached(round: number): boolean {
+    return this.#round === round || (this.#round === round - 1 && this.#isRoundRead);
+  }
+
+  /** Takes the stream of a submission, whose round the feed {@link hasReached}. */
   accept(stream: EngineStream): void {
     this.#stream = stream;
-    this.#hold = setTimeout(() => this.#release(), acceptMs).unref();
+    this.#hold = setTimeout(() => this.#release(), holdMs).unref();
     this.#interrupt.abort();
   }
 
   /** Adopts a version of the run if it is newer than the known one. */
   adopt(stored: Stored<Run>): void {
     const [known, run] = [this.stored.value, stored.value];
-    if (stored.etag === this.stored.etag) return;
-    if (isTerminal(known)) {
-      // An end is final; only the run's metadata can be newer.
-      if (isTerminal(run)) this.stored = stored;
-      return;
-    }
     // Of two active versions, the one with more information is newer.
-    const isNewer = isTerminal(run) || knowledge(run) >= knowledge(known);
-    if (!isNewer) return;
-    this.stored = stored;
-    if (isTerminal(run)) this.#limitDrain();
+    if (isTerminal(run) || knowledge(run) >= knowledge(known)) this.#replace(stored);
+  }
+
+  #replace(stored: Stored<Run>): void {
+    if (stored.etag === this.stored.etag) return;
+    const hadEnded = isTerminal(this.stored.value);
+    // An end is final; only the run's metadata can be newer.
+    if (!hadEnded || isTerminal(stored.value)) this.stored = stored;
+    if (hadEnded) return;
+    if (isTerminal(stored.value)) this.#limitDrain();
+    // A round that has been read is followed by another one or by the end.
+    if (this.#isRoundRead) this.#interrupt.abort();
     this.#announce();
-    this.#wake();
+    this.#wakeups.wake();
   }
 
   /** Adds a `run` entry when the run's status differs from that of the last one. */
   #announce(): void {
     const { value: run } = this.stored;
     if (isTerminal(run) || run.status === this.#announcedStatus) return;
+    // A waiting run is announced once its round has been read; a later round, once it is reached.
+    if (isWaiting(run) || roundOf(run) !== this.#round) return;
+    // The claim of a later round may be undone.
+    if (this.#round > 0 && run.responseId === undefined) return;
     this.#announcedStatus = run.status;
-    // At least 1, since 0 is the position of a client that has received nothing but the first event.
-    this.entries.push({ type: 'run', sequence: Math.max(1, this.#current), run });
+    // Above 0, the position of a client that has received nothing but the first event.
+    const sequence = run.status === 'queued' ? 1 : Math.max(2, this.#current);
+    this.#add({ type: 'run', round: this.#round, sequence, run });
   }
 
   async #run(): Promise<void> {
@@ -241,21 +179,24 @@ class RunFeed {
     this.#stream?.close();
     if (!this.isComplete) this.#close();
     else this.#stopUnlessWanted(lingerMs);
-    this.#wake();
+    this.#wakeups.wake();
   }
 
   /** Does the next step for the state of the run: waits, reads the stream, polls or expires it. */
   async #proceed(): Promise<void> {
     const run = this.stored.value;
     this.#interrupt = new AbortController();
-    if (this.#stream === undefined && run.responseId === undefined) return this.#awaitSubmission();
-    if (!isTerminal(run) && Date.now() >= runDeadline(run).getTime()) return this.#refresh();
+    // The claim of the round has been undone.
+    if (roundOf(run) < this.#round) this.#returnToRound();
+    if (this.#isRoundRead) return this.#leaveRound();
+    if (this.#stream === undefined && this.#responseId() === undefined) return this.#awaitSubmission();
+    if (isOverdue(run)) return this.#refresh();
     if (isTerminal(run)) this.#limitDrain();
 
     const before = this.#sequence;
     if (this.#stream !== undefined || Date.now() >= this.#retryAt) await this.#read();
-    if (this.isComplete || this.#stop.signal.aborted) return;
-    // The create's stream has arrived; prefer it to a poll.
+    if (this.#isRoundRead || this.isComplete || this.#stop.signal.aborted) return;
+    // The stream of the submission has arrived; prefer it to a poll.
     if (this.#stream !== undefined) return;
     if (this.#sequence > before) {
       this.#retryMs = 0;
@@ -267,16 +208,66 @@ class RunFeed {
     await this.#poll();
   }
 
-  /** Waits until the run has been submitted, by a request of this worker or of another one. */
+  /** Returns the engine's id of the round; undefined while it is being submitted. */
+  #responseId(): string | undefined {
+    const { value: run } = this.stored;
+    return this.#isLastRound() ? run.responseId : run.earlierResponseIds?.[this.#round];
+  }
+
+  #isLastRound(): boolean {
+    return roundOf(this.stored.value) <= this.#round;
+  }
+
+  /** Goes on after a round that has been read to its end. */
+  async #leaveRound(): Promise<void> {
+    if (!this.#isLastRound()) this.#enterRound(this.#round + 1);
+    else if (isTerminal(this.stored.value)) this.#complete();
+    else await this.#awaitOutputs();
+  }
+
+  #enterRound(round: number): void {
+    this.#round = round;
+    this.#isRoundRead = false;
+    this.#sequence = 0;
+    this.#current = 0;
+    this.#retryMs = 0;
+    this.#retryAt = 0;
+    this.#announcedStatus = 'requires_action';
+    this.#announce();
+  }
+
+  #returnToRound(): void {
+    this.#round = roundOf(this.stored.value);
+    this.#isRoundRead = true;
+  }
+
+  /** Waits until outputs have been submitted, by a request of this worker or of another one. Asks the store only. */
+  async #awaitOutputs(): Promise<void> {
+    const before = this.stored;
+    if (isOverdue(before.value)) return this.#refresh();
+    const leftMs = runDeadline(before.value).getTime() - Date.now();
+    await this.#pause(Math.min(waitingPollMs, leftMs));
+    if (this.stored === before && !this.#stop.signal.aborted) await this.#reread();
+  }
+
+  /** Waits until the round has been submitted, by a request of this worker or of another one. */
   async #awaitSubmission(): Promise<void> {
     if (isTerminal(this.stored.value)) return this.#complete();
     await this.#pause(submissionPollMs);
     if (this.#stream !== undefined || this.#stop.signal.aborted) return;
-    if (Date.now() >= runDeadline(this.stored.value).getTime()) return this.#refresh();
-    const current = await this.#attempt(() => this.#services.runs.find(this.stored.value));
+    if (isOverdue(this.stored.value)) return this.#refresh();
+    await this.#reread();
+  }
+
+  /** Reads the run from the store. */
+  async #reread(): Promise<void> {
+    const before = this.stored;
+    const current = await this.#attempt(() => this.#services.runs.find(before.value));
     if (current.failed) return;
     if (!current.value) throw new AppError('run_not_found');
-    this.adopt(current.value);
+    // Unless something else has changed meanwhile, what was read last is newest, even if a claim was undone.
+    if (this.stored === before) this.#replace(current.value);
+    else this.adopt(current.value);
   }
 
   /** Expires an overdue run. */
@@ -286,9 +277,9 @@ class RunFeed {
     else this.adopt(refreshed.value);
   }
 
-  /** Reads the engine's stream until it ends, breaks, times out or is interrupted. */
+  /** Reads the round's stream until it ends, breaks, times out or is interrupted. */
   async #read(): Promise<void> {
-    const { responseId = '' } = this.stored.value;
+    const responseId = this.#responseId() ?? '';
     const { signal } = this.#interrupt;
     const own = this.#stream;
     this.#stream = undefined;
@@ -303,8 +294,8 @@ class RunFeed {
     await this.#attempt(async () => {
       for await (const event of events) {
         silence.refresh();
-        await this.#process(event);
-        if (this.isComplete || signal.aborted) break;
+        await this.#process(responseId, event);
+        if (this.#isRoundRead || this.isComplete || signal.aborted) break;
       }
     });
     clearTimeout(silence);
@@ -312,66 +303,66 @@ class RunFeed {
     closeOwn();
   }
 
-  async #process({ sequence, message, delta, state }: EngineEvent): Promise<void> {
+  async #process(responseId: string, { sequence, message, delta, state }: EngineEvent): Promise<void> {
     // A resumed stream may repeat events.
     if (sequence <= this.#sequence) return;
     this.#current = sequence;
-    if (message) await this.#begin(message.itemId, message.commentary);
-    if (delta && delta.text !== '') {
-      const known = this.#messages.get(delta.itemId) ?? (await this.#begin(delta.itemId, false));
-      // Separate the parts of a message by line breaks, as in the thread.
-      const separator = delta.part !== known.part && known.text !== '' ? '\n' : '';
-      known.part = delta.part;
-      this.#append(known, separator + delta.text, sequence);
-    }
-    if (state) await this.#apply(state, sequence);
+    if (message) await this.#text.begin(message.itemId, message.commentary);
+    if (delta) await this.#text.append(delta.itemId, delta.part, delta.text);
+    if (state) await this.#apply(responseId, state);
     this.#sequence = sequence;
     if (state && state.status !== 'queued') this.#release();
   }
 
-  /** Applies a state of the run in the engine: saves a change, then announces it. */
-  async #apply(state: EngineRunState, sequence: number | undefined): Promise<void> {
-    const hasEnded = isEngineTerminal(state);
-    if (hasEnded && 'reply' in state) await this.#appendRest(state.reply ?? [], sequence);
+  /** Applies a state of the round in the engine: saves a change of the run, then announces it. */
+  async #apply(responseId: string, state: EngineRunState): Promise<void> {
+    const hasEnded = isRoundEnd(state);
+    if ('reply' in state) await this.#text.complete(state.reply ?? []);
     // Without subscribers, only the end is worth a round trip to the store.
-    if (hasEnded || state.status === 'absent' || this.#hadSubscribers) {
-      this.adopt(
-        await saveRun(this.#services, this.stored, (run) => applyEngineState(run, state, new Date())),
-      );
+    const isSaved = hasEnded || state.status === 'absent' || this.#hadSubscribers;
+    if (this.#isLastRound() && isSaved) {
+      this.adopt(await saveRun(this.#services, this.stored, changeTo(this.#services, responseId, state)));
     }
-    if (hasEnded) this.#complete();
+    // Of an earlier round that the engine has forgotten, nothing more can be learned.
+    if (hasEnded || (state.status === 'absent' && !this.#isLastRound())) await this.#endRound(state);
     else this.#announce();
-    this.#wake();
+    this.#wakeups.wake();
+  }
+
+  /** Ends the round. If the run waits, announces what for, at the start of the next round. */
+  async #endRound(state: EngineRunState): Promise<void> {
+    const { value: run } = this.stored;
+    if (state.status === 'requires_action' && isWaiting(run) && this.#isLastRound()) {
+      const requiredAction = toRequiredAction(await this.#findConversationId(), state.calls);
+      this.#announcedStatus = run.status;
+      this.#add({ type: 'run', round: this.#round + 1, sequence: 0, run, requiredAction });
+    }
+    this.#isRoundRead = true;
+    this.#release();
+    if (isTerminal(run) && this.#isLastRound()) this.#complete();
   }
 
   async #poll(): Promise<void> {
     const { value: run } = this.stored;
-    if (!isTerminal(run)) await this.#pause(pollMs);
+    const hasEnded = isTerminal(run) || !this.#isLastRound();
+    if (!hasEnded) await this.#pause(pollMs);
     if (this.#stop.signal.aborted) return;
-    const { responseId = '' } = this.stored.value;
+    const responseId = this.#responseId() ?? '';
+    this.#current = this.#sequence;
     const polled = await this.#attempt(async () =>
-      this.#apply(await this.#services.engine.find(responseId, pollTimeoutMs), undefined),
+      this.#apply(responseId, await this.#services.engine.find(responseId, pollTimeoutMs)),
     );
     // The end is recorded, so do not wait for details that the engine fails to report.
-    if (isTerminal(run) && !this.isComplete && (polled.failed || isTerminal(this.stored.value)))
-      this.#complete();
+    if (isTerminal(run)) this.#isRoundRead = true;
+    else if (hasEnded && polled.failed) await this.#pause(pollMs);
   }
 
-  async #begin(itemId: string, commentary: boolean): Promise<MessageSoFar> {
-    const message = { messageId: await this.#messageIdOf(itemId), commentary, text: '', part: 0 };
-    this.#messages.set(itemId, message);
-    return message;
-  }
-
-  async #messageIdOf(itemId: string): Promise<string> {
-    const conversationId = await this.#findConversationId();
-    if (conversationId === undefined) throw new AppError('run_not_found');
-    return sealMessageId(conversationId, itemId);
-  }
-
-  #findConversationId(): Promise<string | undefined> {
+  #findConversationId(): Promise<string> {
     this.#conversationId ??= this.#services.threads.find(this.stored.value).then(
-      (thread) => thread?.value.conversationId,
+      (thread) => {
+        if (!thread) throw new AppError('run_not_found');
+        return thread.value.conversationId;
+      },
       (error) => {
         this.#conversationId = undefined;
         throw error;
@@ -380,21 +371,9 @@ class RunFeed {
     return this.#conversationId;
   }
 
-  /** Appends the text of an ended run's reply that its stream did not deliver. */
-  async #appendRest(reply: readonly ReplyMessage[], sequence: number | undefined): Promise<void> {
-    for (const { itemId, commentary, text } of reply) {
-      const message = this.#messages.get(itemId) ?? (await this.#begin(itemId, commentary));
-      if (text.length > message.text.length && text.startsWith(message.text)) {
-        this.#append(message, text.slice(message.text.length), sequence ?? this.#sequence);
-      }
-    }
-  }
-
-  #append(message: MessageSoFar, text: string, sequence: number): void {
-    message.text += text;
-    const { messageId, commentary } = message;
-    this.entries.push({ type: 'delta', sequence, messageId, commentary, text });
-    this.#wake();
+  #add(entry: FeedEntry): void {
+    this.entries.push(entry);
+    this.#wakeups.wake();
   }
 
   #complete(): void {
@@ -409,13 +388,13 @@ class RunFeed {
       () => {
         this.#complete();
         this.#interrupt.abort();
-        this.#wake();
+        this.#wakeups.wake();
       },
       cancelled ? cancelledDrainMs : drainMs,
     );
   }
 
-  /** Stops keeping the feed open for its create. */
+  /** Stops keeping the feed open for its submission. */
   #release(): void {
     if (this.#hold === undefined) return;
     clearTimeout(this.#hold);
@@ -436,24 +415,7 @@ class RunFeed {
     this.#onClose();
     this.#stop.abort();
     this.#interrupt.abort();
-    this.#wake();
-  }
-
-  #wake(): void {
-    for (const wakeUp of this.#wakeups) wakeUp();
-  }
-
-  #changed(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        this.#wakeups.delete(end);
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      if (signal.aborted) return resolve();
-      this.#wakeups.add(end);
-      signal.addEventListener('abort', end);
-    });
+    this.#wakeups.wake();
   }
 
   async #pause(ms: number): Promise<void> {
@@ -471,6 +433,10 @@ class RunFeed {
   }
 }
 
+const isOverdue = (run: Run): boolean => !isTerminal(run) && Date.now() >= runDeadline(run).getTime();
+
+const statusOrder: readonly RunStatus[] = ['queued', 'in_progress', 'requires_action'];
+
 /** Ranks versions of an active run by the information they have. */
-const knowledge = ({ responseId, status }: Run): number =>
-  (responseId === undefined ? 0 : 1) + (status === 'in_progress' ? 2 : 0);
+const knowledge = (run: Run): number =>
+  8 * roundOf(run) + (run.responseId === undefined ? 0 : 1) + 2 * statusOrder.indexOf(run.status);

@@ -1,20 +1,30 @@
 import { scheduler } from 'node:timers/promises';
-import { waitAtMost, waitWithin } from '../deadline.ts';
-import type { Submission } from '../engine/engine.ts';
+import { waitAtMost } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import type { Assistant } from '../model/assistant.ts';
 import { type IdempotencyKey, toIdempotencyKey } from '../model/idempotencyKey.ts';
 import { newId } from '../model/ids.ts';
 import { metadataOf } from '../model/metadata.ts';
 import type { Project } from '../model/project.ts';
-import type { Run, RunErrorCode, RunInput, RunKey } from '../model/run.ts';
-import { applyEngineState, failOutcomeUnknown, failRejected, isTerminal } from '../model/runState.ts';
+import { type Run, type RunErrorCode, type RunInput, type RunKey, roundOf } from '../model/run.ts';
+import { failOutcomeUnknown, failRejected, isTerminal } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
+import { toUnanswered } from '../model/toolCalls.ts';
 import type { Claim } from '../storage/runStore.ts';
 import { followUpWaitMs, scheduleFollowUp, toFollowUp } from './followUps.ts';
-import { refreshRun, saveRun } from './refreshRun.ts';
+import { refreshRun } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
+import {
+  hasTimeToSubmit,
+  ignoreRunNotFound,
+  lateClaimMs,
+  recordAccepted,
+  recordUnaccepted,
+  submissionPollMs,
+  submissionWaitMs,
+  submitRound,
+} from './submission.ts';
 
 export interface StartRequest {
   readonly project: Project;
@@ -22,26 +32,6 @@ export interface StartRequest {
   readonly input: RunInput;
   readonly idempotencyKey: string | undefined;
 }
-
-/** Returns whether the time that is left allows for starting a run. */
-export const canStart = ({ deadline }: RunServices): boolean =>
-  deadline.remaining(startMs, recordMs) >= minStartMs;
-
-/** Timeout for the engine to accept a run, in milliseconds. */
-const startMs = 20_000;
-
-/** Part of a request's time reserved for recording the result, in milliseconds. */
-const recordMs = 5_000;
-
-/** Minimum time for the engine to accept a run, in milliseconds; with less, a run is not started. */
-const minStartMs = 3_000;
-
-/** How long a repeated create waits for the first one to submit its run, in milliseconds. */
-const submissionWaitMs = 2_000;
-const submissionPollMs = 250;
-
-/** How long the store may still execute a claim whose outcome is unknown, in milliseconds. */
-const lateClaimMs = 10_000;
 
 /** Maximum attempts to claim a thread. An attempt is repeated only after another request changed the thread. */
 const maxClaims = 10;
@@ -56,10 +46,10 @@ export async function startRun(
   services: RunServices,
   { project, threadKey, input, idempotencyKey }: StartRequest,
 ): Promise<{ run: Run; replayed: boolean }> {
-  const assistant = findAssistant(services, project);
+  const assistant = findAssistant(services, project.assistantId);
   const key = idempotencyKey === undefined ? undefined : toIdempotencyKey(idempotencyKey, input);
   for (let claims = 0; claims < maxClaims; ) {
-    if (!canStart(services)) throw new AppError('unavailable');
+    if (!hasTimeToSubmit(services)) throw new AppError('unavailable');
     const thread = await services.threads.find(threadKey);
     if (!thread) throw new AppError('thread_not_found');
     if (thread.value.activeRunId !== undefined) {
@@ -70,7 +60,7 @@ export async function startRun(
       continue;
     }
     claims++;
-    const claim = await claimThread(services, thread, newRun(services, project, threadKey, input), key);
+    const claim = await claimThread(services, thread, newRun(services, project, thread.value, input), key);
     if (claim === 'conflict') continue;
     if (claim === 'duplicateKey') {
       const earlier = await findRepeated(services, thread.value, key);
@@ -83,29 +73,34 @@ export async function startRun(
   throw new AppError('thread_busy');
 }
 
-export function findAssistant(services: RunServices, project: Project): Assistant {
-  const assistant = services.config.assistants.get(project.assistantId);
+/** @throws {AppError} internal_error when the assistant is not configured (any more). */
+export function findAssistant(services: RunServices, assistantId: string): Assistant {
+  const assistant = services.config.assistants.get(assistantId);
   if (!assistant) {
     throw new AppError('internal_error', { cause: new Error('ASSISTANTS lacks the assistant of a project') });
   }
   return assistant;
 }
 
+/** Creates the run of a message, to be claimed. */
 export function newRun(
   { config }: RunServices,
   { assistantId }: Project,
-  threadKey: ThreadKey,
+  thread: Thread,
   { metadata }: RunInput,
 ): Run {
+  const { projectId, threadId, openCalls = [] } = thread;
   const createdAt = new Date();
   return {
-    ...threadKey,
+    projectId,
+    threadId,
     runId: newId('run', createdAt),
     assistantId,
     status: 'queued',
     createdAt,
     expiresAt: new Date(createdAt.getTime() + config.runTimeoutSeconds * 1000),
     ...metadataOf(metadata),
+    ...(openCalls.length > 0 && { pendingCalls: openCalls }),
   };
 }
 
@@ -121,7 +116,7 @@ async function findRepeated({ runs }: RunServices, thread: Thread, key: Idempote
     if (!known) return undefined;
     if (known.fingerprint !== key.fingerprint) throw new AppError('idempotency_mismatch');
     const run = (await runs.find({ ...thread, runId: known.runId }))?.value;
-    const decided = !run || isTerminal(run) || run.responseId !== undefined;
+    const decided = !run || isTerminal(run) || run.responseId !== undefined || roundOf(run) > 0;
     if (decided || Date.now() >= until) return run;
   }
 }
@@ -175,7 +170,7 @@ interface RunSubmission {
 
 /**
  * Submits a claimed run to the engine once and records the result. A refused message or instructions fail the run, not
- * the request.
+ * the request. Carries an output for each call that the run before left unanswered.
  */
 export async function submitRun(
   services: RunServices,
@@ -184,86 +179,31 @@ export async function submitRun(
   const { value: run } = claim;
   // Sent in parallel with the engine's call, so that it adds no latency.
   const followUp = scheduleFollowUp(services, toFollowUp(run), run.expiresAt);
-  const submission = await services.engine.submit(
-    { ...request, run, conversationId: thread.conversationId },
-    services.deadline.remaining(startMs, recordMs),
-  );
+  const { conversationId, openCalls = [] } = thread;
+  const outputs = openCalls.map(toUnanswered);
+  const submission = await submitRound(services, { ...request, run, conversationId, outputs });
   // Usually sent by now. A slow or unavailable queue must not delay the create.
   await waitAtMost(followUpWaitMs, followUp);
   switch (submission.outcome) {
     case 'accepted':
-      return recordAccepted(services, claim, submission);
+      await recordAccepted(services, claim, submission);
+      return;
     case 'refused':
-      return recordEnd(services, claim, failRejected(run, new Date(), submission.errorCode));
+      await recordUnaccepted(services, claim, failRejected(run, new Date(), submission.errorCode));
+      return;
     case 'rejected':
-      await recordEnd(services, claim, failRejected(run, new Date(), errorCodeOf(submission.error)), key);
+      await recordUnaccepted(
+        services,
+        claim,
+        failRejected(run, new Date(), errorCodeOf(submission.error)),
+        key,
+      );
       throw submission.error;
     case 'unknown':
-      await recordEnd(services, claim, failOutcomeUnknown(run, new Date()));
+      await recordUnaccepted(services, claim, failOutcomeUnknown(run, new Date()));
       throw submission.error;
   }
 }
 
 const errorCodeOf = ({ code }: AppError): RunErrorCode =>
   code === 'rate_limited' ? 'rate_limited' : 'engine_rejected';
-
-/** Records the end of a run that is not active in the engine, retrying in the background if the store fails. */
-async function recordEnd(services: RunServices, claim: Stored<Run>, ended: Run, forget?: IdempotencyKey) {
-  const save = async () => void (await services.workerStores.runs.save(claim, ended, forget));
-  await save().catch(() => services.liveRuns.pending.retry(ended.runId, save));
-}
-
-type Accepted = Extract<Submission, { outcome: 'accepted' }>;
-
-/** Records that the engine accepted a run. An unrecorded run could still write to the thread, so it is cancelled. */
-async function recordAccepted(services: RunServices, claim: Stored<Run>, accepted: Accepted): Promise<void> {
-  const { responseId, state, stream } = accepted;
-  const { liveRuns, deadline } = services;
-  const submittedAt = new Date();
-  const accept = (run: Run) =>
-    run.responseId === undefined
-      ? applyEngineState({ ...run, responseId, submittedAt }, state, submittedAt)
-      : run;
-  const save = () => waitWithin(deadline, saveRun(services, claim, accept));
-  try {
-    const saved = await save().catch(ignoreRunNotFound);
-    if (saved?.value.responseId === responseId) return liveRuns.feeds.accept(saved, stream);
-  } catch (error) {
-    await cancelInEngine(services, claim.value.runId, accepted, async () => {
-      await saveRun(services, claim, accept).catch(ignoreRunNotFound);
-    });
-    throw error;
-  }
-  // The run was cancelled or the thread deleted before the engine accepted the run.
-  await cancelInEngine(services, claim.value.runId, accepted);
-}
-
-/** Ignores that a run no longer exists, because its thread was deleted in the meantime. */
-const ignoreRunNotFound = (error: unknown): undefined => {
-  if (!(error instanceof AppError && error.code === 'run_not_found')) throw error;
-};
-
-/**
- * Cancels a run in the engine, retrying in the background if that fails.
- * @param afterwards work to do in the background once the run is cancelled.
- */
-async function cancelInEngine(
-  { engine, liveRuns, deadline }: RunServices,
-  runId: string,
-  { responseId, stream }: Accepted,
-  afterwards?: () => Promise<void>,
-): Promise<void> {
-  stream.close();
-  let cancelled = false;
-  const cancel = async (timeoutMs: number) => {
-    // The engine may not know the run yet.
-    cancelled ||= (await engine.cancel(responseId, timeoutMs)).status !== 'absent';
-    if (!cancelled) throw new AppError('unavailable');
-  };
-  await cancel(deadline.remaining(recordMs)).catch(() => undefined);
-  if (cancelled && !afterwards) return;
-  liveRuns.pending.retry(runId, async () => {
-    if (!cancelled) await cancel(recordMs);
-    await afterwards?.();
-  });
-}

@@ -1,11 +1,11 @@
 import type { Run } from '../model/run.ts';
-import { isTerminal, runDeadline } from '../model/runState.ts';
+import { isTerminal, isWaiting, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import { refreshRun } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
 
 /**
- * Returns a run when its status changes or `waitMs` have passed. Waiting costs no store requests and one stream of the
+ * Returns a run when its status changes or `waitMs` have passed; a run that waits for outputs is returned at once. Waiting costs no store requests and one stream of the
  * engine, shared by all readers of the run in this worker.
  * @param signal aborts when the client disconnects.
  * @throws {AppError} as {@link refreshRun}, when the time is up and the engine or the store fails.
@@ -18,7 +18,7 @@ export async function waitForChange(
 ): Promise<Stored<Run>> {
   const leftMs = Math.min(waitMs, runDeadline(stored.value).getTime() - Date.now());
   if (signal.aborted) return stored;
-  if (isTerminal(stored.value) || leftMs <= 0) return refreshRun(services, stored);
+  if (isTerminal(stored.value) || isWaiting(stored.value) || leftMs <= 0) return refreshRun(services, stored);
 
   const stop = new AbortController();
   const end = () => stop.abort();

@@ -3,6 +3,7 @@ import { countDown, timePart } from '../model/ids.ts';
 import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { Run, RunErrorCode, RunStatus } from '../model/run.ts';
 import type { NewThread, Thread } from '../model/thread.ts';
+import type { PendingCall } from '../model/toolCalls.ts';
 
 /*
  * The table `threads`. A partition holds a thread and its runs: the row `thread`, a row for each run with its id as key,
@@ -22,6 +23,8 @@ export interface ThreadRow {
   /** Row key of the {@link ReservationRow}, if the thread was created with an idempotency key. */
   creationKey?: string;
   metadata?: MetadataColumn;
+  /** JSON of the calls that the last run left unanswered. */
+  openCalls?: string;
 }
 
 /**
@@ -49,8 +52,17 @@ export interface RunRow {
   completedAt?: Date;
   errorMessage?: string;
   errorCode?: RunErrorCode;
+  /** Empty while a later round is being submitted, because a merge cannot remove a property. */
   responseId?: string;
   submittedAt?: Date;
+  /** JSON. */
+  earlierResponseIds?: string;
+  /** JSON. */
+  pendingCalls?: string;
+  claimedAt?: Date;
+  claimId?: string;
+  /** JSON. */
+  submissions?: string;
   inputTokens?: number;
   outputTokens?: number;
   totalTokens?: number;
@@ -136,6 +148,7 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
     conversationId: row.conversationId,
     ...(row.activeRunId && { activeRunId: row.activeRunId }),
     ...(row.creationKey !== undefined && { creationKey: row.creationKey }),
+    ...(row.openCalls && { openCalls: toPendingCalls(row.openCalls) }),
     ...toMetadata(row),
   };
 }
@@ -144,9 +157,26 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
  * Returns the columns of a run, without its keys and its metadata, which a save must not change. Omits undefined values,
  * which a merge leaves unchanged.
  */
-export function toRunRow({ runId, threadId, projectId, usage, metadata, ...rest }: Run): RunRow {
-  return { ...rest, ...usage };
+export function toRunRow({ runId, threadId, projectId, usage, metadata, ...run }: Run): RunRow {
+  const { earlierResponseIds, pendingCalls, submissions, ...rest } = run;
+  return {
+    ...rest,
+    ...usage,
+    ...(earlierResponseIds && {
+      responseId: run.responseId ?? '',
+      earlierResponseIds: JSON.stringify(earlierResponseIds),
+    }),
+    ...(pendingCalls && { pendingCalls: fromPendingCalls(pendingCalls) }),
+    ...(submissions && { submissions: JSON.stringify(submissions) }),
+  };
 }
+
+/** Returns calls as a text of a row. A string property holds 32,000 characters, hundreds of calls. */
+export const fromPendingCalls = (calls: readonly PendingCall[]): string =>
+  JSON.stringify(calls.map(({ kind, callId }) => [kind, callId]));
+
+const toPendingCalls = (text: string): PendingCall[] =>
+  JSON.parse(text).map(([kind, callId]: [PendingCall['kind'], string]) => ({ kind, callId }));
 
 export function toRun(row: TableEntityResult<RunRow>): Run {
   const { inputTokens, outputTokens, totalTokens } = row;
@@ -163,8 +193,13 @@ export function toRun(row: TableEntityResult<RunRow>): Run {
     ...(row.completedAt && { completedAt: row.completedAt }),
     ...(row.errorMessage !== undefined && { errorMessage: row.errorMessage }),
     ...(row.errorCode !== undefined && { errorCode: row.errorCode }),
-    ...(row.responseId !== undefined && { responseId: row.responseId }),
+    ...(row.responseId && { responseId: row.responseId }),
     ...(row.submittedAt && { submittedAt: row.submittedAt }),
+    ...(row.earlierResponseIds && { earlierResponseIds: JSON.parse(row.earlierResponseIds) }),
+    ...(row.pendingCalls && { pendingCalls: toPendingCalls(row.pendingCalls) }),
+    ...(row.claimedAt && { claimedAt: row.claimedAt }),
+    ...(row.claimId !== undefined && { claimId: row.claimId }),
+    ...(row.submissions && { submissions: JSON.parse(row.submissions) }),
     ...(inputTokens !== undefined &&
       outputTokens !== undefined &&
       totalTokens !== undefined && { usage: { inputTokens, outputTokens, totalTokens } }),

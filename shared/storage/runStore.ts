@@ -11,6 +11,7 @@ import type { Stored } from '../model/stored.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { queryRows } from './pages.ts';
 import {
+  fromPendingCalls,
   type KeyRow,
   type RunRow,
   threadRowKey,
@@ -48,7 +49,8 @@ export interface RunStore {
   /** Adds a run as the active run of an idle thread, and its idempotency key, in one transaction. */
   claim(thread: Stored<Thread>, run: Run, key?: IdempotencyKey): Promise<Claim>;
   /**
-   * Saves a run, but for its metadata. If it has ended, frees its thread in the same transaction.
+   * Saves a run, but for its metadata. If it has ended, frees its thread and leaves it the calls that are unanswered, in
+   * the same transaction.
    * @param forget idempotency key to delete in the same transaction.
    * @returns undefined, without saving, when the run was changed concurrently or had ended before. A concurrent change
    * of its metadata alone does not count.
@@ -82,7 +84,12 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
     const result = await submit([
       ['update', row, 'Merge', { etag }],
       // The run's etag proves that it is active, so it is the thread's active run.
-      ['update', { partitionKey, rowKey: threadRowKey, activeRunId: '' }, 'Merge', { etag: '*' }],
+      [
+        'update',
+        { partitionKey, rowKey: threadRowKey, activeRunId: '', ...toOpenCalls(run) },
+        'Merge',
+        { etag: '*' },
+      ],
       ...(forget ? [['delete', { partitionKey, rowKey: forget.rowKey }]] : []),
     ] as TransactionAction[]);
     return typeof result === 'object' ? (result.subResponses[0]?.etag ?? '') : undefined;
@@ -166,7 +173,7 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
       let { value, etag } = before;
       for (let saves = 0; saves < maxSaves; saves++) {
         const saved = await saveOnce(run, etag, forget);
-        if (saved !== undefined) return { value: { ...run, ...metadataOf(value.metadata) }, etag: saved };
+        if (saved !== undefined) return { value: withMetadataOf(value, run), etag: saved };
         const current = await store.find(run);
         // Without this, a client that labels a run could keep the end of the run from being recorded.
         if (!current || !isDeepStrictEqual(withoutMetadata(current.value), withoutMetadata(before.value))) {
@@ -190,9 +197,18 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
   return store;
 }
 
+/** Returns a run with the metadata of its recorded version. */
+const withMetadataOf = (recorded: Run, { metadata, ...run }: Run): Run => ({
+  ...run,
+  ...metadataOf(recorded.metadata),
+});
+
+/** Returns all properties of a run but its metadata, for comparison. */
 const withoutMetadata = (run: Run) =>
   Object.entries(run)
     .filter(([name, value]) => name !== 'metadata' && value !== undefined)
     .sort(([one], [other]) => (one < other ? -1 : 1));
+/** A run without calls changes nothing: then the thread had no open ones. */
+const toOpenCalls = ({ pendingCalls }: Run) => pendingCalls && { openCalls: fromPendingCalls(pendingCalls) };
 
 const toClaimRefusal = (result: StoreRefusal) => (result === 'exists' ? 'duplicateKey' : 'conflict');

@@ -187,8 +187,9 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
           queryRows(table, runs, transactionLimit - 2, deadline, keyColumns),
           index.announceClosing(thread),
         ]);
-        const responseId = active?.responseId;
-        const closed = { closed: true, closingResponseId: responseId ?? '' };
+        // A waiting run has nothing to cancel.
+        const responseId = active?.status === 'requires_action' ? '' : (active?.responseId ?? '');
+        const closed = { closed: true, closingResponseId: responseId };
         const result = await submit([
           ['update', { partitionKey, rowKey: threadRowKey, ...closed }, 'Merge', { etag: row.etag }],
           // Marked instead of deleted: deletions in a transaction have no etag, and the run may be changing.
@@ -206,7 +207,7 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
             .filter(({ rowKey }) => rowKey !== activeRunId)
             .map(({ rowKey = '' }): TransactionAction => ['delete', { partitionKey, rowKey }]),
         ]);
-        if (typeof result === 'object') return { ...thread, ...(responseId !== undefined && { responseId }) };
+        if (typeof result === 'object') return { ...thread, ...(responseId !== '' && { responseId }) };
       }
       throw new AppError('unavailable');
     },

@@ -6,13 +6,14 @@ import { newId } from '../model/ids.ts';
 import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { Project } from '../model/project.ts';
 import type { Reservation } from '../model/reservation.ts';
-import type { Run, RunInput, RunKey } from '../model/run.ts';
+import { type Run, type RunInput, type RunKey, roundOf } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { Thread } from '../model/thread.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../runs/followUps.ts';
 import type { RunServices } from '../runs/runServices.ts';
-import { canStart, findAssistant, newRun, submitRun } from '../runs/startRun.ts';
+import { findAssistant, newRun, submitRun } from '../runs/startRun.ts';
+import { hasTimeToSubmit } from '../runs/submission.ts';
 import type { IndexEntry } from '../storage/threadIndex.ts';
 import { deleteThread } from './deleteThread.ts';
 
@@ -136,7 +137,8 @@ async function findEarlier(
 async function findSubmitted({ runs }: RunServices, runKey: RunKey): Promise<Run | undefined> {
   for (const until = Date.now() + submissionWaitMs; ; await scheduler.wait(submissionPollMs)) {
     const run = (await runs.find(runKey))?.value;
-    const isDecided = !run || (isTerminal(run) ? !isRejected(run) : run.responseId !== undefined);
+    const isDecided =
+      !run || (isTerminal(run) ? !isRejected(run) : run.responseId !== undefined || roundOf(run) > 0);
     if (isDecided || Date.now() >= until) return run;
   }
 }
@@ -154,7 +156,7 @@ async function open(services: RunServices, request: CreateThreadRequest, ids: Ne
   const { project, metadata, input } = request;
   const { threadId, runId, createdAt, rowKey: creationKey } = ids;
   const { projectId } = project;
-  const assistant = input && findAssistant(services, project);
+  const assistant = input && findAssistant(services, project.assistantId);
   const newThread = { projectId, threadId, createdAt, ...metadataOf(metadata) };
   const [conversation, entry] = await Promise.allSettled([
     engine.openConversation(
@@ -190,7 +192,7 @@ async function open(services: RunServices, request: CreateThreadRequest, ids: Ne
 }
 
 function addWithRun(services: RunServices, thread: Thread, run: Run, entry: IndexEntry) {
-  if (!canStart(services)) throw new AppError('unavailable');
+  if (!hasTimeToSubmit(services)) throw new AppError('unavailable');
   return services.threads.addWithRun(thread, run, entry);
 }
 

@@ -1,10 +1,13 @@
 import { hasPair } from '../model/metadata.ts';
 import type { Page } from '../model/page.ts';
-import type { Run } from '../model/run.ts';
+import type { Run, RunStatus } from '../model/run.ts';
 import type { ThreadKey } from '../model/thread.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import type { RunPageRequest } from '../storage/runStore.ts';
 import { findCurrentThread } from './threads.ts';
+
+/** Only the active run of a thread has one of these. */
+const activeStatuses: ReadonlySet<RunStatus> = new Set(['queued', 'in_progress', 'requires_action']);
 
 /**
  * Returns a page of a thread's runs, newest first. First refreshes the active run, the only one that is not terminal.
@@ -17,7 +20,7 @@ export async function listRuns(
 ): Promise<Page<Run>> {
   const { activeRun } = await findCurrentThread(services, threadKey);
   const { after, status, metadata } = page;
-  if (status !== 'queued' && status !== 'in_progress') return services.runs.list(threadKey, page);
+  if (status === undefined || !activeStatuses.has(status)) return services.runs.list(threadKey, page);
   const listed =
     activeRun?.status === status &&
     (after === undefined || activeRun.runId > after) &&

@@ -329,7 +329,8 @@ describe('an Idempotency-Key of the create of a thread', () => {
     await t.call(threadOf(created), { method: 'DELETE' });
     const table = await threadsTable();
     const createdAt = new Date(Date.now() - 61_000);
-    await table.createEntity({ ...row, createdAt } as { partitionKey: string; rowKey: string });
+    const keys = { partitionKey: String(row?.['partitionKey']), rowKey: String(row?.['rowKey']) };
+    await table.createEntity({ ...row, ...keys, createdAt });
     const again = await create(first, 'k');
     expect(again.status).toBe(201);
     expect(again.body.threadId).not.toBe(created.body.threadId);

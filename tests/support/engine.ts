@@ -1,10 +1,17 @@
 import type { StreamFault } from '../../local/emulator/faults.ts';
+import type {
+  ErrorEventShape,
+  OrderedItem,
+  OrderedMcpCall,
+  OrderedPart,
+} from '../../local/emulator/outcomes.ts';
 import type { RefusalReason } from '../../local/emulator/refusals.ts';
 import type {
   Behaviour,
-  ErrorEventShape,
-  OrderedItem,
-  OrderedPart,
+  IncompleteReason,
+  Item,
+  JsonObject,
+  OutputItem,
   Timing,
 } from '../../local/emulator/types.ts';
 import { projectFolder, startProcess } from './process.ts';
@@ -17,6 +24,12 @@ export interface EngineRun {
   readonly metadata: Record<string, string>;
   readonly instructions: string | null;
   readonly inputText: string;
+  /** Input items, such as messages, `function_call_output` and `mcp_approval_response`. */
+  readonly input: readonly Item[];
+  /** Tools of the request; those of MCP servers with their tokens. */
+  readonly tools: readonly JsonObject[];
+  /** Output items; empty until the response has ended. */
+  readonly output: readonly OutputItem[];
   readonly model: string;
   readonly createdAtMs: number;
   readonly endedAtMs: number | null;
@@ -42,6 +55,9 @@ const cancel = { method: 'POST', path: '/v1/responses/*/cancel', exact: true };
 
 const text = (value: string): OrderedPart => ({ type: 'output_text', text: value });
 const message = (...content: OrderedPart[]): OrderedItem => ({ type: 'message', content });
+const functionCall = (name: string, input: object): OrderedItem => {
+  return { type: 'function_call', name, arguments: JSON.stringify(input) };
+};
 const completed = (...output: OrderedItem[]) => ({ status: 'completed', output });
 
 /** Outcomes that replace the emulator's reply. */
@@ -58,8 +74,10 @@ export const replies = {
     ),
   reasoning: (thoughts: { summary?: string[]; content?: string[] }, answer: string) =>
     completed({ type: 'reasoning', ...thoughts }, message(text(answer))),
-  functionCall: (name: string, input: object) =>
-    completed({ type: 'function_call', name, arguments: JSON.stringify(input) }),
+  functionCall: (name: string, input: object) => completed(functionCall(name, input)),
+  /** Several function calls in one response. */
+  functionCalls: (...calls: [name: string, input: object][]) =>
+    completed(...calls.map(([name, input]) => functionCall(name, input))),
   approvalRequest: (name: string, input: object) =>
     completed({
       type: 'mcp_approval_request',
@@ -67,7 +85,17 @@ export const replies = {
       name,
       arguments: JSON.stringify(input),
     }),
+  /** An MCP call that needs no approval, before a message; failed if it has an `error`. */
+  mcpCall: (call: Omit<OrderedMcpCall, 'type' | 'server_label'>, answer: string) =>
+    completed({ type: 'mcp_call', server_label: 'test', ...call }, message(text(answer))),
   items: completed,
+  /** A response that fails, or ends early, after these items. */
+  failedAfter: (code: string, ...output: OrderedItem[]) => ({ status: 'failed', code, output }),
+  incompleteAfter: (reason: IncompleteReason, ...output: OrderedItem[]) => ({
+    status: 'incomplete',
+    reason,
+    output,
+  }),
 };
 
 export interface TestEngine {
@@ -99,6 +127,7 @@ export interface TestEngine {
   calls(): Promise<string[]>;
   /** Number of conversation items requested since the last reset. */
   itemsAsked(): Promise<number>;
+  /** Responses in the order of their creation. */
   runs(): Promise<EngineRun[]>;
   /** Number of clients that stream a response. */
   openStreams(): Promise<number>;

@@ -157,5 +157,8 @@ test('changed settings go back to those of the start', async () => {
   await control('PATCH', 'behaviour', { strandDropped: false });
   await control('DELETE', 'settings');
   expect(await control('PATCH', 'timing', {})).toEqual(initial);
-  expect(await control('PATCH', 'behaviour', {})).toEqual({ strandDropped: true });
+  expect(await control('PATCH', 'behaviour', {})).toEqual({
+    strandDropped: true,
+    appendInput: 'completion',
+  });
 });

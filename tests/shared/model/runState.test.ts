@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Run } from '../../../shared/model/run.ts';
 import {
-  applyEngineState,
+  applyEngineState as applyState,
   type EngineRunState,
   expire,
   failOutcomeUnknown,
@@ -10,6 +10,10 @@ import {
   isTerminal,
   runDeadline,
 } from '../../../shared/model/runState.ts';
+
+const maxToolRounds = 3;
+const applyEngineState = (run: Run, state: EngineRunState, now: Date) =>
+  applyState(run, state, now, maxToolRounds);
 
 const createdAt = new Date('2026-01-01T00:00:00.000Z');
 const at = (seconds: number) => new Date(createdAt.getTime() + seconds * 1000);

@@ -49,7 +49,7 @@ async function claim(thread: Stored<Thread>, run = newRun(thread)): Promise<Stor
   return claimed;
 }
 
-const cancelled = (run: Run) => applyEngineState(run, { status: 'cancelled' }, new Date());
+const cancelled = (run: Run) => applyEngineState(run, { status: 'cancelled' }, new Date(), 16);
 const activeRunOf = async ({ value }: Stored<Thread>) => (await threads.find(value))?.value.activeRunId;
 
 test('a claim that is repeated, because its response was lost, gives the run of its first try', async () => {
