@@ -9,6 +9,7 @@ import './getOpenApi.ts';
 import './getRun.ts';
 import './getThread.ts';
 import './listRuns.ts';
+import './listSteps.ts';
 import './listThreads.ts';
 import './streamRunEvents.ts';
 import './submitToolOutputs.ts';
