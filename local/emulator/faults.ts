@@ -3,8 +3,9 @@ import { scheduler } from 'node:timers/promises';
 import { ApiError, badRequest } from './errors.ts';
 import { errorBody } from './events.ts';
 import { eventStreamHeaders, sendJson } from './http.ts';
+import type { ErrorEventShape } from './outcomes.ts';
 import { isRefusalReason, type Refusal, type RefusalReason, refusals } from './refusals.ts';
-import type { ErrorEventShape, JsonObject } from './types.ts';
+import type { JsonObject } from './types.ts';
 import { isObject } from './validation.ts';
 
 /** A fault to inject. `…_after` handles the request and withholds the response; the others prevent or delay handling. */
@@ -20,6 +21,7 @@ export type Fault =
   | { kind: 'hang' | 'hang_after' | 'drop' | 'drop_after' }
   | { kind: 'delay'; ms: number }
   | { kind: 'garbage' }
+  | { kind: 'cut'; afterBytes: number }
   | { kind: 'refuse'; reason: RefusalReason }
   | { kind: 'error_event'; code: string; message?: string; shape?: ErrorEventShape }
   | StreamFault;
@@ -64,6 +66,7 @@ const kinds = [
   'drop_after',
   'delay',
   'garbage',
+  'cut',
   'refuse',
   'error_event',
   'stream',
@@ -164,6 +167,8 @@ function parseRule({ match = {}, times, fault }: JsonObject): FaultRule {
   }
   if (fault['kind'] === 'status' && !Number.isInteger(fault['status']))
     throw badRequest("'fault.status' is missing.");
+  if (fault['kind'] === 'cut' && !Number.isInteger(fault['afterBytes']))
+    throw badRequest("'fault.afterBytes' is missing.");
   if (fault['kind'] === 'delay' && typeof fault['ms'] !== 'number')
     throw badRequest("'fault.ms' is missing.");
   if (fault['kind'] === 'refuse' && !isRefusalReason(fault['reason']))

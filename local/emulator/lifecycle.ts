@@ -1,14 +1,16 @@
 import type { ResponseStatus } from 'openai/resources/responses/responses';
 import { type Engine, wake } from './engine.ts';
-import { badRequest, conversationLocked, notFound } from './errors.ts';
+import { conversationLocked, notFound } from './errors.ts';
 import { newId } from './ids.ts';
+import { checkCalls } from './openCalls.ts';
+import type { Outcome } from './outcomes.ts';
 import { composeResult } from './result.ts';
 import type {
   Conversation,
   CreateRequest,
   EndStatus,
   Item,
-  Outcome,
+  OutputItem,
   ResponseRecord,
   ResponseResult,
 } from './types.ts';
@@ -35,14 +37,14 @@ function unlock(engine: Engine, conversation: Conversation): void {
 /**
  * Creates a response and locks its conversation.
  * @throws {ApiError} 404 for an unknown conversation, 400 `conversation_locked` while another response is active, 400 for
- * a function call without output or an output without its call.
+ * a call without output, or an output without its call.
  */
 export function startResponse(engine: Engine, request: CreateRequest): ResponseRecord {
   const { conversationId, background } = request;
   const conversation =
     conversationId === null ? null : findConversation(engine, conversationId, 'conversation');
   if (conversation?.activeResponseId) throw conversationLocked();
-  checkFunctionCalls([...historyOf(engine, request), ...request.input]);
+  checkCalls([...historyOf(engine, request), ...request.input]);
   const createdAtMs = Date.now();
   const { queueMs, runMs, visibleAfterMs } = engine.timing;
   const startsAtMs = createdAtMs + (background ? queueMs : 0);
@@ -59,14 +61,16 @@ export function startResponse(engine: Engine, request: CreateRequest): ResponseR
     unlocksAtMs: 0,
     outcome,
     result: null,
+    inputAppended: conversation !== null && engine.behaviour.appendInput === 'creation',
     end: null,
     readable: request.store,
   };
   // Compose the output now, so that a stream resumed after a restart has the same events.
   if (request.stream) resultOf(engine, record);
   engine.responses.set(record.id, record);
-  engine.storage.saveResponse(record);
+  engine.storage.responses.save(record);
   if (conversation) {
+    if (record.inputAppended) conversation.items.push(...request.input);
     conversation.activeResponseId = record.id;
     engine.storage.saveConversation(conversation);
   }
@@ -122,25 +126,37 @@ export function strand(engine: Engine, record: ResponseRecord): void {
   if (!engine.behaviour.strandDropped || statusOf(record) !== 'queued') return;
   record.startsAtMs = null;
   record.endsAtMs = null;
-  engine.storage.saveResponse(record);
+  engine.storage.responses.save(record);
   wake(engine, record.id);
 }
 
 /** Makes a response unreadable. An active one continues. */
 export function forget(engine: Engine, record: ResponseRecord): void {
   record.readable = false;
-  engine.storage.saveResponse(record);
+  engine.storage.responses.save(record);
   wake(engine, record.id);
 }
 
 /** Returns the result of a response, composed on first use. */
 export function resultOf(engine: Engine, record: ResponseRecord): ResponseResult {
-  record.result ??= composeResult(engine.documents, record, historyOf(engine, record.request));
+  record.result ??= composeResult(engine, record, historyOf(engine, record.request, record.inputAppended));
   return record.result;
 }
 
-function historyOf(engine: Engine, request: CreateRequest): Item[] {
-  if (request.conversationId) return engine.conversations.get(request.conversationId)?.items ?? [];
+/** Returns the output of a response. One that fails has only the configured items. */
+export function outputOf(engine: Engine, record: ResponseRecord): OutputItem[] {
+  if (record.outcome?.status === 'failed' && record.outcome.output.length === 0) return [];
+  return resultOf(engine, record).output;
+}
+
+/** Returns the items before a request. @param isAppended whether the conversation has the input of the request. */
+function historyOf(engine: Engine, request: CreateRequest, isAppended = false): Item[] {
+  if (request.conversationId) {
+    const items = engine.conversations.get(request.conversationId)?.items ?? [];
+    if (!isAppended) return items;
+    const own = new Set(request.input.map(({ id }) => id));
+    return items.filter(({ id }) => !own.has(id));
+  }
   const previous = engine.responses.get(request.previousResponseId ?? '');
   if (!previous) return [];
   return [
@@ -150,30 +166,19 @@ function historyOf(engine: Engine, request: CreateRequest): Item[] {
   ];
 }
 
-/** Checks that every function call has an output. @throws {ApiError} 400, as the real API. */
-function checkFunctionCalls(items: readonly Item[]): void {
-  const waiting = new Set<string>();
-  for (const item of items) {
-    if (item.type === 'function_call') waiting.add(item.call_id);
-    if (item.type !== 'function_call_output') continue;
-    const callId = String(item.call_id);
-    if (!waiting.delete(callId))
-      throw badRequest(`No tool call found for function call output with call_id ${callId}.`, 'input');
-  }
-  const [callId] = waiting;
-  if (callId !== undefined) throw badRequest(`No tool output found for function call ${callId}.`, 'input');
-}
-
 function finish(engine: Engine, record: ResponseRecord, status: EndStatus, atMs: number): void {
+  // Before the end is visible, so that it is never visible without its output.
+  if (status !== 'cancelled') outputOf(engine, record);
   record.end = { status, atMs };
   const conversation = engine.conversations.get(record.request.conversationId ?? '');
   if (conversation?.activeResponseId === record.id) {
     if (!holdsLock(record)) conversation.activeResponseId = null;
     if (status === 'completed' || status === 'incomplete') {
-      conversation.items.push(...record.request.input, ...resultOf(engine, record).output);
+      const { output } = resultOf(engine, record);
+      conversation.items.push(...(record.inputAppended ? output : [...record.request.input, ...output]));
     }
     engine.storage.saveConversation(conversation);
   }
-  engine.storage.saveResponse(record);
+  engine.storage.responses.save(record);
   wake(engine, record.id);
 }

@@ -1,6 +1,54 @@
+import type { ResponseFunctionWebSearch, ResponseOutputText } from 'openai/resources/responses/responses';
 import { badRequest } from './errors.ts';
-import type { JsonObject, OrderedItem, OrderedPart, Outcome } from './types.ts';
+import type { IncompleteReason, JsonObject } from './types.ts';
 import { isObject } from './validation.ts';
+
+/** Outcome of a response, set with the control API. */
+export type Outcome =
+  | { status: 'completed'; output: OrderedItem[] }
+  | {
+      status: 'failed';
+      code: string;
+      message: string;
+      errorEvent: ErrorEventShape | null;
+      output: OrderedItem[];
+    }
+  | { status: 'incomplete'; reason: IncompleteReason; output: OrderedItem[] | null }
+  | { status: 'never' };
+
+/** Shape of an `error` event: fields nested in `error`, as engines send it, or flat, as documented. */
+export type ErrorEventShape = 'nested' | 'flat';
+
+/** An output item configured by a test, without the properties that the engine adds. */
+export type OrderedItem =
+  | { type: 'message'; phase?: 'commentary' | 'final_answer'; content: OrderedPart[] }
+  | { type: 'reasoning'; summary?: string[]; content?: string[] }
+  | { type: 'function_call'; name: string; arguments: string }
+  | { type: 'mcp_list_tools'; server_label: string; tools: OrderedTool[]; error?: string }
+  | { type: 'mcp_approval_request'; server_label: string; name: string; arguments: string }
+  | OrderedMcpCall
+  | { type: 'web_search_call'; action: ResponseFunctionWebSearch['action'] };
+
+export interface OrderedTool {
+  name: string;
+  description?: string;
+  input_schema: unknown;
+}
+
+/** A call of an MCP tool; failed if it has an `error`. */
+export interface OrderedMcpCall {
+  type: 'mcp_call';
+  server_label: string;
+  name: string;
+  arguments: string;
+  output?: string;
+  error?: string;
+  approval_request_id?: string;
+}
+
+export type OrderedPart =
+  | { type: 'output_text'; text: string; annotations?: ResponseOutputText['annotations'] }
+  | { type: 'refusal'; refusal: string };
 
 const phases = ['commentary', 'final_answer'];
 
@@ -10,17 +58,16 @@ export function parseOutcome(outcome: unknown): Outcome {
   const { status, code = 'server_error', message = 'The model failed to answer.', reason } = outcome;
   if (status === 'never') return { status };
   if (status === 'failed') {
-    const { errorEvent = null } = outcome;
+    const { errorEvent = null, output = [] } = outcome;
     if (errorEvent !== null && errorEvent !== 'nested' && errorEvent !== 'flat') throw malformed();
-    return { status, code: String(code), message: String(message), errorEvent };
+    return { status, code: String(code), message: String(message), errorEvent, output: parseItems(output) };
   }
   if (status === 'incomplete' && (reason === 'max_output_tokens' || reason === 'content_filter')) {
-    return { status, reason };
+    const { output } = outcome;
+    return { status, reason, output: output === undefined ? null : parseItems(output) };
   }
   if (status === 'refusal') return toRefusal(outcome['text']);
-  if (status === 'completed' && Array.isArray(outcome['output'])) {
-    return { status, output: outcome['output'].map(parseItem) };
-  }
+  if (status === 'completed') return { status, output: parseItems(outcome['output']) };
   throw malformed();
 }
 
@@ -33,6 +80,11 @@ function malformed() {
 function toRefusal(text: unknown): Outcome {
   const content = [parsePart({ type: 'refusal', refusal: text })];
   return { status: 'completed', output: [{ type: 'message', content }] };
+}
+
+function parseItems(output: unknown): OrderedItem[] {
+  if (!Array.isArray(output)) throw malformed();
+  return output.map(parseItem);
 }
 
 function parseItem(item: unknown): OrderedItem {
@@ -48,8 +100,14 @@ function isOrderedItem(item: JsonObject): boolean {
       return isTexts(item['summary'] ?? []) && isTexts(item['content'] ?? []);
     case 'function_call':
       return isTexts([item['name'], item['arguments']]);
+    case 'mcp_list_tools':
+      return isTexts([item['server_label']]) && Array.isArray(item['tools']);
     case 'mcp_approval_request':
       return isTexts([item['server_label'], item['name'], item['arguments']]);
+    case 'mcp_call':
+      return isTexts([item['server_label'], item['name'], item['arguments'], item['output'] ?? '']);
+    case 'web_search_call':
+      return isObject(item['action']);
     default:
       return false;
   }
@@ -61,8 +119,9 @@ function hasParts({ content }: JsonObject): boolean {
 
 function parsePart(part: unknown): OrderedPart {
   if (isObject(part)) {
-    const { type, text, refusal } = part;
-    if (type === 'output_text' && typeof text === 'string') return { type, text };
+    const { type, text, refusal, annotations = [] } = part;
+    if (type === 'output_text' && typeof text === 'string' && Array.isArray(annotations))
+      return { type, text, annotations };
     if (type === 'refusal' && typeof refusal === 'string') return { type, refusal };
   }
   throw badRequest("A part is {type: 'output_text', text} or {type: 'refusal', refusal}.", 'outcome');

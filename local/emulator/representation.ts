@@ -2,7 +2,7 @@ import type { Response, ResponseStatus } from 'openai/resources/responses/respon
 import { toUnixSeconds } from './ids.ts';
 import { toVisible } from './items.ts';
 import { statusOf } from './lifecycle.ts';
-import type { Conversation, ResponseRecord, ResponseResult } from './types.ts';
+import type { Conversation, JsonObject, ResponseRecord, ResponseResult } from './types.ts';
 
 /** A response in wire format; `output_text` is added by the client library. */
 export type WireResponse = Omit<Response, 'output_text' | 'usage'> & {
@@ -17,7 +17,8 @@ export function toWireResponse(
   include: readonly string[] = [],
 ): WireResponse {
   const { request } = record;
-  const result = status === 'completed' || status === 'incomplete' ? record.result : null;
+  const hasOutput = status === 'completed' || status === 'incomplete' || status === 'failed';
+  const result = hasOutput ? record.result : null;
   const included = [...request.include, ...include];
   return {
     id: record.id,
@@ -37,11 +38,16 @@ export function toWireResponse(
     output: (result?.output ?? []).map((item) => toVisible(item, included)),
     previous_response_id: request.previousResponseId,
     store: request.store,
-    tools: request.tools as unknown as Response['tools'],
-    usage: result?.usage ?? null,
+    tools: request.tools.map(withoutToken) as unknown as Response['tools'],
+    usage: status === 'failed' ? null : (result?.usage ?? null),
     metadata: request.metadata as Response['metadata'],
     ...echoOf(record, status),
   };
+}
+
+/** Real engines never return the token of an MCP server. */
+function withoutToken({ authorization: _token, ...tool }: JsonObject): JsonObject {
+  return tool;
 }
 
 type Echo = Pick<Response, 'parallel_tool_calls' | 'temperature' | 'tool_choice' | 'top_p'>;

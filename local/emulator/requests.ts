@@ -97,8 +97,25 @@ function parseTools(value: unknown): JsonObject[] {
 function parseTool(tool: unknown, param: string): JsonObject {
   if (!isObject(tool)) throw invalidType(param, 'an object', tool);
   if (typeof tool['type'] !== 'string') throw missingParameter(`${param}.type`);
-  if (tool['type'] === 'function') return { description: null, strict: true, ...tool };
-  if (tool['type'] !== 'file_search') return tool;
+  const parse = toolParsers[tool['type']];
+  return parse ? parse(tool, param) : tool;
+}
+
+/** Check the tools of each type and fill in their defaults. */
+const toolParsers: Record<string, (tool: JsonObject, param: string) => JsonObject> = {
+  function: (tool, param) => {
+    parseRequiredText(tool, 'name', param);
+    return { description: null, strict: true, ...tool };
+  },
+  mcp: (tool, param) => {
+    parseRequiredText(tool, 'server_label', param);
+    if (tool['connector_id'] === undefined) parseRequiredText(tool, 'server_url', param);
+    return { allowed_tools: null, headers: null, require_approval: 'always', ...tool };
+  },
+  file_search: parseFileSearch,
+};
+
+function parseFileSearch(tool: JsonObject, param: string): JsonObject {
   if (tool['vector_store_ids'] === undefined) throw missingParameter(`${param}.vector_store_ids`);
   if (!Array.isArray(tool['vector_store_ids'])) {
     throw invalidType(`${param}.vector_store_ids`, 'an array of strings', tool['vector_store_ids']);

@@ -1,19 +1,26 @@
 import type { ConversationItem } from 'openai/resources/conversations/items';
 import type {
+  ResponseCodeInterpreterToolCall,
   ResponseFileSearchToolCall,
   ResponseFunctionToolCallItem,
+  ResponseFunctionWebSearch,
   ResponseOutputItem,
   ResponseOutputMessage,
   ResponseReasoningItem,
   ResponseStatus,
   ResponseUsage,
 } from 'openai/resources/responses/responses';
+import type { Outcome } from './outcomes.ts';
 
 export type Item = ConversationItem;
 export type OutputItem =
+  | ResponseCodeInterpreterToolCall
   | ResponseFileSearchToolCall
   | ResponseFunctionToolCallItem
+  | ResponseFunctionWebSearch
   | ResponseOutputItem.McpApprovalRequest
+  | ResponseOutputItem.McpCall
+  | ResponseOutputItem.McpListTools
   | ResponseOutputMessage
   | ResponseReasoningItem;
 export type JsonObject = Record<string, unknown>;
@@ -49,25 +56,6 @@ export interface CreateRequest {
   echo: JsonObject;
 }
 
-/** Outcome of a response, set with the control API. */
-export type Outcome =
-  | { status: 'completed'; output: OrderedItem[] }
-  | { status: 'failed'; code: string; message: string; errorEvent: ErrorEventShape | null }
-  | { status: 'incomplete'; reason: IncompleteReason }
-  | { status: 'never' };
-
-/** Shape of an `error` event: fields nested in `error`, as engines send it, or flat, as documented. */
-export type ErrorEventShape = 'nested' | 'flat';
-
-/** An output item configured by a test, without the properties that the engine adds. */
-export type OrderedItem =
-  | { type: 'message'; phase?: 'commentary' | 'final_answer'; content: OrderedPart[] }
-  | { type: 'reasoning'; summary?: string[]; content?: string[] }
-  | { type: 'function_call'; name: string; arguments: string }
-  | { type: 'mcp_approval_request'; server_label: string; name: string; arguments: string };
-
-export type OrderedPart = { type: 'output_text'; text: string } | { type: 'refusal'; refusal: string };
-
 export type IncompleteReason = 'max_output_tokens' | 'content_filter';
 
 export interface ResponseResult {
@@ -97,6 +85,8 @@ export interface ResponseRecord {
   unlocksAtMs: number;
   outcome: Outcome | null;
   result: ResponseResult | null;
+  /** Whether the conversation got the input when the response was created. */
+  inputAppended: boolean;
   end: { status: EndStatus; atMs: number } | null;
   /** False for a deleted, forgotten or unstored response. */
   readable: boolean;
@@ -114,10 +104,19 @@ export interface Timing {
   unlockAfterCancelMs: number;
   /** Delay after which a cancelled response completes nevertheless; null for never. */
   completeAfterCancelMs: number | null;
+  /** How long a file of a vector store is indexed. */
+  indexMs: number;
 }
 
-/** Behaviour of real engines that tests can disable. */
+/** Behaviour in which real engines differ or may change. */
 export interface Behaviour {
   /** Whether a background response stays queued if its creating stream is closed while it is queued. */
   strandDropped: boolean;
+  /**
+   * When a conversation gets the input of a response: when it completes, or when it is created, so that the input of a
+   * failed or cancelled response stays.
+   */
+  appendInput: 'completion' | 'creation';
+  /** Whether contents of uploaded files are refused, as OpenAI does for `assistants` and `user_data`. */
+  refuseDownloads: boolean;
 }

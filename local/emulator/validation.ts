@@ -52,9 +52,10 @@ export function parseText(body: JsonObject, name: string): string | null {
   return value;
 }
 
-export function parseRequiredText(body: JsonObject, name: string): string {
+/** Parses a text. @param parent where the object is in the request. @throws {ApiError} 400 if absent or empty. */
+export function parseRequiredText(body: JsonObject, name: string, parent = ''): string {
   const text = parseText(body, name);
-  if (text === null || text === '') throw missingParameter(name);
+  if (text === null || text === '') throw missingParameter(parent === '' ? name : `${parent}.${name}`);
   return text;
 }
 

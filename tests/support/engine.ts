@@ -1,10 +1,17 @@
 import type { StreamFault } from '../../local/emulator/faults.ts';
+import type {
+  ErrorEventShape,
+  OrderedItem,
+  OrderedMcpCall,
+  OrderedPart,
+} from '../../local/emulator/outcomes.ts';
 import type { RefusalReason } from '../../local/emulator/refusals.ts';
 import type {
   Behaviour,
-  ErrorEventShape,
-  OrderedItem,
-  OrderedPart,
+  IncompleteReason,
+  Item,
+  JsonObject,
+  OutputItem,
   Timing,
 } from '../../local/emulator/types.ts';
 import { projectFolder, startProcess } from './process.ts';
@@ -17,12 +24,27 @@ export interface EngineRun {
   readonly metadata: Record<string, string>;
   readonly instructions: string | null;
   readonly inputText: string;
+  /** Input items, such as messages, `function_call_output` and `mcp_approval_response`. */
+  readonly input: readonly Item[];
+  /** Tools of the request; those of MCP servers with their tokens. */
+  readonly tools: readonly JsonObject[];
+  /** Output items; empty until the response has ended. */
+  readonly output: readonly OutputItem[];
   readonly model: string;
   readonly createdAtMs: number;
   readonly endedAtMs: number | null;
   readonly cancelledAtMs: number | null;
   /** Number of responses with the same `metadata.runId`; null without one. */
   readonly responsesOfRun: number | null;
+}
+
+/** A file as listed by the engine's control API. */
+export interface EngineFile {
+  readonly id: string;
+  readonly filename: string;
+  readonly purpose: string;
+  readonly bytes: number;
+  readonly mediaType: string;
 }
 
 /** Requests that a fault applies to; `stream` selects GETs with or without `stream=true`. */
@@ -42,6 +64,9 @@ const cancel = { method: 'POST', path: '/v1/responses/*/cancel', exact: true };
 
 const text = (value: string): OrderedPart => ({ type: 'output_text', text: value });
 const message = (...content: OrderedPart[]): OrderedItem => ({ type: 'message', content });
+const functionCall = (name: string, input: object): OrderedItem => {
+  return { type: 'function_call', name, arguments: JSON.stringify(input) };
+};
 const completed = (...output: OrderedItem[]) => ({ status: 'completed', output });
 
 /** Outcomes that replace the emulator's reply. */
@@ -58,8 +83,10 @@ export const replies = {
     ),
   reasoning: (thoughts: { summary?: string[]; content?: string[] }, answer: string) =>
     completed({ type: 'reasoning', ...thoughts }, message(text(answer))),
-  functionCall: (name: string, input: object) =>
-    completed({ type: 'function_call', name, arguments: JSON.stringify(input) }),
+  functionCall: (name: string, input: object) => completed(functionCall(name, input)),
+  /** Several function calls in one response. */
+  functionCalls: (...calls: [name: string, input: object][]) =>
+    completed(...calls.map(([name, input]) => functionCall(name, input))),
   approvalRequest: (name: string, input: object) =>
     completed({
       type: 'mcp_approval_request',
@@ -67,7 +94,17 @@ export const replies = {
       name,
       arguments: JSON.stringify(input),
     }),
+  /** An MCP call that needs no approval, before a message; failed if it has an `error`. */
+  mcpCall: (call: Omit<OrderedMcpCall, 'type' | 'server_label'>, answer: string) =>
+    completed({ type: 'mcp_call', server_label: 'test', ...call }, message(text(answer))),
   items: completed,
+  /** A response that fails, or ends early, after these items. */
+  failedAfter: (code: string, ...output: OrderedItem[]) => ({ status: 'failed', code, output }),
+  incompleteAfter: (reason: IncompleteReason, ...output: OrderedItem[]) => ({
+    status: 'incomplete',
+    reason,
+    output,
+  }),
 };
 
 export interface TestEngine {
@@ -93,13 +130,20 @@ export interface TestEngine {
   refuseCancel(status: number, times?: number | null): Promise<void>;
   /** Makes one or all responses unreadable, as after their retention; active ones continue. */
   forget(responseId?: string): Promise<void>;
-  /** Clears faults, outcomes, recorded calls and settings, but keeps conversations and responses. */
+  /** Clears faults, outcomes, recorded calls and settings, but keeps all records. */
   reset(): Promise<void>;
   /** Calls since the last reset, such as `POST /v1/responses`. */
   calls(): Promise<string[]>;
   /** Number of conversation items requested since the last reset. */
   itemsAsked(): Promise<number>;
+  /** Responses in the order of their creation. */
   runs(): Promise<EngineRun[]>;
+  /** Uploaded files, oldest first. */
+  files(): Promise<EngineFile[]>;
+  /** Creates an empty vector store with that id. */
+  addVectorStore(id: string): Promise<void>;
+  /** Lets the indexing of the next files of vector stores fail. */
+  indexError(code?: 'server_error' | 'unsupported_file' | 'invalid_file', times?: number): Promise<void>;
   /** Number of clients that stream a response. */
   openStreams(): Promise<number>;
   close(): Promise<void>;
@@ -109,7 +153,7 @@ export interface TestEngine {
 export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promise<TestEngine> {
   const emulator = await startProcess('local/emulator/main.ts', [
     ...['--queue-ms', String(timing.queueMs), '--run-ms', String(timing.runMs)],
-    ...['--documents-dir', `${projectFolder}local/demo/documents`],
+    ...['--index-ms', '0', '--documents-dir', `${projectFolder}local/demo/documents`],
   ]);
   const control = async (method: string, path: string, body?: unknown) => {
     const response = await fetch(new URL(`/control/${path}`, emulator.url), {
@@ -141,7 +185,9 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
     behaviour: (changed) => control('PATCH', 'behaviour', changed),
     forget: (responseId) => control('POST', 'forget', { responseId }),
     reset: async () => {
-      await Promise.all(['faults', 'outcomes', 'calls', 'settings'].map((part) => control('DELETE', part)));
+      await Promise.all(
+        ['faults', 'outcomes', 'index-errors', 'calls', 'settings'].map((part) => control('DELETE', part)),
+      );
     },
     calls: async () =>
       (await control('GET', 'calls')).calls.map(
@@ -160,6 +206,10 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
       const answer = await control('GET', 'responses');
       return answer.responses ?? answer;
     },
+    files: () => control('GET', 'files'),
+    addVectorStore: (id) => control('POST', 'vector-stores', { id }),
+    indexError: (code = 'server_error', times = 1) =>
+      control('POST', 'index-errors', { error: { code }, times }),
     openStreams: async () => (await control('GET', 'streams')).open,
     close: async () => void (await emulator.stop()),
   };

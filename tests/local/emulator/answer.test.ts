@@ -34,7 +34,11 @@ describe('answers', () => {
       client.responses.create({ model, input, conversation, tools: [fileSearch] });
     await ask('How is a deployment rolled back?');
     expect(citedFiles(await ask('Could you explain that in more detail?'))[0]).toBe('deployment.md');
+    expect(citedFiles(await ask('Thanks! Go on, please.'))[0]).toBe('deployment.md');
     expect(citedFiles(await ask('And what is a refresh token?'))[0]).toBe('authentication.md');
+    const unrelated = await ask('And how do I cook pasta carbonara?');
+    expect(unrelated.output_text).toContain('found nothing');
+    expect(citedFiles(unrelated)).toEqual([]);
   });
 
   test('say so when the documents hold nothing', async () => {
