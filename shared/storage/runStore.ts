@@ -166,7 +166,7 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
       let { value, etag } = before;
       for (let saves = 0; saves < maxSaves; saves++) {
         const saved = await saveOnce(run, etag, forget);
-        if (saved !== undefined) return { value: { ...run, ...metadataOf(value.metadata) }, etag: saved };
+        if (saved !== undefined) return { value: withMetadataOf(value, run), etag: saved };
         const current = await store.find(run);
         // Without this, a client that labels a run could keep the end of the run from being recorded.
         if (!current || !isDeepStrictEqual(withoutMetadata(current.value), withoutMetadata(before.value))) {
@@ -190,6 +190,13 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
   return store;
 }
 
+/** Returns a run with the metadata of its recorded version. */
+const withMetadataOf = (recorded: Run, { metadata, ...run }: Run): Run => ({
+  ...run,
+  ...metadataOf(recorded.metadata),
+});
+
+/** Returns all properties of a run but its metadata, for comparison. */
 const withoutMetadata = (run: Run) =>
   Object.entries(run)
     .filter(([name, value]) => name !== 'metadata' && value !== undefined)
