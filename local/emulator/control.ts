@@ -8,6 +8,10 @@
  * | `DELETE faults` | | removes pending faults |
  * | `POST outcomes` | `{times, outcome}` | sets the outcome of the next responses created |
  * | `DELETE outcomes` | | removes pending outcomes |
+ * | `POST index-errors` | `{times, error: {code, message}}` | lets the indexing of the next files of vector stores fail |
+ * | `DELETE index-errors` | | removes pending errors |
+ * | `POST vector-stores` | `{id, name}` | creates an empty vector store with that id |
+ * | `GET files` | | all uploaded files |
  * | `PATCH timing` | any of `Timing` | changes the timing of later responses and cancellations |
  * | `PATCH behaviour` | any of `Behaviour` | changes behaviour in which real engines differ |
  * | `DELETE settings` | | resets timing and behaviour |
@@ -29,6 +33,7 @@
  * | `{kind: 'garbage'}` | responds with 200 and HTML; no effect |
  * | `{kind: 'drop'}`, `{kind: 'hang'}` | drops the connection, or never responds; no effect |
  * | `{kind: 'drop_after'}`, `{kind: 'hang_after'}` | the same, after handling the request |
+ * | `{kind: 'cut', afterBytes}` | drops the connection after that many bytes of a file |
  * | `{kind: 'delay', ms}` | handles the request after a delay |
  * | `{kind: 'stream', afterEvents, extraBytes, how, repeat, firstEventMs}` | disturbs a stream, see `StreamFault` |
  *
@@ -42,6 +47,7 @@
  *
  * @module
  */
+import type { VectorStoreFile } from 'openai/resources/vector-stores';
 import type { CallLog } from './calls.ts';
 import { clearEngine, type Engine, resetEngine } from './engine.ts';
 import { ApiError, badRequest, notFound } from './errors.ts';
@@ -52,7 +58,8 @@ import { forget, settle, statusOf } from './lifecycle.ts';
 import { parseOutcome } from './outcomes.ts';
 import { toWireResponse } from './representation.ts';
 import type { Behaviour, JsonObject, ResponseRecord, Timing } from './types.ts';
-import { rejectUnknown } from './validation.ts';
+import { isObject, parseRequiredText, parseText, rejectUnknown } from './validation.ts';
+import { addStore } from './vectorStores.ts';
 
 /** The state behind the API below `/v1`, which the control API changes. */
 export interface Controlled {
@@ -76,6 +83,15 @@ const handlers: Record<string, ControlHandler> = {
   'DELETE /control/outcomes': ({ engine }) => {
     engine.outcomes = [];
   },
+  'POST /control/index-errors': ({ engine }, body) => {
+    engine.indexErrors.push({ error: parseIndexError(body['error']), times: parseTimes(body['times']) });
+  },
+  'DELETE /control/index-errors': ({ engine }) => {
+    engine.indexErrors = [];
+  },
+  'POST /control/vector-stores': ({ engine }, body) =>
+    addStore(engine, { id: parseRequiredText(body, 'id'), name: parseText(body, 'name') ?? '' }),
+  'GET /control/files': ({ engine }) => [...engine.files.values()],
   'POST /control/forget': ({ engine }, body) => forgetResponses(engine, body['responseId']),
   'PATCH /control/timing': ({ engine }, body) => changeTiming(engine, body),
   'PATCH /control/behaviour': ({ engine }, body) => changeBehaviour(engine, body),
@@ -113,6 +129,12 @@ function forgetResponses(engine: Engine, id: unknown): void {
   for (const forgotten of record ? [record] : engine.responses.values()) forget(engine, forgotten);
 }
 
+function parseIndexError(error: unknown): VectorStoreFile.LastError {
+  if (!isObject(error)) throw badRequest("'error' must be an object.", 'error');
+  const { code = 'server_error', message = 'Ordered by the control API.' } = error;
+  return { code: String(code) as VectorStoreFile.LastError['code'], message: String(message) };
+}
+
 function changeTiming(engine: Engine, body: JsonObject): Timing {
   rejectUnknown(body, new Set(Object.keys(engine.timing)));
   for (const [name, value] of Object.entries(body)) {
@@ -125,9 +147,9 @@ function changeTiming(engine: Engine, body: JsonObject): Timing {
 
 function changeBehaviour(engine: Engine, body: JsonObject): Behaviour {
   rejectUnknown(body, new Set(Object.keys(engine.behaviour)));
-  const { strandDropped = true, appendInput = 'completion' } = body;
-  if (typeof strandDropped !== 'boolean')
-    throw badRequest("'strandDropped' is true or false.", 'strandDropped');
+  const { appendInput = 'completion', ...flags } = body;
+  for (const [name, value] of Object.entries(flags))
+    if (typeof value !== 'boolean') throw badRequest(`'${name}' is true or false.`, name);
   if (appendInput !== 'completion' && appendInput !== 'creation')
     throw badRequest("'appendInput' is 'completion' or 'creation'.", 'appendInput');
   engine.behaviour = { ...engine.behaviour, ...body };

@@ -16,9 +16,11 @@ export interface EmulatorOptions {
   queueMs?: number;
   /** How long a response is in progress and streams its text, in milliseconds; 1200 by default. */
   runMs?: number;
-  /** Folder that stores conversations and responses; in memory by default. */
+  /** How long a file of a vector store is indexed, in milliseconds; 1000 by default. */
+  indexMs?: number;
+  /** Folder that stores all records; in memory by default. */
   dataDir?: string;
-  /** Folder of the Markdown files for `file_search`; the demo's by default. */
+  /** Folder of the documents for `file_search`, see `openFolderStores`; the demo's by default. */
   documentsDir?: string;
   /** The only accepted API key; any by default. */
   apiKey?: string;
@@ -37,11 +39,11 @@ const keepAliveTimeoutMs = 120_000;
 
 const defaultTiming = { visibleAfterMs: 0, unlockAfterCancelMs: 0, completeAfterCancelMs: null };
 
-/** Starts a server that emulates OpenAI's Conversations and Responses APIs. Resolves when it is listening. */
+/** Starts a server that emulates OpenAI's API: conversations, responses, files and vector stores. Resolves when it is listening. */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
-  const { port = 0, queueMs = 300, runMs = 1200, dataDir, apiKey } = options;
+  const { port = 0, queueMs = 300, runMs = 1200, indexMs = 1000, dataDir, apiKey } = options;
   const documentsDir = options.documentsDir ?? fileURLToPath(new URL('../demo/documents', import.meta.url));
-  const engine = createEngine({ ...defaultTiming, queueMs, runMs }, dataDir, documentsDir);
+  const engine = createEngine({ ...defaultTiming, queueMs, runMs, indexMs }, dataDir, documentsDir);
   for (const record of engine.responses.values()) {
     // Its client was disconnected when the previous process ended.
     if (!record.request.background) cancel(engine, record);

@@ -1,37 +1,59 @@
-import { type DocumentIndex, openDocuments } from './documents.ts';
+import type { VectorStoreFile } from 'openai/resources/vector-stores';
+import type { DocumentIndex } from './documents.ts';
+import type { FileRecord } from './files.ts';
+import { type FolderStores, openFolderStores } from './folderStores.ts';
 import type { Outcome } from './outcomes.ts';
 import { openStorage, type Storage } from './storage.ts';
 import type { Behaviour, Conversation, ResponseRecord, Timing } from './types.ts';
+import type { VectorStoreRecord } from './vectorStores.ts';
 
 /** State of the emulator. */
 export interface Engine {
   conversations: Map<string, Conversation>;
   responses: Map<string, ResponseRecord>;
+  files: Map<string, FileRecord>;
+  vectorStores: Map<string, VectorStoreRecord>;
+  folderStores: FolderStores;
+  /** Search indexes by the files they cover. */
+  indexes: Map<string, DocumentIndex>;
   /** Outcomes of the next responses, each with the number of responses it applies to. */
   outcomes: { outcome: Outcome; times: number | null }[];
+  /** Errors of the next files attached to vector stores. */
+  indexErrors: { error: VectorStoreFile.LastError; times: number | null }[];
   timing: Timing;
   initialTiming: Timing;
   behaviour: Behaviour;
-  documents: DocumentIndex;
   storage: Storage;
   /** Called when the response with that id changes other than by time. */
   watchers: Map<string, Set<() => void>>;
 }
 
-const defaultBehaviour: Behaviour = { strandDropped: true, appendInput: 'completion' };
+const defaultBehaviour: Behaviour = {
+  strandDropped: true,
+  appendInput: 'completion',
+  refuseDownloads: false,
+};
 
 /** Creates an engine from the data in `dataDir`. */
 export function createEngine(timing: Timing, dataDir: string | undefined, documentsDir: string): Engine {
   const storage = openStorage(dataDir);
-  const responses = storage.responses().sort((one, other) => one.createdAtMs - other.createdAtMs);
+  const responses = storage.responses.readAll().sort((one, other) => one.createdAtMs - other.createdAtMs);
+  const byId = <T extends { id: string }>(records: T[]) =>
+    new Map(records.map((record) => [record.id, record]));
+  const byAge = <T extends { id: string; createdAt: number }>(records: T[]) =>
+    byId(records.sort((one, other) => one.createdAt - other.createdAt));
   const engine: Engine = {
-    conversations: new Map(storage.conversations().map((conversation) => [conversation.id, conversation])),
-    responses: new Map(responses.map((record) => [record.id, record])),
+    conversations: byId(storage.conversations()),
+    responses: byId(responses),
+    files: byAge(storage.files.readAll()),
+    vectorStores: byAge(storage.vectorStores.readAll()),
+    folderStores: openFolderStores(documentsDir),
+    indexes: new Map(),
     outcomes: [],
+    indexErrors: [],
     timing,
     initialTiming: timing,
     behaviour: defaultBehaviour,
-    documents: openDocuments(documentsDir),
     storage,
     watchers: new Map(),
   };
@@ -59,13 +81,16 @@ export function resetEngine(engine: Engine): void {
   engine.behaviour = defaultBehaviour;
 }
 
-/** Clears conversations, responses and pending outcomes, and resets timing and behaviour. */
+/** Clears all records and pending outcomes, and resets timing and behaviour. */
 export function clearEngine(engine: Engine): void {
   for (const record of engine.responses.values()) record.readable = false;
   const followed = [...engine.watchers.keys()];
   engine.conversations.clear();
   engine.responses.clear();
+  engine.files.clear();
+  engine.vectorStores.clear();
   engine.outcomes = [];
+  engine.indexErrors = [];
   resetEngine(engine);
   engine.storage.clear();
   for (const id of followed) wake(engine, id);

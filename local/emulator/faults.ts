@@ -21,6 +21,7 @@ export type Fault =
   | { kind: 'hang' | 'hang_after' | 'drop' | 'drop_after' }
   | { kind: 'delay'; ms: number }
   | { kind: 'garbage' }
+  | { kind: 'cut'; afterBytes: number }
   | { kind: 'refuse'; reason: RefusalReason }
   | { kind: 'error_event'; code: string; message?: string; shape?: ErrorEventShape }
   | StreamFault;
@@ -65,6 +66,7 @@ const kinds = [
   'drop_after',
   'delay',
   'garbage',
+  'cut',
   'refuse',
   'error_event',
   'stream',
@@ -165,6 +167,8 @@ function parseRule({ match = {}, times, fault }: JsonObject): FaultRule {
   }
   if (fault['kind'] === 'status' && !Number.isInteger(fault['status']))
     throw badRequest("'fault.status' is missing.");
+  if (fault['kind'] === 'cut' && !Number.isInteger(fault['afterBytes']))
+    throw badRequest("'fault.afterBytes' is missing.");
   if (fault['kind'] === 'delay' && typeof fault['ms'] !== 'number')
     throw badRequest("'fault.ms' is missing.");
   if (fault['kind'] === 'refuse' && !isRefusalReason(fault['reason']))

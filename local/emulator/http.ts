@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { ApiError, badRequest, invalidType } from './errors.ts';
 import type { StreamFault } from './faults.ts';
 import type { JsonObject } from './types.ts';
@@ -11,6 +11,8 @@ export interface Call {
   ids: string[];
   query: URLSearchParams;
   body: JsonObject;
+  /** The parts of a multipart request; null for another. */
+  form: FormData | null;
   /** Calls the listener when the client disconnects before the response is complete. */
   onDisconnect(listener: () => void): void;
   /** The fault to inject into the response's stream. */
@@ -20,6 +22,7 @@ export interface Call {
 /** Result of a handler. */
 export type HandlerResult =
   | { status: number; body: unknown }
+  | { content: Buffer; filename: string; cutAfterBytes?: number }
   | { stream: (response: ServerResponse) => void };
 
 export function ok(body: unknown): HandlerResult {
@@ -27,13 +30,21 @@ export function ok(body: unknown): HandlerResult {
 }
 
 /** Reads the body of a request; empty if the client disconnected before it was complete. */
-export async function readContent(request: IncomingMessage): Promise<string> {
-  return request.method === 'GET' ? '' : text(request).catch(() => '');
+export async function readContent(request: IncomingMessage): Promise<Buffer> {
+  return request.method === 'GET' ? Buffer.alloc(0) : buffer(request).catch(() => Buffer.alloc(0));
+}
+
+/** Parses a multipart request. @throws {ApiError} 400 */
+export async function parseForm(content: Buffer, contentType: string): Promise<FormData> {
+  const request = new Response(new Uint8Array(content), { headers: { 'content-type': contentType } });
+  return request.formData().catch(() => {
+    throw badRequest('Could not parse multipart form');
+  });
 }
 
 /** Parses the JSON object of a request; `{}` for an empty body. @throws {ApiError} 400 */
-export function parseBody(content: string): JsonObject {
-  const body = content === '' ? {} : parseJson(content);
+export function parseBody(content: Buffer): JsonObject {
+  const body = content.length === 0 ? {} : parseJson(content.toString());
   if (!isObject(body)) throw invalidType('body', 'an object', body);
   return body;
 }
@@ -65,7 +76,21 @@ export function send(response: ServerResponse, result: HandlerResult, processing
   if (response.destroyed) return;
   response.setHeader('openai-processing-ms', processingMs);
   if ('stream' in result) result.stream(response);
+  else if ('content' in result) sendContent(response, result);
   else sendJson(response, result.status, result.body);
+}
+
+function sendContent(
+  response: ServerResponse,
+  { content, filename, cutAfterBytes }: Extract<HandlerResult, { content: Buffer }>,
+): void {
+  response.writeHead(200, {
+    'content-type': 'application/octet-stream',
+    'content-length': content.length,
+    'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(filename)}`,
+  });
+  if (cutAfterBytes === undefined) response.end(content);
+  else response.write(content.subarray(0, cutAfterBytes), () => response.destroy());
 }
 
 /** Maps an error to a response. Logs the stack frames of an unexpected error, but not its message. */

@@ -1,18 +1,11 @@
 import { badRequest, invalidType, missingParameter } from './errors.ts';
 import { type IdPrefix, newId } from './ids.ts';
+import { type Page, pageOf } from './pages.ts';
 import type { Item, JsonObject } from './types.ts';
-import { isObject, parseNumber, parseRequiredText, parseText } from './validation.ts';
+import { isObject, parseRequiredText, parseText } from './validation.ts';
 
 const roles = ['assistant', 'system', 'developer', 'user'];
 const maxItemsAtOnce = 20;
-
-export interface ItemPage {
-  object: 'list';
-  data: Item[];
-  first_id: string | null;
-  last_id: string | null;
-  has_more: boolean;
-}
 
 /** Parses input, a string or an array, into conversation items with new ids. */
 export function toItems(input: unknown, param: string): Item[] {
@@ -98,30 +91,10 @@ export function textOf(item: Item): string {
   return item.content.map((part) => ('text' in part ? part.text : '')).join('\n');
 }
 
-/**
- * Returns a page of items according to `after`, `limit` and `order`; newest first by default.
- * @param items oldest first.
- * @throws {ApiError} 400 for a limit outside 1 to 100, an unknown order, or an `after` that is not in the list.
- */
-export function toPage(items: readonly Item[], query: URLSearchParams): ItemPage {
-  const limit = parseLimit(query.get('limit'));
-  const isAscending = parseOrder(query.get('order')) === 'asc';
-  const after = query.get('after');
-  const position = after === null ? -1 : items.findLastIndex((item) => item.id === after);
-  if (after !== null && position === -1)
-    throw badRequest(`Invalid 'after': no item with id '${after}'.`, 'after');
-  // Copy only the page: a conversation may have thousands of items.
-  const end = after === null ? items.length : position;
-  const start = isAscending ? position + 1 : Math.max(0, end - limit);
-  const page = isAscending ? items.slice(start, start + limit) : items.slice(start, end).reverse();
-  const hasMore = isAscending ? start + limit < items.length : start > 0;
-  const data = page.map((item) => toVisible(item, includesOf(query)));
-  return toList(data, hasMore);
-}
-
-export function toList(data: Item[], hasMore = false): ItemPage {
-  const first_id = data[0]?.id ?? null;
-  return { object: 'list', data, first_id, last_id: data.at(-1)?.id ?? null, has_more: hasMore };
+/** Returns a page of items, see `pageOf`. */
+export function toPage(items: readonly Item[], query: URLSearchParams): Page<Item> {
+  const page = pageOf(items, query);
+  return { ...page, data: page.data.map((item) => toVisible(item, includesOf(query))) };
 }
 
 /** Returns the values of `include`, in all forms in which clients encode arrays in a query. */
@@ -133,16 +106,4 @@ export function includesOf(query: URLSearchParams): string[] {
 export function toVisible<T extends Item>(item: T, include: readonly string[]): T {
   if (item.type !== 'file_search_call' || include.includes('file_search_call.results')) return item;
   return { ...item, results: null };
-}
-
-function parseLimit(text: string | null): number {
-  if (text === null) return 20;
-  const limit = /^-?\d+$/.test(text) ? Number(text) : text;
-  return parseNumber({ limit }, 'limit', { min: 1, max: 100, integer: true }) ?? 20;
-}
-
-function parseOrder(text: string | null): string {
-  if (text === null || text === 'asc' || text === 'desc') return text ?? 'desc';
-  const message = `Invalid value: '${text}'. Supported values are: 'asc' and 'desc'.`;
-  throw badRequest(message, 'order', 'invalid_value');
 }

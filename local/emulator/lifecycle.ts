@@ -68,7 +68,7 @@ export function startResponse(engine: Engine, request: CreateRequest): ResponseR
   // Compose the output now, so that a stream resumed after a restart has the same events.
   if (request.stream) resultOf(engine, record);
   engine.responses.set(record.id, record);
-  engine.storage.saveResponse(record);
+  engine.storage.responses.save(record);
   if (conversation) {
     if (record.inputAppended) conversation.items.push(...request.input);
     conversation.activeResponseId = record.id;
@@ -126,14 +126,14 @@ export function strand(engine: Engine, record: ResponseRecord): void {
   if (!engine.behaviour.strandDropped || statusOf(record) !== 'queued') return;
   record.startsAtMs = null;
   record.endsAtMs = null;
-  engine.storage.saveResponse(record);
+  engine.storage.responses.save(record);
   wake(engine, record.id);
 }
 
 /** Makes a response unreadable. An active one continues. */
 export function forget(engine: Engine, record: ResponseRecord): void {
   record.readable = false;
-  engine.storage.saveResponse(record);
+  engine.storage.responses.save(record);
   wake(engine, record.id);
 }
 
@@ -179,6 +179,6 @@ function finish(engine: Engine, record: ResponseRecord, status: EndStatus, atMs:
     }
     engine.storage.saveConversation(conversation);
   }
-  engine.storage.saveResponse(record);
+  engine.storage.responses.save(record);
   wake(engine, record.id);
 }

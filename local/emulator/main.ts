@@ -15,12 +15,16 @@ function readFlags(): EmulatorOptions {
       port: { type: 'string' },
       'queue-ms': { type: 'string' },
       'run-ms': { type: 'string' },
+      'index-ms': { type: 'string' },
       'data-dir': { type: 'string' },
       'documents-dir': { type: 'string' },
       'api-key': { type: 'string' },
     },
   });
-  const number = (name: 'port' | 'queue-ms' | 'run-ms', option: 'port' | 'queueMs' | 'runMs') => {
+  const number = (
+    name: 'port' | 'queue-ms' | 'run-ms' | 'index-ms',
+    option: 'port' | 'queueMs' | 'runMs' | 'indexMs',
+  ) => {
     const text = values[name];
     if (text === undefined) return {};
     if (text === '' || !isDuration(Number(text)))
@@ -32,6 +36,7 @@ function readFlags(): EmulatorOptions {
     ...number('port', 'port'),
     ...number('queue-ms', 'queueMs'),
     ...number('run-ms', 'runMs'),
+    ...number('index-ms', 'indexMs'),
     ...(dataDir !== undefined && { dataDir }),
     ...(documentsDir !== undefined && { documentsDir }),
     ...(apiKey !== undefined && { apiKey }),

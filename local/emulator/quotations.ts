@@ -1,8 +1,10 @@
 import type { Composing, Draft } from './composing.ts';
 import { type Annotation, toDraft, toQuotation } from './composing.ts';
 import type { Match } from './documents.ts';
-import { fileIdOf, newId } from './ids.ts';
+import { searchStores } from './fileSearch.ts';
+import { newId } from './ids.ts';
 import { textOf } from './items.ts';
+import { storeIdsOf } from './references.ts';
 import { termsOf } from './terms.ts';
 import type { Item, OutputItem } from './types.ts';
 
@@ -14,10 +16,10 @@ const lowestScore = 0.3;
 /** Quotes the documents that the request may search. */
 export function quoteDocuments({ engine, request, history }: Composing): Draft | null {
   if (!request.tools.some((tool) => tool['type'] === 'file_search')) return null;
+  const storeIds = request.tools.flatMap(storeIdsOf);
   const questions = lastQuestions([...history, ...request.input]);
   const query = toQuery(questions);
-  const found = engine
-    .documents(query)
+  const found = searchStores(engine, storeIds, query)
     .filter((match) => match.score >= lowestScore)
     .slice(0, quotedSections);
   const items = [toSearchCall(query, found)];
@@ -59,14 +61,13 @@ function annotationsOf(found: readonly Match[]): Annotation[] {
   let index = opening.length;
   return found.map((match) => {
     index += toSection(match).length;
-    const { filename } = match;
-    return { type: 'file_citation', file_id: fileIdOf(filename), filename, index };
+    return { type: 'file_citation', file_id: match.fileId, filename: match.filename, index };
   });
 }
 
 function toSearchCall(query: string, found: readonly Match[]): OutputItem {
-  const results = found.map(({ filename, score, text }) => {
-    return { file_id: fileIdOf(filename), filename, score, text, attributes: {} };
+  const results = found.map(({ fileId, filename, score, text }) => {
+    return { file_id: fileId, filename, score, text, attributes: {} };
   });
   return { id: newId('fs'), type: 'file_search_call', status: 'completed', queries: [query], results };
 }

@@ -3,6 +3,7 @@ import { ApiError, badRequest, notFound } from './errors.ts';
 import { type Call, type HandlerResult, ok } from './http.ts';
 import { includesOf, toPage } from './items.ts';
 import { cancel, forget, settle, startResponse, statusOf, strand } from './lifecycle.ts';
+import { checkReferences } from './references.ts';
 import { toWireResponse } from './representation.ts';
 import { parseCreateRequest } from './requests.ts';
 import { onEnd, type StreamOptions, streamEvents } from './stream.ts';
@@ -16,6 +17,7 @@ import { parseNumber } from './validation.ts';
 export async function createResponse(engine: Engine, call: Call): Promise<HandlerResult> {
   const request = parseCreateRequest(call.body);
   if (request.previousResponseId !== null) checkPrevious(engine, request.previousResponseId);
+  checkReferences(engine, request);
   const record = startResponse(engine, request);
   if (!request.background) call.onDisconnect(() => cancel(engine, record));
   if (request.stream) {

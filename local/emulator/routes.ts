@@ -10,8 +10,23 @@ import {
 } from './conversations.ts';
 import type { Engine } from './engine.ts';
 import { ApiError } from './errors.ts';
+import { createFile, deleteFile, getFile, getFileContent, listFiles } from './fileRoutes.ts';
 import { type Call, type HandlerResult, ok } from './http.ts';
 import { cancelResponse, createResponse, deleteResponse, getResponse, listInputItems } from './responses.ts';
+import {
+  createBatch,
+  createStore,
+  createStoreFile,
+  deleteStore,
+  deleteStoreFile,
+  getBatch,
+  getStore,
+  getStoreFile,
+  listBatchFiles,
+  listStoreFiles,
+  listStores,
+  updateStore,
+} from './vectorStoreRoutes.ts';
 
 export type Handler = (engine: Engine, call: Call) => HandlerResult | Promise<HandlerResult>;
 
@@ -29,6 +44,23 @@ const routes: [method: string, path: string, handler: Handler][] = [
   ['GET', '/v1/conversations/*/items', listItems],
   ['GET', '/v1/conversations/*/items/*', getItem],
   ['DELETE', '/v1/conversations/*/items/*', deleteItem],
+  ['POST', '/v1/files', createFile],
+  ['GET', '/v1/files', listFiles],
+  ['GET', '/v1/files/*', getFile],
+  ['DELETE', '/v1/files/*', deleteFile],
+  ['GET', '/v1/files/*/content', getFileContent],
+  ['POST', '/v1/vector_stores', createStore],
+  ['GET', '/v1/vector_stores', listStores],
+  ['GET', '/v1/vector_stores/*', getStore],
+  ['POST', '/v1/vector_stores/*', updateStore],
+  ['DELETE', '/v1/vector_stores/*', deleteStore],
+  ['POST', '/v1/vector_stores/*/files', createStoreFile],
+  ['GET', '/v1/vector_stores/*/files', listStoreFiles],
+  ['GET', '/v1/vector_stores/*/files/*', getStoreFile],
+  ['DELETE', '/v1/vector_stores/*/files/*', deleteStoreFile],
+  ['POST', '/v1/vector_stores/*/file_batches', createBatch],
+  ['GET', '/v1/vector_stores/*/file_batches/*', getBatch],
+  ['GET', '/v1/vector_stores/*/file_batches/*/files', listBatchFiles],
   ['GET', '/v1/models', listModels],
 ];
 

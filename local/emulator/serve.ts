@@ -2,7 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Controlled, control } from './control.ts';
 import { ApiError } from './errors.ts';
 import { actAfter, actBefore } from './faults.ts';
-import { type Call, type HandlerResult, parseBody, readContent, send, toErrorResult } from './http.ts';
+import {
+  type Call,
+  type HandlerResult,
+  parseBody,
+  parseForm,
+  readContent,
+  send,
+  toErrorResult,
+} from './http.ts';
 import { newId } from './ids.ts';
 import { findRoute } from './routes.ts';
 
@@ -42,12 +50,13 @@ export async function serveApi(
     const streamFault = fault?.kind === 'stream' ? fault : null;
     const call = { query, content, onDisconnect, streamFault };
     const result = await handleApi(controlled, request, path, call).catch(toErrorResult);
+    if ('content' in result && fault?.kind === 'cut') result.cutAfterBytes = fault.afterBytes;
     if (!(fault && actAfter(fault, response))) send(response, result, Date.now() - startedAtMs);
   }
   if (response.headersSent) entry.status = response.statusCode;
 }
 
-type UnparsedCall = Omit<Call, 'ids' | 'body'> & { content: string };
+type UnparsedCall = Omit<Call, 'ids' | 'body' | 'form'> & { content: Buffer };
 
 async function handleApi(
   { engine, apiKey }: Controlled,
@@ -57,7 +66,9 @@ async function handleApi(
 ): Promise<HandlerResult> {
   authorize(headers.authorization, apiKey);
   const { handler, ids } = findRoute(method, path);
-  return handler(engine, { ...call, ids, body: parseBody(content) });
+  const type = headers['content-type'] ?? '';
+  const form = type.startsWith('multipart/form-data') ? await parseForm(content, type) : null;
+  return handler(engine, { ...call, ids, form, body: form ? {} : parseBody(content) });
 }
 
 function setHeaders(response: ServerResponse): void {

@@ -9,60 +9,79 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { type Contents, folderContents, memoryContents } from './contents.ts';
+import type { FileRecord } from './files.ts';
 import type { Conversation, Item, ResponseRecord } from './types.ts';
+import type { VectorStoreRecord } from './vectorStores.ts';
 
-/** Persistent storage of conversations and responses. Writes are synchronous. */
+/** Persistent storage. Writes are synchronous. */
 export interface Storage {
   conversations(): Conversation[];
-  responses(): ResponseRecord[];
   saveConversation(conversation: Conversation): void;
-  saveResponse(record: ResponseRecord): void;
   deleteConversation(id: string): void;
+  responses: Collection<ResponseRecord>;
+  files: Collection<FileRecord>;
+  vectorStores: Collection<VectorStoreRecord>;
+  contents: Contents;
+  clear(): void;
+}
+
+/** Records of one kind. */
+export interface Collection<T> {
+  readAll(): T[];
+  save(value: T): void;
+  remove(id: string): void;
   clear(): void;
 }
 
 const nothing = () => undefined;
+const noCollection = { readAll: () => [], save: nothing, remove: nothing, clear: nothing };
 
 /**
- * Opens the storage in `dataDir`: one JSON file for each conversation and response, and a file with the items of each
- * conversation, one per line. Without `dataDir`, stores nothing.
+ * Opens the storage in `dataDir`: one JSON file for each record, a file with the items of each conversation, one per
+ * line, and a file with the bytes of each uploaded file. Without `dataDir`, stores nothing but bytes, in memory.
  */
 export function openStorage(dataDir: string | undefined): Storage {
   if (dataDir === undefined) {
+    const contents = memoryContents();
     return {
       conversations: () => [],
-      responses: () => [],
       saveConversation: nothing,
-      saveResponse: nothing,
       deleteConversation: nothing,
-      clear: nothing,
+      responses: noCollection,
+      files: noCollection,
+      vectorStores: noCollection,
+      contents,
+      clear: contents.clear,
     };
   }
   const conversations = openFolder<Omit<Conversation, 'items'> & { itemCount: number }>(
     join(dataDir, 'conversations'),
   );
   const items = openItems(join(dataDir, 'conversations'));
-  const responses = openFolder<ResponseRecord>(join(dataDir, 'responses'));
+  const stored = {
+    responses: openFolder<ResponseRecord>(join(dataDir, 'responses')),
+    files: openFolder<FileRecord>(join(dataDir, 'files')),
+    vectorStores: openFolder<VectorStoreRecord>(join(dataDir, 'vector-stores')),
+    contents: folderContents(join(dataDir, 'contents')),
+  };
   return {
+    ...stored,
     conversations: () =>
       conversations.readAll().map(({ itemCount, ...conversation }) => {
         return { ...conversation, items: items.read(conversation.id, itemCount) };
       }),
-    responses: responses.readAll,
     saveConversation: (conversation) => {
       const { items: all, ...header } = conversation;
       items.save(conversation);
       conversations.save({ ...header, itemCount: all.length });
     },
-    saveResponse: responses.save,
     deleteConversation: (id) => {
       conversations.remove(id);
       items.remove(id);
     },
     clear: () => {
-      conversations.clear();
-      items.clear();
-      responses.clear();
+      for (const part of [conversations, items, ...Object.values(stored)]) part.clear();
     },
   };
 }
@@ -106,7 +125,7 @@ function replaceFile(path: string, content: string): void {
   renameSync(`${path}.tmp`, path);
 }
 
-function openFolder<T extends { id: string }>(folder: string) {
+function openFolder<T extends { id: string }>(folder: string): Collection<T> {
   mkdirSync(folder, { recursive: true });
   const pathOf = (id: string) => join(folder, `${id}.json`);
   const names = () => readdirSync(folder).filter((name) => name.endsWith('.json'));

@@ -104,6 +104,8 @@ export interface Timing {
   unlockAfterCancelMs: number;
   /** Delay after which a cancelled response completes nevertheless; null for never. */
   completeAfterCancelMs: number | null;
+  /** How long a file of a vector store is indexed. */
+  indexMs: number;
 }
 
 /** Behaviour in which real engines differ or may change. */
@@ -115,4 +117,6 @@ export interface Behaviour {
    * failed or cancelled response stays.
    */
   appendInput: 'completion' | 'creation';
+  /** Whether contents of uploaded files are refused, as OpenAI does for `assistants` and `user_data`. */
+  refuseDownloads: boolean;
 }

@@ -48,7 +48,7 @@ const submissionWaitMs = 2_000;
 const submissionPollMs = 250;
 
 /** Maximum attempts. An attempt is repeated only after another request with the same idempotency key made progress. */
-const maxAttempts = 3;
+const maxAttempts = 5;
 
 /**
  * Creates a thread: an entry in its project's index and the engine's conversation, then the thread itself, in one

@@ -71,6 +71,7 @@ describe('a run from start to end', () => {
   });
 
   test("puts the caller's instructions after those of assistant and project", async () => {
+    await t.engine.addVectorStore('vs_own');
     const project = await t.addProject({
       instructions: 'Project instructions.',
       vectorStoreIds: ['vs_own'],

@@ -276,34 +276,33 @@ describe('an Idempotency-Key of the create of a thread', () => {
     },
   );
 
-  test('that meets a rejected create creates the thread itself', async () => {
-    await t.engine.fault({ method: 'POST', path: '/v1/responses' }, { kind: 'delay', ms: 800 });
+  test('that meets a create about to be undone creates the thread itself', async () => {
     await t.engine.fault({ method: 'POST', path: '/v1/responses' }, { kind: 'status', status: 429 });
-    const answers = await Promise.all([
-      create(first, 'k'),
-      scheduler.wait(300).then(() => create(first, 'k')),
-    ]);
-    const threads = await listed();
-    for (const answer of answers.filter(({ status }) => status === 201)) {
-      expect(threads).toMatchObject([{ threadId: answer.body.threadId }]);
-      await t.finish(runOf(answer));
-    }
-    expect(threads.length).toBeLessThanOrEqual(1);
+    let second: Promise<Answer> | undefined;
+    const before = async () => {
+      second = create(first, 'k');
+      await scheduler.wait(300);
+    };
+    // The first transaction is the claim; the second records that the run was rejected.
+    t.store.inject({ kind: 'transaction', row: 'thread' }, { before: async () => undefined });
+    t.store.inject({ kind: 'transaction', row: 'thread' }, { before });
+    expect((await create(first, 'k')).status).toBe(429);
+    const answer = await second;
+    expect([answer?.status, answer?.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
+    expect(await listed()).toMatchObject([{ threadId: answer?.body.threadId }]);
   });
 
-  test.each([
-    ['before the thread is added', { kind: 'insert', row: 'index' }],
-    ['at the claim', { kind: 'transaction', row: 'thread' }],
-  ] as const)('goes on where a worker crashed %s', async (_name, target) => {
-    t.store.inject(target, { before: () => t.kill() });
+  test('goes on where a worker crashed before the thread was added', async () => {
+    t.store.inject({ kind: 'insert', row: 'index' }, { before: () => t.kill() });
     await create(first, 'k').catch(() => undefined);
     await t.restart();
     await t.engine.reset();
+    expect(await listed()).toEqual([]);
     const again = await create(first, 'k');
-    expect(again.status).toBe(201);
+    expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
     await t.finish(runOf(again));
     expect(await listed()).toMatchObject([{ threadId: again.body.threadId }]);
-    expect(await starts()).toBeLessThanOrEqual(1);
+    expect(await starts()).toBe(1);
   });
 
   test('gives the claimed run of a worker that crashed before it was submitted, and starts no other', async () => {
@@ -329,8 +328,9 @@ describe('an Idempotency-Key of the create of a thread', () => {
     await t.call(threadOf(created), { method: 'DELETE' });
     const table = await threadsTable();
     const createdAt = new Date(Date.now() - 61_000);
-    const keys = { partitionKey: String(row?.['partitionKey']), rowKey: String(row?.['rowKey']) };
-    await table.createEntity({ ...row, ...keys, createdAt });
+    const { partitionKey, rowKey, threadId, runId, fingerprint } = row as Record<string, string>;
+    const columns = { threadId, runId, fingerprint, createdAt };
+    await table.createEntity({ partitionKey: `${partitionKey}`, rowKey: `${rowKey}`, ...columns });
     const again = await create(first, 'k');
     expect(again.status).toBe(201);
     expect(again.body.threadId).not.toBe(created.body.threadId);
@@ -346,8 +346,8 @@ describe('an Idempotency-Key of the create of a thread', () => {
     expect(again.body.threadId).not.toBe(idOf(threadOf(created)));
   });
 
-  test.each(['a b', '', 'ä', 'x'.repeat(256)])('cannot be %j', async (key) => {
-    const { status, body } = await create(first, encodeURIComponent(key).includes('%C3') ? '\u00e4' : key);
+  test.each(['a b', '', 'x'.repeat(256)])('cannot be %j', async (key) => {
+    const { status, body } = await create(first, key);
     expect([status, Object.keys(body.errors)]).toEqual([400, ['Idempotency-Key']]);
   });
 });

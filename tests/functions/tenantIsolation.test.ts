@@ -36,9 +36,15 @@ describe('a caller of project A', () => {
   let secrets: string[];
 
   beforeAll(async () => {
+    await t.engine.addVectorStore('vs_b');
     const a = (await t.addProject()).projectId;
-    const b = (await t.addProject({ assistantId: 'asst_second', vectorStoreIds: ['vs_b'], members: ['bob'] }))
-      .projectId;
+    const b = (
+      await t.addProject({
+        assistantId: 'asst_second',
+        vectorStoreIds: ['vs_b', 'vs_demo'],
+        members: ['bob'],
+      })
+    ).projectId;
     Object.assign(projects, { A: a, B: b });
     token = await t.issuer.sign({ sub: 'alice', projects: [a] });
 

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { scheduler } from 'node:timers/promises';
 import { afterEach } from '@jest/globals';
 import OpenAI from 'openai';
@@ -26,7 +29,7 @@ afterEach(async () => {
 });
 
 export async function start(options: EmulatorOptions = {}) {
-  const emulator = await startEmulator({ queueMs: 0, runMs: 0, ...options });
+  const emulator = await startEmulator({ queueMs: 0, runMs: 0, indexMs: 0, ...options });
   cleanups.push(() => emulator.close());
   return { emulator, ...connect(emulator) };
 }
@@ -40,6 +43,13 @@ function connect(emulator: Emulator) {
     return response.json() as Promise<T>;
   };
   return { client, control };
+}
+
+/** Creates a folder that is removed after the test. */
+export function temporaryFolder() {
+  const folder = mkdtempSync(join(tmpdir(), 'emulator-'));
+  cleanups.push(() => rmSync(folder, { recursive: true }));
+  return folder;
 }
 
 export function request(emulator: Emulator, method: string, path: string, body?: string) {

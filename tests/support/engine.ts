@@ -38,6 +38,15 @@ export interface EngineRun {
   readonly responsesOfRun: number | null;
 }
 
+/** A file as listed by the engine's control API. */
+export interface EngineFile {
+  readonly id: string;
+  readonly filename: string;
+  readonly purpose: string;
+  readonly bytes: number;
+  readonly mediaType: string;
+}
+
 /** Requests that a fault applies to; `stream` selects GETs with or without `stream=true`. */
 export interface FaultMatch {
   readonly method: string;
@@ -121,7 +130,7 @@ export interface TestEngine {
   refuseCancel(status: number, times?: number | null): Promise<void>;
   /** Makes one or all responses unreadable, as after their retention; active ones continue. */
   forget(responseId?: string): Promise<void>;
-  /** Clears faults, outcomes, recorded calls and settings, but keeps conversations and responses. */
+  /** Clears faults, outcomes, recorded calls and settings, but keeps all records. */
   reset(): Promise<void>;
   /** Calls since the last reset, such as `POST /v1/responses`. */
   calls(): Promise<string[]>;
@@ -129,6 +138,12 @@ export interface TestEngine {
   itemsAsked(): Promise<number>;
   /** Responses in the order of their creation. */
   runs(): Promise<EngineRun[]>;
+  /** Uploaded files, oldest first. */
+  files(): Promise<EngineFile[]>;
+  /** Creates an empty vector store with that id. */
+  addVectorStore(id: string): Promise<void>;
+  /** Lets the indexing of the next files of vector stores fail. */
+  indexError(code?: 'server_error' | 'unsupported_file' | 'invalid_file', times?: number): Promise<void>;
   /** Number of clients that stream a response. */
   openStreams(): Promise<number>;
   close(): Promise<void>;
@@ -138,7 +153,7 @@ export interface TestEngine {
 export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promise<TestEngine> {
   const emulator = await startProcess('local/emulator/main.ts', [
     ...['--queue-ms', String(timing.queueMs), '--run-ms', String(timing.runMs)],
-    ...['--documents-dir', `${projectFolder}local/demo/documents`],
+    ...['--index-ms', '0', '--documents-dir', `${projectFolder}local/demo/documents`],
   ]);
   const control = async (method: string, path: string, body?: unknown) => {
     const response = await fetch(new URL(`/control/${path}`, emulator.url), {
@@ -170,7 +185,9 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
     behaviour: (changed) => control('PATCH', 'behaviour', changed),
     forget: (responseId) => control('POST', 'forget', { responseId }),
     reset: async () => {
-      await Promise.all(['faults', 'outcomes', 'calls', 'settings'].map((part) => control('DELETE', part)));
+      await Promise.all(
+        ['faults', 'outcomes', 'index-errors', 'calls', 'settings'].map((part) => control('DELETE', part)),
+      );
     },
     calls: async () =>
       (await control('GET', 'calls')).calls.map(
@@ -189,6 +206,10 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
       const answer = await control('GET', 'responses');
       return answer.responses ?? answer;
     },
+    files: () => control('GET', 'files'),
+    addVectorStore: (id) => control('POST', 'vector-stores', { id }),
+    indexError: (code = 'server_error', times = 1) =>
+      control('POST', 'index-errors', { error: { code }, times }),
     openStreams: async () => (await control('GET', 'streams')).open,
     close: async () => void (await emulator.stop()),
   };

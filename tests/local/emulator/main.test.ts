@@ -1,8 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
@@ -14,16 +11,11 @@ import {
   start,
   startRun,
   startStream,
+  temporaryFolder,
   untilEnded,
 } from '../../support/emulator.ts';
 
 describe('a restart', () => {
-  function temporaryFolder() {
-    const folder = mkdtempSync(join(tmpdir(), 'emulator-'));
-    cleanups.push(() => rmSync(folder, { recursive: true }));
-    return folder;
-  }
-
   test('keeps conversations and responses, and ends those in flight', async () => {
     const dataDir = temporaryFolder();
     const first = await start({ dataDir, runMs: 300 });

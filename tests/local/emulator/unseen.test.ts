@@ -18,13 +18,13 @@ import {
 
 describe('a response whose stream is left while it is queued', () => {
   test('stays queued with its conversation locked until it is cancelled', async () => {
-    const { client, control } = await start({ queueMs: 200 });
+    const { client, control } = await start({ queueMs: 1000 });
     const { conversation, stream } = await streamRun(client);
     const id = idOf((await collect(stream, 1))[0]);
     await until(async () => (await control<{ open: number }>('GET', 'streams')).open === 0);
     await control('PATCH', 'timing', { queueMs: 0 });
     // One that was created later and left in time for nothing has long ended.
-    await scheduler.wait(250);
+    await scheduler.wait(1100);
     expect((await client.responses.retrieve(id)).status).toBe('queued');
     const second = { model, input: 'Me too', background: true, conversation };
     await expect(client.responses.create(second)).rejects.toMatchObject({ code: 'conversation_locked' });
@@ -104,7 +104,7 @@ describe('a streamed response that is not visible yet', () => {
       'in_progress',
     );
 
-    await control('PATCH', 'timing', { visibleAfterMs: 100 });
+    await control('PATCH', 'timing', { visibleAfterMs: 1000 });
     const next = idOf((await collect((await streamRun(client)).stream, 3))[0]);
     const look = () => client.responses.retrieve(next).catch(({ status }) => ({ status }));
     expect((await look()).status).toBe(404);
@@ -160,5 +160,6 @@ test('changed settings go back to those of the start', async () => {
   expect(await control('PATCH', 'behaviour', {})).toEqual({
     strandDropped: true,
     appendInput: 'completion',
+    refuseDownloads: false,
   });
 });

@@ -1,0 +1,30 @@
+import { type DocumentIndex, indexDocuments, type Match } from './documents.ts';
+import type { Engine } from './engine.ts';
+import { contentOf, findFile } from './files.ts';
+import { filesOf, findStore, hasStore, statusOfFile } from './vectorStores.ts';
+
+const maxIndexes = 100;
+
+/** Searches the indexed files of vector stores. A store that was deleted meanwhile counts as empty. */
+export function searchStores(engine: Engine, storeIds: readonly string[], query: string): Match[] {
+  const files = storeIds
+    .filter((id) => hasStore(engine, id))
+    .flatMap((id) => filesOf(engine, findStore(engine, id)))
+    .filter((file) => statusOfFile(file) === 'completed');
+  const fileIds = [...new Set(files.map(({ fileId }) => fileId))];
+  const key = files.map(({ fileId, attachedAtMs }) => `${fileId}:${attachedAtMs}`).join();
+  return findIndex(engine, key, fileIds)(query);
+}
+
+function findIndex(engine: Engine, key: string, fileIds: readonly string[]): DocumentIndex {
+  const known = engine.indexes.get(key);
+  if (known) return known;
+  const sources = fileIds.map((fileId) => {
+    const { filename } = findFile(engine, fileId);
+    return { fileId, filename, content: contentOf(engine, fileId) };
+  });
+  if (engine.indexes.size >= maxIndexes) engine.indexes.clear();
+  const index = indexDocuments(sources);
+  engine.indexes.set(key, index);
+  return index;
+}
