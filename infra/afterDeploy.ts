@@ -1,4 +1,4 @@
-import { assistantsSetting } from './assistants.ts';
+import { assistantsSetting, tokenSettings } from './assistants.ts';
 import { required, run, runMain, untilRolesCount } from './commands.ts';
 
 /*
@@ -29,8 +29,11 @@ async function deployPackage(file: string): Promise<void> {
 }
 
 async function applyProjects(): Promise<void> {
+  const ASSISTANTS = assistantsSetting(import.meta.dirname);
   const env = {
-    ASSISTANTS: assistantsSetting(import.meta.dirname),
+    ASSISTANTS,
+    // Only the app itself has the tokens; this needs the settings to be there.
+    ...Object.fromEntries(tokenSettings(ASSISTANTS).map((name) => [name, 'not needed here'])),
     TABLES_ENDPOINT: required('TABLES_ENDPOINT'),
     QUEUES_ENDPOINT: required('QUEUES_ENDPOINT'),
   };

@@ -70,6 +70,12 @@ export const assistantsSetting = (folder: string): string =>
     assistantFiles(folder).map((file) => JSON.parse(readFileSync(join(folder, 'assistants', file), 'utf8'))),
   );
 
+/** The names of the settings with tokens for the MCP servers of the assistants in such a value. */
+export const tokenSettings = (assistants: string): string[] =>
+  (JSON.parse(assistants) as { tools?: { authorizationSetting?: string }[] }[]).flatMap(({ tools = [] }) =>
+    tools.flatMap(({ authorizationSetting = [] }) => authorizationSetting),
+  );
+
 /** Writes the list for Bicep (azd runs this before anything is installed, so it needs nothing but Node), or with `--check` only says whether it and the assistants are right. */
 function main(args: string[]): number {
   const folder = import.meta.dirname;

@@ -15,3 +15,12 @@ func text(value string, otherwise string) string => empty(value) ? otherwise : v
 @export()
 @description('Texts between commas.')
 func list(value string) string[] => filter(map(split(value, ','), item => trim(item)), item => !empty(item))
+
+@export()
+@description('Texts by their names, as "NAME=text" between commas.')
+func pairs(value string) { *: string } =>
+  toObject(
+    filter(map(split(value, ','), item => trim(item)), item => !empty(item)),
+    item => trim(split(item, '=')[0]),
+    item => trim(substring(item, indexOf(item, '=') + 1))
+  )

@@ -34,6 +34,11 @@ param jwtJwksUri string = ''
 @maxValue(86400)
 param runTimeoutSeconds int = 600
 
+@description('Rounds of a run that may end with tool calls; then the run fails.')
+@minValue(1)
+@maxValue(100)
+param maxToolRounds int = 16
+
 @description('Seconds that one response with live events may last; clients reconnect.')
 @minValue(1)
 @maxValue(220)
@@ -44,6 +49,9 @@ param existingOpenAiBaseUrl string = ''
 
 @description('Secret in Key Vault (its URI) with the key of an existing endpoint that takes no Entra tokens. Empty: no key.')
 param openAiApiKeySecretUri string = ''
+
+@description('Secrets in Key Vault (their URIs) with tokens for MCP servers, by the setting that an assistant names as its authorizationSetting.')
+param mcpTokenSecretUris { *: string } = {}
 
 @description('Scope of the Entra token for the engine.')
 @minLength(1)
@@ -384,10 +392,12 @@ module app 'modules/app.bicep' = {
         OPENAI_TOKEN_SCOPE: openAiTokenScope
         ASSISTANTS: assistantsSetting
         RUN_TIMEOUT_SECONDS: string(runTimeoutSeconds)
+        MAX_TOOL_ROUNDS: string(maxToolRounds)
         EVENT_STREAM_SECONDS: string(eventStreamSeconds)
       },
       empty(jwtJwksUri) ? {} : { JWT_JWKS_URI: jwtJwksUri },
-      empty(openAiApiKeySecretUri) ? {} : { OPENAI_API_KEY: '@Microsoft.KeyVault(SecretUri=${openAiApiKeySecretUri})' }
+      empty(openAiApiKeySecretUri) ? {} : { OPENAI_API_KEY: '@Microsoft.KeyVault(SecretUri=${openAiApiKeySecretUri})' },
+      mapValues(mcpTokenSecretUris, uri => '@Microsoft.KeyVault(SecretUri=${uri})')
     )
     nodeVersion: nodeVersion
     instanceMemoryMB: instanceMemoryMB

@@ -1,6 +1,6 @@
 using 'main.bicep'
 
-import { flag, list, number, text } from 'environment.bicep'
+import { flag, list, number, pairs, text } from 'environment.bicep'
 
 // Everything that differs between environments is a variable, so that a variation once chosen stays: azd keeps what
 // "azd env set" was given, GitHub the variables of an environment, and both read this one file. azd sets the AZURE_ ones.
@@ -29,6 +29,9 @@ param storageSku = any(text(readEnvironmentVariable('STORAGE_SKU', ''), private 
 // (output APP_PRINCIPAL_ID) the role Foundry User on that project. For OpenAI itself the key's secret is named too.
 param existingOpenAiBaseUrl = readEnvironmentVariable('EXISTING_OPENAI_BASE_URL', '')
 param openAiApiKeySecretUri = readEnvironmentVariable('OPENAI_API_KEY_SECRET_URI', '')
+
+// Tokens that assistants send to MCP servers, as "NAME=SECRET_URI" between commas: each becomes the setting NAME.
+param mcpTokenSecretUris = pairs(readEnvironmentVariable('MCP_TOKEN_SECRET_URIS', ''))
 
 // Models of the Foundry account that is created. An assistant names one by its deployment name.
 param modelDeployments = [

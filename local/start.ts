@@ -27,7 +27,7 @@ async function start(): Promise<void> {
   stopWithParent(() => void stop(0));
   try {
     await applyDemo(parseConfig(process.env));
-    host = await startHost({ folder: projectFolder, port, everyOrigin: true, maxBodyBytes: 4 * 1024 * 1024 });
+    host = await startHost({ folder: projectFolder, port, everyOrigin: true, maxBodyBytes: 8 * 1024 * 1024 });
     const token = devServices.signer ? await signDemoToken(devServices.signer) : undefined;
     console.log(welcome(host.url, token));
   } catch (error) {

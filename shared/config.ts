@@ -95,7 +95,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     return parsed;
   };
 
-  const assistants = parseAssistants(required('ASSISTANTS'), issues);
+  const authorizations = new Map<string, string>();
   const config: Config = {
     jwt: {
       issuer: checked('JWT_ISSUER', required('JWT_ISSUER')) ?? '',
@@ -106,40 +106,39 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       baseUrl: checked('OPENAI_BASE_URL', required('OPENAI_BASE_URL')) ?? '',
       apiKey: setting('OPENAI_API_KEY'),
       tokenScope: setting('OPENAI_TOKEN_SCOPE') ?? 'https://ai.azure.com/.default',
-      toolAuthorizations: parseToolAuthorizations(env, assistants, issues),
+      toolAuthorizations: authorizations,
     },
     tables: storage('TABLES', 'TableEndpoint'),
     queues: storage('QUEUES', 'QueueEndpoint'),
-    assistants,
+    assistants: parseAssistants(required('ASSISTANTS'), issues),
     runTimeoutSeconds: wholeNumber('RUN_TIMEOUT_SECONDS', 600, 86_400),
     maxToolRounds: wholeNumber('MAX_TOOL_ROUNDS', 16, 100),
     // Azure's load balancer closes idle requests after 230 seconds.
     eventStreamSeconds: wholeNumber('EVENT_STREAM_SECONDS', 220, 220),
   };
+  addAuthorizations(authorizations, config.assistants, env, issues);
   if (issues.length > 0) throw new ConfigError(issues);
   return deepFreeze(config);
 }
 
 /** Reads the settings with tokens for MCP servers. The service's own settings are not for them. */
-function parseToolAuthorizations(
-  env: Readonly<Record<string, string | undefined>>,
+function addAuthorizations(
+  authorizations: Map<string, string>,
   assistants: Config['assistants'],
+  env: Readonly<Record<string, string | undefined>>,
   issues: string[],
-): ReadonlyMap<string, string> {
-  const authorizations = new Map<string, string>();
+): void {
   for (const [id, assistant] of assistants) {
     for (const [place, name] of authorizationSettings(assistant)) {
+      const isOwn = (settingNames as readonly string[]).includes(name);
       const value = env[name]?.trim();
-      const issue = (settingNames as readonly string[]).includes(name)
-        ? 'is a setting of the service itself'
-        : value
-          ? undefined
-          : 'is missing';
-      if (issue) issues.push(`ASSISTANTS, ${id}: ${place} names ${name}, which ${issue}`);
-      else authorizations.set(name, value ?? '');
+      if (value && !isOwn) authorizations.set(name, value);
+      else {
+        const issue = isOwn ? 'is a setting of the service itself' : 'is missing';
+        issues.push(`ASSISTANTS, ${id}: ${place} names ${name}, which ${issue}`);
+      }
     }
   }
-  return authorizations;
 }
 
 /** @param endpointPart name of the service's endpoint in a connection string. */

@@ -43,7 +43,10 @@ export async function findWaitingRound(
   stored: Stored<Run>,
 ): Promise<{ stored: Stored<Run>; round?: WaitingRound }> {
   const { engine, liveRuns, deadline } = services;
-  const { responseId = '' } = stored.value;
+  const { responseId } = stored.value;
+  if (responseId === undefined) {
+    throw new AppError('internal_error', { cause: new Error('a waiting run has no response') });
+  }
   const known = liveRuns.rounds.find(responseId);
   if (known) return { stored, round: known };
   const state = await engine.find(responseId, deadline.remaining(readMs));

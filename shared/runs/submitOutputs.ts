@@ -53,8 +53,9 @@ export async function submitOutputs(
 ): Promise<{ stored: Stored<Run>; replayed: boolean }> {
   for (let claims = 0; claims < maxClaims; claims++) {
     if (!hasTimeToSubmit(services)) throw new AppError('unavailable');
-    const [found, thread] = await Promise.all([findRun(services, runKey), services.threads.find(runKey)]);
+    const [found, thread] = await Promise.all([services.runs.find(runKey), services.threads.find(runKey)]);
     if (!thread) throw new AppError('thread_not_found');
+    if (!found) throw new AppError('run_not_found');
     const { conversationId } = thread.value;
     const isPending = found.value.responseId === undefined;
     if (isPending && (await services.liveRuns.pending.flush(pendingKey(found.value)))) continue;

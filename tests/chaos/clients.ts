@@ -4,7 +4,7 @@ import { parseEvents } from '../support/openApi.ts';
 import type { Caller } from './caller.ts';
 import type { Cluster, Member } from './cluster.ts';
 import type { Dice } from './dice.ts';
-import type { Creation, Journal, ThreadSeen } from './journal.ts';
+import type { Creation, Journal, Submission, ThreadSeen } from './journal.ts';
 
 /** Part of every message and instruction; must not appear in any log. */
 export const canaryMark = 'chaos-canary';
@@ -116,7 +116,42 @@ async function createRun(
   return path;
 }
 
-const isOver = (run: RunBody): boolean => !['queued', 'in_progress'].includes(run.status);
+const isOver = (run: RunBody): boolean => !['queued', 'in_progress', 'requires_action'].includes(run.status);
+
+/** Submits what a waiting run waits for, possibly more than once, at several workers; or leaves it waiting. */
+async function submitOutputs(scene: Scene, dice: Dice, runPath: string, run: RunBody): Promise<void> {
+  const { requiredAction } = run;
+  if (!requiredAction || dice.chance(0.1)) return;
+  const body = {
+    toolOutputs: requiredAction.toolCalls.map(({ toolCallId }) => ({
+      toolCallId,
+      output: `shipped ${canaryMark}-output`,
+    })),
+    approvals: requiredAction.approvals.map(({ approvalId }) => ({ approvalId, approve: dice.chance(0.7) })),
+  };
+  const together = dice.chance(0.5);
+  const tries: Promise<void>[] = [];
+  for (let attempts = dice.between(1, 3); attempts > 0; attempts--) {
+    const submitting = submitOnce(scene, dice, runPath, body);
+    tries.push(submitting);
+    if (!together) await submitting;
+  }
+  await Promise.all(tries);
+}
+
+async function submitOnce({ cluster, journal, call }: Scene, dice: Dice, runPath: string, body: object) {
+  const member = dice.pick(cluster.members);
+  const submission: Submission = { runId: runPath.slice(runPath.lastIndexOf('/') + 1), member };
+  journal.submissions.push(submission);
+  const askedAtMs = Date.now();
+  const answer = await call(member, 'POST', `${runPath}/tool-outputs`, {
+    body,
+    vanishAfterMs: patience(dice),
+  });
+  if (!answer) return;
+  submission.status = answer.status;
+  if (answer.status === 200) journal.see(answer.body, askedAtMs);
+}
 
 /** Waits until the run has ended, using a random worker for each request. */
 async function waitForEnd(scene: Scene, dice: Dice, runPath: string): Promise<void> {
@@ -133,6 +168,7 @@ async function waitForEnd(scene: Scene, dice: Dice, runPath: string): Promise<vo
     else {
       journal.see(answer.body, askedAtMs);
       if (isOver(answer.body)) return;
+      await submitOutputs(scene, dice, runPath, answer.body);
     }
   }
 }
@@ -150,16 +186,23 @@ async function poll(scene: Scene, dice: Dice, runPath: string): Promise<void> {
       etag = answer.headers.get('ETag') ?? undefined;
       journal.see(answer.body, askedAtMs);
       if (isOver(answer.body)) return;
+      await submitOutputs(scene, dice, runPath, answer.body);
     }
     await scheduler.wait(dice.between(50, 500));
   }
 }
 
-/** Returns whether an event id is before another one: an earlier sequence number, or less text. */
+/** Returns whether an event id is before another one: an earlier round or sequence number, or less text. */
 function isBefore(id: string, after: string | undefined): boolean {
-  const [sequence = 0, characters = 0] = id.split('-').map(Number);
-  const [lastSequence = 0, lastCharacters = 0] = (after ?? '0').split('-').map(Number);
+  const [round, sequence, characters] = parseId(id);
+  const [lastRound, lastSequence, lastCharacters] = parseId(after ?? '0');
+  if (round !== lastRound) return round < lastRound;
   return sequence < lastSequence || characters < lastCharacters;
+}
+
+function parseId(id: string): [round: number, sequence: number, characters: number] {
+  const [, round = '1', sequence, characters = '0'] = /^(?:(\d+)\.)?(\d+)(?:-(\d+))?$/.exec(id) ?? [];
+  return [Number(round), Number(sequence), Number(characters)];
 }
 
 /** Streams a run's events to its end, resuming with the last id after each disconnect. */
@@ -171,6 +214,7 @@ async function followEvents(scene: Scene, dice: Dice, runPath: string): Promise<
   let ended = false;
   let late = false;
   let connections = 0;
+  let submitting: Promise<void> = Promise.resolve();
   const take = (block: string, askedAtMs: number) => {
     for (const { id, event, data } of parseEvents(`${block}\n\n`)) {
       const content = JSON.parse(data);
@@ -182,8 +226,10 @@ async function followEvents(scene: Scene, dice: Dice, runPath: string): Promise<
         journal.violations.add(`${runPath}: event ${id} after event ${after}`);
       }
       after = id;
-      if (event === 'run') journal.see(content, askedAtMs);
-      else texts.set(content.messageId, (texts.get(content.messageId) ?? '') + content.delta);
+      if (event === 'run') {
+        journal.see(content, askedAtMs);
+        submitting = submitting.then(() => submitOutputs(scene, dice, runPath, content));
+      } else texts.set(content.messageId, (texts.get(content.messageId) ?? '') + content.delta);
     }
   };
   for (const until = scene.until + 15_000; !ended && Date.now() < until; ) {
@@ -216,6 +262,7 @@ async function followEvents(scene: Scene, dice: Dice, runPath: string): Promise<
     }
     if (!ended) await scheduler.wait(dice.between(20, 300));
   }
+  await submitting;
   if (ended && !late) {
     journal.readings.push({
       runPath,

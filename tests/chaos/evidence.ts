@@ -32,7 +32,7 @@ export async function collect({ projectIds, engine }: Cluster): Promise<Evidence
 }
 
 export const isUnfinished = ({ columns }: Row): boolean =>
-  ['queued', 'in_progress'].includes(columns['status']);
+  ['queued', 'in_progress', 'requires_action'].includes(columns['status']);
 
 export const isRunning = ({ status }: EngineRun): boolean => ['queued', 'in_progress'].includes(status);
 

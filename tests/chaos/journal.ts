@@ -16,6 +16,14 @@ export interface Creation {
   runId?: string;
 }
 
+/** An attempt to submit outputs to a run. */
+export interface Submission {
+  readonly runId: string;
+  readonly member: Member;
+  /** Undefined without a response. */
+  status?: number;
+}
+
 /** A run's reply as assembled from its events, by message. */
 export interface Reading {
   readonly runPath: string;
@@ -44,6 +52,7 @@ export interface ThreadSeen {
 export interface Journal {
   readonly threads: Map<string, ThreadSeen>;
   readonly creations: Creation[];
+  readonly submissions: Submission[];
   readonly readings: Reading[];
   readonly ends: Map<string, End>;
   /** Paths of runs known to clients. */
@@ -65,6 +74,7 @@ export function createJournal(): Journal {
   return {
     threads: new Map(),
     creations: [],
+    submissions: [],
     readings: [],
     ends,
     runPaths: [],

@@ -4,7 +4,15 @@ import type { Caller } from './caller.ts';
 import { canaryMark } from './clients.ts';
 import type { Cluster } from './cluster.ts';
 import { type Evidence, isRunning, isUnfinished, type Row } from './evidence.ts';
-import { type Creation, differ, type End, type Journal, type Reading, show } from './journal.ts';
+import {
+  type Creation,
+  differ,
+  type End,
+  type Journal,
+  type Reading,
+  type Submission,
+  show,
+} from './journal.ts';
 
 /** How long after the engine accepted a run its worker may not have recorded it, in milliseconds. */
 const pendingWorkMs = 60_000;
@@ -24,11 +32,14 @@ export async function judge(facts: Case): Promise<string[]> {
     ...judgeRecords(facts),
     ...judgeEnds(facts),
     ...judgeCreations(facts),
+    ...judgeRounds(facts),
     ...judgeResponses(facts),
     ...(await judgeDeletions(facts)),
     ...(await judgeLists(facts)),
     ...(await judgeReadings(facts)),
     ...judgeLog(facts),
+    // Last, because it starts runs.
+    ...(await judgeThreads(facts)),
   ];
 }
 
@@ -80,15 +91,12 @@ function judgeEnds({ runs, responses, journal }: Case): string[] {
 const isOutcomeUnknown = ({ columns }: Row): boolean =>
   /outcome is unknown/.test(columns['errorMessage'] ?? '');
 
-/** One key starts at most one run, and one run at most one response. */
+/** One key starts at most one run. */
 function judgeCreations({ journal, runs, responses }: Case): string[] {
   const rows = new Set(runs.map(({ rowKey }) => rowKey));
   const started = Map.groupBy(responses, ({ inputText }) => /chaos-canary-[\w-]+\./.exec(inputText)?.[0]);
   const byMessage = Map.groupBy(journal.creations, ({ canary }) => canary);
   return [
-    ...responses
-      .filter(({ responsesOfRun }) => (responsesOfRun ?? 0) > 1)
-      .map(({ id, metadata }) => `${id} is not the only response of ${metadata['runId']}`),
     ...[...byMessage].flatMap(([canary, attempts]) => {
       const found = started.get(canary) ?? [];
       const runIds = new Set(attempts.flatMap(({ runId }) => runId ?? []));
@@ -108,6 +116,51 @@ function judgeCreations({ journal, runs, responses }: Case): string[] {
   ];
 }
 
+/** The message of a run, and the output of each of its calls, is in the engine at most once. */
+function judgeRounds({ responses }: Case): string[] {
+  const rounds = Map.groupBy(responses, ({ metadata }) => metadata['runId']);
+  return [...rounds].flatMap(([runId, those]) => {
+    const inputs = those.flatMap(({ input }) => input.map(toInputKey));
+    const twice = new Set(inputs.filter((key, index) => inputs.indexOf(key) < index));
+    const empty = those
+      .filter(({ input }) => input.length === 0)
+      .map(({ id }) => `${id} of ${runId} has no input`);
+    return [...[...twice].map((key) => `${runId}: the engine has its ${key} twice`), ...empty];
+  });
+}
+
+function toInputKey(item: EngineRun['input'][number]): string {
+  if (item.type === 'function_call_output') return `output of ${item.call_id}`;
+  if (item.type === 'mcp_approval_response') return `decision on ${item.approval_request_id}`;
+  return item.type;
+}
+
+/** How many threads with tool calls are tried. */
+const triedThreads = 12;
+
+/** No thread with tool calls is left in a state that the engine refuses to continue. */
+async function judgeThreads({ cluster, call, threads, runs }: Case): Promise<string[]> {
+  const [member] = cluster.members;
+  if (!member) return [];
+  const called = new Set(
+    runs.filter(({ columns }) => columns['pendingCalls']).map(({ threadId }) => threadId),
+  );
+  const tried = threads.filter(({ threadId, columns }) => called.has(threadId) && !columns['closed']);
+  const results = tried.slice(-triedThreads).map(async ({ projectId, threadId }) => {
+    const path = `projects/${projectId}/threads/${threadId}/runs`;
+    const created = await call(member, 'POST', path, { body: { message: `Hello ${canaryMark}` } });
+    if (created?.status !== 201) return [`${threadId} takes no message: ${created?.status}`];
+    const run = `${path}/${created.body.runId}`;
+    let answer = await call(member, 'GET', `${run}?wait=5`, { waitMs: 5_000 });
+    for (let waits = 0; waits < 5 && answer?.body?.completedAt === null; waits++) {
+      answer = await call(member, 'GET', `${run}?wait=5`, { waitMs: 5_000 });
+    }
+    const { status } = answer?.body ?? {};
+    return status === 'completed' ? [] : [`${threadId} does not go on: ${JSON.stringify(answer?.body)}`];
+  });
+  return (await Promise.all(results)).flat();
+}
+
 /** Nothing is left active in the engine without a reason. */
 function judgeResponses(facts: Case): string[] {
   return facts.responses
@@ -121,14 +174,16 @@ function isExcused({ runs, journal, log }: Case, response: EngineRun): boolean {
   const row = runs.find(({ rowKey }) => rowKey === runId);
   if (row && isOutcomeUnknown(row)) return true;
   const creations = journal.creations.filter((creation) => response.inputText.includes(creation.canary));
-  const diedWithIt = ({ member }: Creation) =>
+  const submissions = journal.submissions.filter((submission) => submission.runId === runId);
+  const attempts = [...creations, ...submissions];
+  const diedWithIt = ({ member }: Creation | Submission) =>
     member.kills.some((at) => at > response.createdAtMs - 100 && at < response.createdAtMs + pendingWorkMs);
-  if (creations.some(diedWithIt)) return true;
+  if (attempts.some(diedWithIt)) return true;
   if (row) return false;
   // Its thread was deleted without cancelling it, because that failed or the response was unknown.
   return (
     log.split('\n').some((line) => line.includes('cancel_failed') && line.includes(threadId)) ||
-    creations.some(({ status = 503 }) => status >= 500)
+    attempts.some(({ status = 503 }) => status >= 500)
   );
 }
 

@@ -1,11 +1,26 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { replies } from '../support/engine.ts';
 import { engineIds, stateOf, visible } from '../support/projectState.ts';
-import type { Answer, Call } from '../support/service.ts';
+import { type Answer, type Call, testAssistants } from '../support/service.ts';
+import { rowsOf } from '../support/table.ts';
 import { useService } from '../support/useService.ts';
 
 const engineKey = 'canary-key-of-the-engine';
 
-const t = useService({ OPENAI_API_KEY: engineKey });
+const serverToken = 'canary-token-of-the-server';
+const [assistant] = testAssistants;
+const crm = {
+  type: 'mcp',
+  serverLabel: 'crm',
+  serverUrl: 'https://crm.example/mcp',
+  authorizationSetting: 'MCP_CRM_TOKEN',
+};
+
+const t = useService({
+  OPENAI_API_KEY: engineKey,
+  MCP_CRM_TOKEN: serverToken,
+  ASSISTANTS: JSON.stringify([{ ...assistant, tools: [...(assistant?.tools ?? []), crm] }]),
+});
 
 describe('after successes and failures of all kinds', () => {
   const canary = {
@@ -21,6 +36,9 @@ describe('after successes and failures of all kinds', () => {
     projectName: 'canary-project-2e57',
     label: 'canary-label-91bd',
     labelOfThread: 'canary-label-of-thread-20af',
+    arguments: 'canary-arguments-8d03',
+    output: 'canary-output-e2b7',
+    reason: 'canary-reason-41fa',
   };
   let projectId: string;
   const answers: Answer[] = [];
@@ -94,6 +112,34 @@ describe('after successes and failures of all kinds', () => {
       await tell(second, { token: bad });
     }
 
+    const calling = await openThread();
+    const call = { name: 'get_order', arguments: `{"id":"${canary.arguments}"}` };
+    await engine.outcome(
+      replies.items(
+        { type: 'function_call', ...call },
+        { type: 'mcp_approval_request', server_label: 'crm', ...call },
+      ),
+    );
+    const waiting = `${calling}/runs/${(await create(`${calling}/runs`, body)).body.runId}`;
+    const { requiredAction } = (await t.finish(waiting)).body;
+    const outputs = {
+      toolOutputs: [{ toolCallId: requiredAction.toolCalls[0].toolCallId, output: canary.output }],
+      approvals: [
+        { approvalId: requiredAction.approvals[0].approvalId, approve: false, reason: canary.reason },
+      ],
+    };
+    await create(`${waiting}/tool-outputs`, {
+      toolOutputs: [{ toolCallId: canary.path, output: canary.output }],
+    });
+    await engine.fault(
+      { method: 'POST', path: '/v1/responses', exact: true },
+      { kind: 'status', status: 400, code: 'x', message: canary.engineMessage },
+    );
+    await create(`${waiting}/tool-outputs`, outputs);
+    await create(`${waiting}/tool-outputs`, outputs);
+    await create(`${waiting}/tool-outputs`, outputs);
+    answers.push(await t.finish(waiting));
+
     for (const outcome of [
       { status: 'failed', code: 'server_error', message: canary.engineMessage },
       { status: 'incomplete', reason: 'content_filter' },
@@ -146,7 +192,7 @@ describe('after successes and failures of all kinds', () => {
     expect(ids.length).toBeGreaterThan(20);
     const all = [...answers.map(visible), t.log()].join('\n');
     expect(ids.filter((id) => all.includes(id))).toEqual([]);
-    expect(all).not.toMatch(/\b(conv|resp|req|fs)_[0-9a-f]{8}/);
+    expect(all).not.toMatch(/\b(conv|resp|req|fs|fc|mcpr|call)_[0-9a-f]{12}/);
   });
 
   test('no answer repeats what the engine or the store said, or where something was thrown', () => {
@@ -166,6 +212,7 @@ describe('after successes and failures of all kinds', () => {
       ...tokens,
       ...parts,
       engineKey,
+      serverToken,
       accountKey ?? 'no account key',
     ];
     expect(secrets.filter((secret) => log.includes(secret))).toEqual([]);
@@ -174,5 +221,20 @@ describe('after successes and failures of all kinds', () => {
     for (const line of answersOfAssistant.join('\n').split('\n')) {
       if (line.length > 20) expect(log).not.toContain(line);
     }
+  });
+
+  test('the store has nothing that people or models wrote, and no token', async () => {
+    const rows = JSON.stringify(await rowsOf(projectId));
+    expect(rows).toContain('pendingCalls');
+    const { message, instructions, arguments: written, output, reason } = canary;
+    const secrets = [message, instructions, written, output, reason, serverToken, ...answersOfAssistant];
+    expect(secrets.filter((secret) => rows.includes(secret))).toEqual([]);
+  });
+
+  test('the token of a server is sent to the engine with each request, and is nowhere else', async () => {
+    const sent = (await t.engine.runs()).map(({ tools }) => tools.find(({ type }) => type === 'mcp'));
+    expect(sent.length).toBeGreaterThan(2);
+    for (const tool of sent) expect(tool).toMatchObject({ authorization: serverToken });
+    expect(answers.map(visible).join('\n')).not.toContain(serverToken);
   });
 });

@@ -4,6 +4,7 @@ import { openTable } from '../../shared/storage/tables.ts';
 import { idOf } from '../support/paths.ts';
 import { startProcess } from '../support/process.ts';
 import { followUpsOn } from '../support/service.ts';
+import { answersTo, startWaitingRun, submit } from '../support/toolRounds.ts';
 import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
@@ -107,6 +108,20 @@ describe('a run that no client asks for', () => {
   });
 });
 
+describe('a run that waits for outputs', () => {
+  test('is followed up without asking the engine', async () => {
+    const { thread, runId } = await startWaitingRun(t);
+    await t.engine.reset();
+    t.queue.deliver(0);
+    await put(followUpOf(thread, runId));
+    await until('it is sent again', () => t.queue.sent.length >= 2);
+    expect(await t.engine.calls()).toEqual([]);
+    expect((await recorded(thread, runId))?.['status']).toBe('requires_action');
+    await t.call(`${thread}/runs/${runId}/cancel`, { method: 'POST' });
+    await untilNoneWaits();
+  });
+});
+
 describe('with a short time for runs', () => {
   beforeAll(async () => {
     await t.stop();
@@ -128,6 +143,30 @@ describe('with a short time for runs', () => {
     await untilNoneWaits();
     expect(t.queue.sent).toHaveLength(1);
     expect(t.log()).toContain('"event":"run_expired"');
+  });
+
+  test('a run that waits for outputs is expired just after it, without asking the engine, and its thread goes on', async () => {
+    t.queue.deliver(60);
+    const { thread, runId } = await startWaitingRun(t);
+    await t.engine.reset();
+    await untilRecorded(thread, runId, 'expired');
+    expect(await t.engine.calls()).toEqual([]);
+    const next = await startRun(thread);
+    expect((await t.finish(`${thread}/runs/${next}`)).body.status).toBe('completed');
+  });
+
+  test('a run whose worker was killed while outputs were submitted is expired, and its thread goes on', async () => {
+    t.queue.deliver(60);
+    const { thread, run, runId, action } = await startWaitingRun(t);
+    await t.engine.fault({ method: 'POST', path: '/v1/responses', exact: true }, { kind: 'hang' });
+    const submitting = submit(t, run, answersTo(action)).catch(() => undefined);
+    await untilRecorded(thread, runId, 'queued');
+    await t.kill();
+    await submitting;
+    await t.restart({ RUN_TIMEOUT_SECONDS: '4' });
+    await untilRecorded(thread, runId, 'expired');
+    const next = await startRun(thread);
+    expect((await t.finish(`${thread}/runs/${next}`)).body.status).toBe('completed');
   });
 
   test('a run whose worker was killed while it was submitted is expired, and frees its thread', async () => {

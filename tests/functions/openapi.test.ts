@@ -10,6 +10,7 @@ import { deviations, type Operation, operations, parseEvents } from '../support/
 import { idOf } from '../support/paths.ts';
 import { projectFolder } from '../support/process.ts';
 import type { Answer, Call } from '../support/service.ts';
+import { answersTo, startWaitingRun, type WaitingRun } from '../support/toolRounds.ts';
 import { question, type ServiceUnderTest, useService } from '../support/useService.ts';
 
 const t = useService();
@@ -70,6 +71,17 @@ async function finishRun(outcome?: object): Promise<Ids> {
   await t.finish(runPathOf(ids));
   return ids;
 }
+
+const idsOf = ({ thread, runId }: WaitingRun): Ids => ({ threadId: idOf(thread), runId });
+
+/** A waiting run, and a request with what it waits for. */
+async function startWaiting(): Promise<{ ids: Ids; body: object }> {
+  const waiting = await startWaitingRun(t);
+  return { ids: idsOf(waiting), body: answersTo(waiting.action) };
+}
+
+const refuseResponses = (fault: object) =>
+  t.engine.fault({ method: 'POST', path: '/v1/responses', exact: true }, { kind: 'status', ...fault });
 
 const expired = () => Math.floor(Date.now() / 1000) - 60;
 
@@ -289,6 +301,7 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
   getRun: {
     200: {
       unfinished: async (send) => send({ ids: await startEndlessRun() }),
+      waiting: async (send) => send({ ids: idsOf(await startWaitingRun(t)) }),
       completed: async (send) => send({ ids: await finishRun() }),
       failed: async (send) =>
         send({ ids: await finishRun({ status: 'failed', code: 'server_error', message: 'x' }) }),
@@ -327,6 +340,49 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
     200: { 'while it runs': async (send) => send({ ids: await startEndlessRun() }) },
     409: { 'when it has finished': async (send) => send({ ids: await finishRun() }) },
   },
+  submitToolOutputs: {
+    200: {
+      'with all outputs, and the same again': async (send) => {
+        const sent = await startWaiting();
+        await send(sent);
+        return send(sent);
+      },
+      'with outputs that the engine refuses': async (send) => {
+        const sent = await startWaiting();
+        await t.engine.refuseCreate('azure_content_filter');
+        return send(sent);
+      },
+    },
+    400: {
+      'without the outputs': async (send) => send({ ...(await startWaiting()), body: {} }),
+      'without JSON': async (send) => send({ body: 'x' }),
+    },
+    404: {
+      'for an unknown thread': (send) => send(),
+      'for an unknown run': async (send) => send({ ids: await openThread() }),
+    },
+    408: {
+      'for a body that is slow': async () => sendSlowly('POST', `${runPathOf(unknownIds)}/tool-outputs`),
+    },
+    409: {
+      'for a run that waits for nothing': async (send) => send({ ids: await startEndlessRun(), body: {} }),
+      'on a thread that the engine holds': async (send) => {
+        const sent = await startWaiting();
+        await refuseResponses({ status: 400, code: 'conversation_locked' });
+        return send(sent);
+      },
+    },
+    413: {
+      'for a body that is too large': (send) => send({ body: { other: 'x'.repeat(7 * 1024 * 1024) } }),
+    },
+    429: {
+      'at the limit of the engine': async (send) => {
+        const sent = await startWaiting();
+        await refuseResponses({ status: 429, code: 'x' });
+        return send(sent);
+      },
+    },
+  },
   streamRunEvents: {
     200: {
       'from its start to its end': async (send) => {
@@ -337,6 +393,15 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
         return answer;
       },
       'when it has finished': async (send) => send({ ids: await finishRun() }),
+      'while it waits, until it is cancelled': async (send) => {
+        const { run, ...waiting } = await startWaitingRun(t);
+        const sending = send({ ids: idsOf({ run, ...waiting }) });
+        await scheduler.wait(500);
+        await t.call(`${run}/cancel`, { method: 'POST' });
+        const answer = await sending;
+        expect(parseEvents(answer.text).map(({ event }) => event)).toContain('run');
+        return answer;
+      },
     },
     204: {
       'when nothing is left': async (send) => {

@@ -4,6 +4,7 @@ import { idOf } from '../support/paths.ts';
 import { engineIds, type ProjectState, stateOf, visible } from '../support/projectState.ts';
 import type { Answer, Call } from '../support/service.ts';
 import { rowsOf } from '../support/table.ts';
+import { aCall, answersTo, startWaitingRun, waitForAction } from '../support/toolRounds.ts';
 import { useService } from '../support/useService.ts';
 
 const engineKey = 'canary-key-of-the-engine';
@@ -31,6 +32,8 @@ describe('a caller of project A', () => {
   let ownConversation: string;
   let ownItem: string;
   let messageOfB: string;
+  /** What answers everything that B's waiting run waits for. */
+  let outputsOfB: ReturnType<typeof answersTo>;
   let stateOfB: ProjectState;
   /** What no answer to a caller of A may hold. */
   let secrets: string[];
@@ -54,11 +57,16 @@ describe('a caller of project A', () => {
     await t.finish(`projects/${b}/threads/${opened.body.threadId}/runs/${opened.body.run.runId}`);
     const threadOfB = await t.openThread(b);
     const busyThreadOfB = await t.openThread(b);
+    const waitingThreadOfB = await t.openThread(b);
     const ownRun = await post(`${ownThread}/runs`, token, { message: 'Hello' });
     await t.finish(`${ownThread}/runs/${ownRun.body.runId}`);
     const runOfB = await post(`${threadOfB}/runs`, bob, sharedBody, { 'Idempotency-Key': sharedKey });
     await t.finish(`${threadOfB}/runs/${runOfB.body.runId}`);
     await t.call(threadOfB, { method: 'PATCH', body: { metadata: sharedBody.metadata }, token: bob });
+    await t.engine.outcome(aCall);
+    const waitingRunOfB = await post(`${waitingThreadOfB}/runs`, bob, { message: question });
+    const action = await waitForAction(t, `${waitingThreadOfB}/runs/${waitingRunOfB.body.runId}`);
+    outputsOfB = answersTo(action);
     await t.engine.outcome({ status: 'never' });
     const activeRunOfB = await post(`${busyThreadOfB}/runs`, bob, { message: question });
     await t.call(`${busyThreadOfB}/runs/${activeRunOfB.body.runId}`);
@@ -67,11 +75,13 @@ describe('a caller of project A', () => {
       'its own thread': idOf(ownThread),
       "B's thread": idOf(threadOfB),
       "B's busy thread": idOf(busyThreadOfB),
+      "B's waiting thread": idOf(waitingThreadOfB),
     });
     Object.assign(runs, {
       'its own run': ownRun.body.runId,
       "B's run": runOfB.body.runId,
       "B's active run": activeRunOfB.body.runId,
+      "B's waiting run": waitingRunOfB.body.runId,
     });
     const ownState = await stateOf(t.engine, a);
     ownConversation = ownState.conversations[0] ?? '';
@@ -81,8 +91,13 @@ describe('a caller of project A', () => {
     messageOfB = messages[0].messageId;
     const texts = [question, secretInstructions, metadataOfB.value, messages[1].content.slice(-100)];
     secrets = [...engineIds(stateOfB), ...texts];
-    expect(stateOfB.rows).toHaveLength(11);
-    expect(stateOfB.runs.map(({ status }) => status)).toEqual(['completed', 'completed', 'in_progress']);
+    expect(stateOfB.rows).toHaveLength(14);
+    expect(stateOfB.runs.map(({ status }) => status)).toEqual([
+      'completed',
+      'completed',
+      'completed',
+      'in_progress',
+    ]);
     expect(messages[1].content).toContain('schema');
   });
 
@@ -114,8 +129,8 @@ describe('a caller of project A', () => {
     return run === 'its own run' ? `${success} no code` : '404 run_not_found';
   };
 
-  const threadNames = ['its own thread', "B's thread", "B's busy thread", 'no thread'];
-  const runNames = ['its own run', "B's run", "B's active run", 'no run'];
+  const threadNames = ['its own thread', "B's thread", "B's busy thread", "B's waiting thread", 'no thread'];
+  const runNames = ['its own run', "B's run", "B's active run", "B's waiting run", 'no run'];
 
   describe.each(['A', 'B'])('with project %s in the path', (project) => {
     test('opens threads in its own project only', async () => {
@@ -173,6 +188,17 @@ describe('a caller of project A', () => {
       async (thread, run) => {
         const path = `projects/${projects[project]}/threads/${threads[thread]}/runs/${runs[run]}`;
         expect(outcomeOf(await attack(path))).toBe(expected(200, { project, thread, run }));
+      },
+    );
+
+    test.each(threadNames.flatMap((thread) => runNames.map((run) => [thread, run] as const)))(
+      'and %s and %s: submits no outputs',
+      async (thread, run) => {
+        const path = `projects/${projects[project]}/threads/${threads[thread]}/runs/${runs[run]}/tool-outputs`;
+        const answer = await attack(path, { method: 'POST', body: outputsOfB });
+        const outcome = expected(200, { project, thread, run });
+        expect(outcomeOf(answer)).toBe(outcome === '200 no code' ? '409 run_not_waiting' : outcome);
+        expect(answer.engineCalls).toEqual([]);
       },
     );
   });
@@ -312,6 +338,16 @@ describe('a caller of project A', () => {
       });
       expect(answer.body).toMatchObject({ projectId: projects['A'], threadId: threads['its own thread'] });
     });
+  });
+
+  test("gets 400 for the calls of B's run, and the engine is not asked", async () => {
+    const { run } = await startWaitingRun(t, { thread: await t.openThread(projects['A'] ?? '') });
+    const answer = await attack(`${run}/tool-outputs`, { method: 'POST', body: outputsOfB });
+    expect([answer.status, Object.keys(answer.body.errors)]).toEqual([
+      400,
+      ['ToolOutputs[0].ToolCallId', 'ToolOutputs'],
+    ]);
+    expect(answer.engineCalls).toEqual([]);
   });
 
   test('opens a thread of its own, with nothing in it, whatever the body names of B', async () => {

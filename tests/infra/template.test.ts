@@ -308,6 +308,8 @@ describeCompiled('the switches', () => {
       FUNCTIONS_NODE_VERSION: '22',
       EXISTING_OPENAI_BASE_URL: 'https://engine.example.com/openai/v1',
       OPENAI_API_KEY_SECRET_URI: 'https://vault.example.com/secrets/openai',
+      MCP_TOKEN_SECRET_URIS:
+        'MCP_CRM_TOKEN=https://vault.example.com/secrets/crm, MCP_WIKI_TOKEN=https://vault.example.com/secrets/wiki',
       PRIVATE_NETWORK: 'true',
       ALLOWED_IP_ADDRESSES: '203.0.113.7, 198.51.100.0/24',
       ALWAYS_READY_INSTANCES: '1',
@@ -326,6 +328,8 @@ describeCompiled('the switches', () => {
     expect(settings(from)).toMatchObject({
       OPENAI_BASE_URL: 'https://engine.example.com/openai/v1',
       OPENAI_API_KEY: '@Microsoft.KeyVault(SecretUri=https://vault.example.com/secrets/openai)',
+      MCP_CRM_TOKEN: '@Microsoft.KeyVault(SecretUri=https://vault.example.com/secrets/crm)',
+      MCP_WIKI_TOKEN: '@Microsoft.KeyVault(SecretUri=https://vault.example.com/secrets/wiki)',
     });
     expect(one(from, 'Microsoft.Storage/storageAccounts')).toMatchObject({
       sku: { name: 'Standard_ZRS' },

@@ -33,11 +33,13 @@ describe('usable settings', () => {
         baseUrl: 'https://engine.example/v1',
         apiKey: undefined,
         tokenScope: 'https://ai.azure.com/.default',
+        toolAuthorizations: new Map(),
       },
       tables: { endpoint: 'https://account.table.core.windows.net' },
       queues: { endpoint: 'https://account.queue.core.windows.net' },
       assistants: new Map([['asst_1', assistant]]),
       runTimeoutSeconds: 600,
+      maxToolRounds: 16,
       eventStreamSeconds: 220,
     });
   });
@@ -52,6 +54,7 @@ describe('usable settings', () => {
       TABLES_CONNECTION_STRING: 'UseDevelopmentStorage=true',
       QUEUES_CONNECTION_STRING: 'UseDevelopmentStorage=true',
       RUN_TIMEOUT_SECONDS: '30',
+      MAX_TOOL_ROUNDS: '3',
       EVENT_STREAM_SECONDS: '5',
     });
     expect(config).toMatchObject({
@@ -60,6 +63,7 @@ describe('usable settings', () => {
       tables: { connectionString: 'UseDevelopmentStorage=true' },
       queues: { connectionString: 'UseDevelopmentStorage=true' },
       runTimeoutSeconds: 30,
+      maxToolRounds: 3,
       eventStreamSeconds: 5,
     });
   });
@@ -80,7 +84,13 @@ describe('usable settings', () => {
 
   test.each(['', '  ', '\n'])('may be empty where they are optional: %j counts as absent', (empty) => {
     const optional = ['JWT_JWKS_URI', 'OPENAI_API_KEY', 'OPENAI_TOKEN_SCOPE', 'TABLES_CONNECTION_STRING'];
-    const names = [...optional, 'QUEUES_CONNECTION_STRING', 'RUN_TIMEOUT_SECONDS', 'EVENT_STREAM_SECONDS'];
+    const names = [
+      ...optional,
+      'QUEUES_CONNECTION_STRING',
+      'RUN_TIMEOUT_SECONDS',
+      'MAX_TOOL_ROUNDS',
+      'EVENT_STREAM_SECONDS',
+    ];
     const config = parseConfig({ ...usable, ...Object.fromEntries(names.map((name) => [name, empty])) });
     expect(config).toEqual(parseConfig(usable));
   });
@@ -121,6 +131,40 @@ describe.each([
   });
 });
 
+describe('the setting with the token of an MCP server', () => {
+  const withSetting = (authorizationSetting: string) => ({
+    ...usable,
+    ASSISTANTS: JSON.stringify([
+      {
+        ...assistant,
+        tools: [
+          { type: 'web_search' },
+          { type: 'mcp', serverLabel: 'crm', serverUrl: 'https://crm.example/mcp', authorizationSetting },
+        ],
+      },
+    ]),
+  });
+
+  test('is read by the name that the assistant gives', () => {
+    const config = parseConfig({ ...withSetting('MCP_CRM_TOKEN'), MCP_CRM_TOKEN: ' token ' });
+    expect(config.engine.toolAuthorizations).toEqual(new Map([['MCP_CRM_TOKEN', 'token']]));
+  });
+
+  test.each([undefined, '', ' '])('must exist: %j', (value) => {
+    const issues = issuesOf({ ...withSetting('MCP_CRM_TOKEN'), MCP_CRM_TOKEN: value });
+    expect(issues).toEqual([
+      'ASSISTANTS, asst_1: tools.1.authorizationSetting names MCP_CRM_TOKEN, which is missing',
+    ]);
+  });
+
+  test('cannot be one of the service itself', () => {
+    const issues = issuesOf({ ...withSetting('OPENAI_API_KEY'), OPENAI_API_KEY: 'canary' });
+    expect(issues).toEqual([
+      'ASSISTANTS, asst_1: tools.1.authorizationSetting names OPENAI_API_KEY, which is a setting of the service itself',
+    ]);
+  });
+});
+
 describe('unusable settings', () => {
   test('are all reported at once, each by its name, without any value', () => {
     const values = {
@@ -136,6 +180,7 @@ describe('unusable settings', () => {
       QUEUES_CONNECTION_STRING: 'canary-queue-connection',
       ASSISTANTS: '[{"id":"asst_1","instructions":"canary-instructions","name":7}]',
       RUN_TIMEOUT_SECONDS: 'canary-seconds',
+      MAX_TOOL_ROUNDS: 'canary-rounds',
       EVENT_STREAM_SECONDS: 'canary-duration',
     };
     expect(Object.keys(values)).toEqual([...settingNames]);
@@ -154,6 +199,7 @@ describe('unusable settings', () => {
       "ASSISTANTS, asst_1: the assistant must have required property 'model'",
       'ASSISTANTS, asst_1: name must be string',
       'RUN_TIMEOUT_SECONDS must be a whole number from 1 to 86400',
+      'MAX_TOOL_ROUNDS must be a whole number from 1 to 100',
       'EVENT_STREAM_SECONDS must be a whole number from 1 to 220',
     ]);
     const { message } = new ConfigError(issues);

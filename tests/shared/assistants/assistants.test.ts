@@ -11,6 +11,21 @@ const fullest: Required<Assistant> & { $schema: string } = {
     { type: 'file_search', vectorStoreIds: ['vs_1', 'vs_2'], maxResults: 10 },
     { type: 'code_interpreter' },
     { type: 'web_search' },
+    {
+      type: 'function',
+      name: 'get_order',
+      description: 'Returns an order.',
+      parameters: { type: 'object', properties: { orderId: { type: 'string', pattern: '^[A-Z]-' } } },
+      strict: true,
+    },
+    {
+      type: 'mcp',
+      serverLabel: 'crm',
+      serverUrl: 'https://crm.example/mcp',
+      allowedTools: ['delete_contact'],
+      requireApproval: { always: ['delete_contact'], never: ['find_contact'] },
+      authorizationSetting: 'MCP_CRM_TOKEN',
+    },
   ],
   temperature: 0.5,
   topP: 1,
@@ -42,6 +57,10 @@ const withSchema = (schema: object, strict = false) => ({
   responseFormat: { type: 'json_schema', name: 'x', schema, strict },
 });
 const open = { type: 'object', properties: { a: { type: 'string' } } };
+const withTools = (...tools: object[]) => ({ ...smallest, tools });
+const withParameters = (parameters: object) => withTools({ type: 'function', name: 'f', parameters });
+const server = { type: 'mcp', serverLabel: 'crm', serverUrl: 'https://crm.example' };
+const withServer = (fields: object) => withTools({ ...server, ...fields });
 
 describe('an assistant', () => {
   test.each([
@@ -55,6 +74,15 @@ describe('an assistant', () => {
     ['with replies of text', { ...smallest, responseFormat: { type: 'text' } }],
     ['with replies of JSON', { ...smallest, responseFormat: { type: 'json_object' } }],
     ['with a schema that is not strict', withSchema(open)],
+    ['with a function without parameters', withTools({ type: 'function', name: 'f' })],
+    [
+      'with a schema of another draft',
+      withParameters({ $schema: 'http://json-schema.org/draft-07/schema#', type: 'object' }),
+    ],
+    [
+      'with a local MCP server',
+      withServer({ serverUrl: 'http://localhost:9000/mcp', requireApproval: 'never' }),
+    ],
     ['with a search without stores', { ...smallest, tools: [{ type: 'file_search' }] }],
   ])('is valid %s', (_name, assistant) => {
     expect(assistantIssues(assistant)).toEqual([]);
@@ -129,13 +157,48 @@ describe('an assistant', () => {
       RegExp(`^responseFormat\\.schema\\.${place} must require "a"`),
     ]),
     ['tools that are no list', { ...smallest, tools: {} }, /^tools must be array$/],
-    [
-      'nine tools',
-      { ...smallest, tools: Array(9).fill({ type: 'web_search' }) },
-      /^tools must NOT have more/,
-    ],
+    ['65 tools', { ...smallest, tools: Array(65).fill({ type: 'web_search' }) }, /^tools must NOT have more/],
     ['a tool without a type', { ...smallest, tools: [{}] }, /^tools\.0 must have required property 'type'$/],
-    ['a tool that calls back', { ...smallest, tools: [{ type: 'function', name: 'f' }] }, /^tools\.0 /],
+    [
+      'a function without a name',
+      withTools({ type: 'function' }),
+      /^tools\.0 must have required property 'name'/,
+    ],
+    [
+      'a function with a blank',
+      withTools({ type: 'function', name: 'get order' }),
+      /^tools\.0\.name must match/,
+    ],
+    [
+      'two functions of one name',
+      withTools({ type: 'function', name: 'f' }, { type: 'function', name: 'f' }),
+      /^tools\.1 has a name that is taken$/,
+    ],
+    ['parameters of text', withParameters({ type: 'string' }), /^tools\.0\.parameters\.type must be equal/],
+    ...[
+      { properties: { a: { type: 'strin' } } },
+      { properties: [] },
+      { required: 'a' },
+      { properties: { a: { $ref: '#/nowhere' } } },
+      { properties: { a: { pattern: '(' } } },
+    ].map((part): [string, unknown, RegExp] => [
+      `parameters that are no JSON Schema: ${JSON.stringify(part)}`,
+      withParameters({ type: 'object', ...part }),
+      /^tools\.0\.parameters must be a valid JSON Schema$/,
+    ]),
+    ['an MCP server without URL', withTools({ type: 'mcp', serverLabel: 'crm' }), /'serverUrl'/],
+    [
+      'a plain MCP server',
+      withServer({ serverUrl: 'http://crm.example' }),
+      /^tools\.0\.serverUrl must match/,
+    ],
+    ['an unknown approval', withServer({ requireApproval: 'sometimes' }), /^tools\.0\.requireApproval must/],
+    [
+      'a setting in lower case',
+      withServer({ authorizationSetting: 'path' }),
+      /authorizationSetting must match/,
+    ],
+    ['two servers of one label', withTools(server, server), /^tools\.1 has a name that is taken$/],
     [
       'a tool with an unknown field',
       { ...smallest, tools: [{ type: 'file_search', vector_store_ids: ['vs_1'] }] },

@@ -15,17 +15,20 @@ interface Parts {
   readonly input?: Partial<RunInput>;
 }
 
-const paramsOf = (parts: Parts = {}) =>
-  toResponseParams({
-    conversationId: 'conv_1',
-    run: {
-      ...{ runId: 'run_1', threadId: 'thread_1', projectId: 'p', assistantId: 'asst_1', status: 'queued' },
-      ...{ createdAt: new Date(0), expiresAt: new Date(1) },
+const paramsOf = (parts: Parts = {}, authorizations = new Map<string, string>()) =>
+  toResponseParams(
+    {
+      conversationId: 'conv_1',
+      run: {
+        ...{ runId: 'run_1', threadId: 'thread_1', projectId: 'p', assistantId: 'asst_1', status: 'queued' },
+        ...{ createdAt: new Date(0), expiresAt: new Date(1) },
+      },
+      assistant: { ...assistant, ...parts.assistant },
+      project: { ...project, ...parts.project },
+      input: { ...input, ...parts.input },
     },
-    assistant: { ...assistant, ...parts.assistant },
-    project: { ...project, ...parts.project },
-    input: { ...input, ...parts.input },
-  });
+    authorizations,
+  );
 
 test('a run asks for a kept background answer in its conversation, and for nothing that is not configured', () => {
   expect(paramsOf()).toEqual({
@@ -125,5 +128,43 @@ describe('the tools of a run', () => {
     expect(paramsOf({ assistant: { tools: [] }, project: { vectorStoreIds: [] } })).not.toHaveProperty(
       'tools',
     );
+  });
+
+  test('include functions, whose arguments are not guaranteed unless they are strict', () => {
+    const parameters = { type: 'object', properties: { orderId: { type: 'string' } } };
+    const { tools } = paramsOf({
+      assistant: {
+        tools: [
+          { type: 'function', name: 'get_order', description: 'An order.', parameters, strict: true },
+          { type: 'function', name: 'ping' },
+        ],
+      },
+    });
+    expect(tools).toEqual([
+      { type: 'function', name: 'get_order', description: 'An order.', parameters, strict: true },
+      { type: 'function', name: 'ping', parameters: { type: 'object', properties: {} }, strict: false },
+    ]);
+  });
+
+  test('include MCP servers with their tokens; calls wait for approval unless they need none', () => {
+    const server = { type: 'mcp', serverLabel: 'crm', serverUrl: 'https://crm.example' } as const;
+    const { tools } = paramsOf(
+      {
+        assistant: {
+          tools: [
+            server,
+            { ...server, allowedTools: ['a'], requireApproval: 'never', authorizationSetting: 'MCP_TOKEN' },
+            { ...server, requireApproval: { never: ['b'] } },
+          ],
+        },
+      },
+      new Map([['MCP_TOKEN', 'token']]),
+    );
+    const common = { type: 'mcp', server_label: 'crm', server_url: 'https://crm.example' };
+    expect(tools).toEqual([
+      { ...common, require_approval: 'always' },
+      { ...common, allowed_tools: ['a'], require_approval: 'never', authorization: 'token' },
+      { ...common, require_approval: { never: { tool_names: ['b'] } } },
+    ]);
   });
 });

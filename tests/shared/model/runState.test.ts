@@ -2,18 +2,21 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Run } from '../../../shared/model/run.ts';
 import {
-  applyEngineState as applyState,
+  applyEngineState,
+  claimRound,
   type EngineRunState,
   expire,
   failOutcomeUnknown,
   failRejected,
   isTerminal,
+  isUnsubmitted,
+  revertClaim,
   runDeadline,
 } from '../../../shared/model/runState.ts';
 
 const maxToolRounds = 3;
-const applyEngineState = (run: Run, state: EngineRunState, now: Date) =>
-  applyState(run, state, now, maxToolRounds);
+const applyState = (run: Run, state: EngineRunState, now: Date) =>
+  applyEngineState(run, state, now, maxToolRounds);
 
 const createdAt = new Date('2026-01-01T00:00:00.000Z');
 const at = (seconds: number) => new Date(createdAt.getTime() + seconds * 1000);
@@ -36,7 +39,7 @@ interface Event {
 
 const event = (name: string, apply: (run: Run) => Run): Event => ({ name, apply });
 const see = (state: EngineRunState, now: Date) =>
-  event(`sees ${JSON.stringify(state)}`, (run) => applyEngineState(run, state, now));
+  event(`sees ${JSON.stringify(state)}`, (run) => applyState(run, state, now));
 
 /** Of the engine, whose clock may say anything. */
 const anyMoment = fc.date({ min: at(-3600), max: at(7200), noInvalidDate: true });
@@ -253,8 +256,8 @@ describe('a queued run', () => {
     ['at its expiry', { ...queued, expiresAt: at(5) }, 4.999, 5],
   ])('that the engine does not show is believed to be gone %s', (_name, run, before, after) => {
     const absent: EngineRunState = { status: 'absent' };
-    expect(applyEngineState(run, absent, at(before))).toBe(run);
-    expect(applyEngineState(run, absent, at(after)).errorCode).toBe('outcome_unknown');
+    expect(applyState(run, absent, at(before))).toBe(run);
+    expect(applyState(run, absent, at(after)).errorCode).toBe('outcome_unknown');
   });
 
   test('expires with another reason when the engine never took it', () => {
@@ -265,8 +268,8 @@ describe('a queued run', () => {
   });
 
   test('that completes keeps the moment it was seen at work', () => {
-    const running = applyEngineState(queued, { status: 'in_progress' }, at(10));
-    const completed = applyEngineState(running, { status: 'completed', completedAt: at(5) }, at(20));
+    const running = applyState(queued, { status: 'in_progress' }, at(10));
+    const completed = applyState(running, { status: 'completed', completedAt: at(5) }, at(20));
     expect([completed.startedAt, completed.completedAt]).toEqual([at(10), at(10)]);
   });
 });
@@ -280,5 +283,74 @@ describe('the deadline of a run', () => {
     ['is never later than its expiry', { ...untaken, expiresAt: at(30) }, at(30)],
   ])('%s', (_name, run, expected) => {
     expect(runDeadline(run)).toEqual(expected);
+  });
+});
+
+describe('a run with rounds', () => {
+  const call = { kind: 'function', callId: 'call_1', name: 'f', arguments: 'canary' } as const;
+  const calls: EngineRunState = { status: 'requires_action', calls: [call], instructions: 'canary', usage };
+  const claim = (run: Run) => claimRound(run, { claimId: 'claim', fingerprint: 'print', now: at(20) });
+  const accept = (run: Run, responseId: string) => ({ ...run, responseId });
+  const waiting = applyState(queued, calls, at(10));
+
+  test('waits, and keeps only the ids of the calls', () => {
+    expect(waiting).toEqual({
+      ...queued,
+      status: 'requires_action',
+      startedAt: at(10),
+      usage,
+      pendingCalls: [{ kind: 'function', callId: 'call_1' }],
+    });
+    expect(applyState(waiting, calls, at(11))).toBe(waiting);
+    expect(applyState(waiting, { status: 'in_progress' }, at(11))).toBe(waiting);
+  });
+
+  test('is claimed for the next round, with a minute to submit it', () => {
+    const claimed = claim(waiting);
+    expect(claimed).toMatchObject({ status: 'queued', earlierResponseIds: ['r'], submissions: ['print'] });
+    expect(claimed.responseId).toBeUndefined();
+    expect(claimed.pendingCalls).toEqual(waiting.pendingCalls);
+    expect(runDeadline(claimed)).toEqual(at(80));
+    expect(isUnsubmitted(claimed, { claimId: 'claim' })).toBe(true);
+    expect(isUnsubmitted(claimed, { claimId: 'other' })).toBe(false);
+  });
+
+  test('waits again when the claim is undone', () => {
+    const { claimId, claimedAt, ...undone } = revertClaim(claim(waiting));
+    expect(undone).toEqual({ ...waiting, earlierResponseIds: [], submissions: [] });
+  });
+
+  test('adds up usage, and has no pending calls once a round has completed', () => {
+    const completed = applyState(accept(claim(waiting), 'r2'), { status: 'completed', usage }, at(30));
+    expect(completed).toMatchObject({
+      status: 'completed',
+      pendingCalls: [],
+      usage: { inputTokens: 2, outputTokens: 4, totalTokens: 6 },
+    });
+  });
+
+  test('keeps its calls pending when it ends in any other way', () => {
+    const running = accept(claim(waiting), 'r2');
+    const failed: EngineRunState = { status: 'failed', errorCode: 'engine_error', reason: 'server_error' };
+    for (const ended of [
+      applyState(running, { status: 'cancelled' }, at(30)),
+      applyState(running, failed, at(30)),
+      expire(running, at(600), true),
+      failOutcomeUnknown(claim(waiting), at(30)),
+      failRejected(claim(waiting), at(30), 'content_filter'),
+    ]) {
+      expect([isTerminal(ended), ended.pendingCalls]).toEqual([true, waiting.pendingCalls]);
+    }
+    expect(applyState(running, { ...failed, calls: [] }, at(30)).pendingCalls).toEqual([]);
+  });
+
+  test('fails when it has had the rounds that it may have', () => {
+    let run = waiting;
+    for (let round = 1; round < maxToolRounds; round++)
+      run = applyState(accept(claim(run), `r${round}`), calls, at(30));
+    expect(run.status).toBe('requires_action');
+    const last = applyState(accept(claim(run), 'last'), calls, at(40));
+    expect(last).toMatchObject({ status: 'failed', errorCode: 'too_many_tool_rounds', completedAt: at(40) });
+    expect(last.pendingCalls).toEqual(waiting.pendingCalls);
   });
 });
