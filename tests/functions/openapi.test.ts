@@ -383,13 +383,28 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
       },
     },
   },
+  listSteps: {
+    200: {
+      'of a finished run': async (send) => send({ ids: await finishRun() }),
+      'of a run that has done nothing': async (send) => send({ ids: await startEndlessRun() }),
+    },
+    410: {
+      'when the engine has forgotten the run': async (send) => {
+        const ids = await finishRun();
+        await t.engine.forget();
+        return send({ ids });
+      },
+    },
+  },
   streamRunEvents: {
     200: {
       'from its start to its end': async (send) => {
         await t.engine.timing({ queueMs: 50, runMs: 300 });
         const answer = await send({ ids: await startRun() });
         const events = parseEvents(answer.text).map(({ event }) => event);
-        expect(new Set(events)).toEqual(new Set(['run', 'message.delta']));
+        expect(new Set(events)).toEqual(
+          new Set(['run', 'step', 'message.start', 'message.delta', 'message.end']),
+        );
         return answer;
       },
       'when it has finished': async (send) => send({ ids: await finishRun() }),
