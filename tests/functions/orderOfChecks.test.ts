@@ -39,6 +39,7 @@ describe('a request that is refused', () => {
         ['createThread', 'POST', 'projects/F/threads'],
         ['getThread', undefined, 'projects/F/threads/%20?limit=x&after=x'],
         ['listThreads', undefined, 'projects/F/threads?metadata=x'],
+        ['listSteps', undefined, 'projects/F/threads/%20/runs/%20/steps'],
         ['updateThread', 'PATCH', 'projects/F/threads/%20'],
         ['updateRun', 'PATCH', 'projects/F/threads/%20/runs/%20'],
       ] as const
@@ -223,6 +224,17 @@ describe('a request that is refused', () => {
       body: { metadata: {} },
       answer: '404 run_not_found',
       reads: 2,
+    },
+    {
+      name: 'listSteps: by the id of the run before the thread',
+      path: 'projects/O/threads/thread_none/runs/run-/steps',
+      answer: '404 run_not_found',
+    },
+    {
+      name: 'listSteps: by the run',
+      path: 'projects/O/threads/T/runs/run_none/steps',
+      answer: '404 run_not_found',
+      reads: 3,
     },
     {
       name: 'listRuns: by the metadata before the thread',

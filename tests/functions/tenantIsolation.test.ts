@@ -188,6 +188,7 @@ describe('a caller of project A', () => {
       async (thread, run) => {
         const path = `projects/${projects[project]}/threads/${threads[thread]}/runs/${runs[run]}`;
         expect(outcomeOf(await attack(path))).toBe(expected(200, { project, thread, run }));
+        expect(outcomeOf(await attack(`${path}/steps`))).toBe(expected(200, { project, thread, run }));
       },
     );
 
