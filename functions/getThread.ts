@@ -1,7 +1,7 @@
 import { app } from '@azure/functions';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { authorizeThread } from '../shared/http/params.ts';
-import { parseLimit } from '../shared/http/query.ts';
+import { parseLimit, parseOrder } from '../shared/http/query.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
 import { toThreadBody } from '../shared/http/threadBody.ts';
 import { findCurrentThread, listMessages } from '../shared/threads/threads.ts';
@@ -13,7 +13,11 @@ app.http('getThread', {
   route: 'projects/{projectId}/threads/{threadId}',
   handler: endpoint('An error occurred while reading the thread', async (request, context) => {
     const { threadKey } = await authorizeThread(request, context);
-    const page = { after: request.query.get('after'), limit: parseLimit(request) };
+    const page = {
+      after: request.query.get('after'),
+      limit: parseLimit(request),
+      order: parseOrder(request),
+    };
     const { thread } = await findCurrentThread(context, threadKey);
     const { messages, hasMore, lastId = null } = await listMessages(context, thread, page);
     const activeRunId = thread.activeRunId ?? null;

@@ -9,9 +9,12 @@ import './getOpenApi.ts';
 import './getRun.ts';
 import './getThread.ts';
 import './listRuns.ts';
+import './listSteps.ts';
 import './listThreads.ts';
 import './streamRunEvents.ts';
 import './submitToolOutputs.ts';
+import './updateRun.ts';
+import './updateThread.ts';
 
 /* The app's entry point: importing it registers all functions. */
 

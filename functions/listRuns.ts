@@ -1,7 +1,7 @@
 import { app } from '@azure/functions';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { authorizeThread } from '../shared/http/params.ts';
-import { parseAfter, parseLimit, parseStatus } from '../shared/http/query.ts';
+import { parseAfter, parseLimit, parseMetadataPair, parseStatus } from '../shared/http/query.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
 import { toRunBody } from '../shared/http/runBody.ts';
 import { isRunId } from '../shared/model/ids.ts';
@@ -18,6 +18,7 @@ app.http('listRuns', {
       limit: parseLimit(request),
       after: parseAfter(request, isRunId),
       status: parseStatus(request),
+      metadata: parseMetadataPair(request),
     };
     const { items, hasMore, lastId = null } = await listRuns(context, threadKey, page);
     return jsonResponse(200, { runs: items.map((run) => toRunBody(run)), hasMore, lastId });

@@ -1,7 +1,7 @@
 import { app } from '@azure/functions';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { authorize } from '../shared/http/params.ts';
-import { parseAfter, parseLimit } from '../shared/http/query.ts';
+import { parseAfter, parseLimit, parseMetadataPair } from '../shared/http/query.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
 import { toThreadBody } from '../shared/http/threadBody.ts';
 import { isThreadId } from '../shared/model/ids.ts';
@@ -13,7 +13,11 @@ app.http('listThreads', {
   route: 'projects/{projectId}/threads',
   handler: endpoint('An error occurred while listing the threads', async (request, context) => {
     const { project } = await authorize(request, context);
-    const page = { limit: parseLimit(request), after: parseAfter(request, isThreadId) };
+    const page = {
+      limit: parseLimit(request),
+      after: parseAfter(request, isThreadId),
+      metadata: parseMetadataPair(request),
+    };
     const { items, hasMore, lastId = null } = await context.threads.list(project.projectId, page);
     return jsonResponse(200, { threads: items.map(toThreadBody), hasMore, lastId });
   }),

@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'run_finished'
   | 'run_not_waiting'
   | 'idempotency_mismatch'
+  | 'steps_expired'
   | 'payload_too_large'
   | 'request_timeout'
   | 'rate_limited'

@@ -7,6 +7,7 @@ import { createLiveRuns, type LiveRuns } from './runs/liveRuns.ts';
 import type { Stores } from './runs/runServices.ts';
 import { createFollowUpQueue, type FollowUpQueue } from './storage/followUpQueue.ts';
 import { createProjectStore, type ProjectStore } from './storage/projectStore.ts';
+import { createReservationStore } from './storage/reservationStore.ts';
 import { createRunStore } from './storage/runStore.ts';
 import { lazyTable } from './storage/tables.ts';
 import { createThreadStore } from './storage/threadStore.ts';
@@ -42,6 +43,7 @@ function buildServices(config: Config): Services {
   const openStores = (deadline?: Deadline) => ({
     threads: createThreadStore(threads, deadline),
     runs: createRunStore(threads, deadline),
+    reservations: createReservationStore(threads, deadline),
   });
   const workerStores = openStores();
   const followUps = createFollowUpQueue(config.queues);

@@ -101,7 +101,7 @@ async function checkResponse(context: Context, assistant: Assistant): Promise<bo
   await list.check(asked.resume, () => dropAndResume(engine, started.value));
   await list.check(asked.find, async () => expectCompleted(await untilEnded(context, responseId)));
   await list.check(asked.list, async () => {
-    const { messages } = await engine.listMessages(conversationId, { limit: 10 }, callMs);
+    const { messages } = await engine.listMessages(conversationId, { order: 'asc', limit: 10 }, callMs);
     const roles = messages.map(({ role }) => role).join(', ');
     if (roles !== 'user, assistant') {
       throw new CheckError(`the conversation holds ${roles || 'nothing'}, instead of user, assistant`, {

@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { deepFreeze } from '../freeze.ts';
 import type { Assistant, AssistantTool } from '../model/assistant.ts';
 import schema from './assistant.schema.json' with { type: 'json' };
+import { responseFormatIssues } from './responseFormat.ts';
 
 // The tests validate the schema; loading the meta-schemas here would slow every start.
 const ajv = new Ajv2020({ allErrors: true, discriminator: true, meta: false, validateSchema: false });
@@ -9,7 +10,9 @@ const isAssistant = ajv.compile<Assistant>(schema);
 
 /** Validates an assistant. @returns its issues with their locations; empty when it is valid. */
 export function assistantIssues(value: unknown): string[] {
-  if (isAssistant(value)) return (value.tools ?? []).flatMap(toolIssues);
+  if (isAssistant(value)) {
+    return [...(value.tools ?? []).flatMap(toolIssues), ...responseFormatIssues(value.responseFormat)];
+  }
   return (isAssistant.errors ?? []).map(({ instancePath, message, params }) => {
     const unknown = params['additionalProperty'];
     const place = instancePath.slice(1).replaceAll('/', '.') || 'the assistant';

@@ -6,6 +6,7 @@ import { AppError, type ErrorCode } from '../errors.ts';
 import { lazy } from '../lazy.ts';
 import type { RunErrorCode } from '../model/run.ts';
 import type { EngineRunState } from '../model/runState.ts';
+import type { EngineRound, EngineStep } from '../model/step.ts';
 import type { Message } from '../model/thread.ts';
 import type { PendingCall } from '../model/toolCalls.ts';
 import {
@@ -17,7 +18,8 @@ import {
   toPromptRefusal,
   toStartError,
 } from './engineErrors.ts';
-import { isKnownStatus, textOf, toEngineRunState, toMessageStart, toOpenCalls } from './engineState.ts';
+import { isKnownStatus, textOf, toEngineRunState, toOpenCalls } from './engineState.ts';
+import { stepDetails, toEngineRound, toEngineStep } from './engineSteps.ts';
 import { type RunRequest, toResponseParams } from './responseParams.ts';
 
 /**
@@ -52,10 +54,16 @@ export interface EngineEvent {
   readonly sequence: number;
   /** Present when the event carries the state of the run. */
   readonly state?: EngineRunState;
-  /** Present when a message of the reply starts. */
-  readonly message?: { readonly itemId: string; readonly commentary: boolean };
+  /** Present when a step starts or finishes, such as a message of the reply. */
+  readonly step?: { readonly change: 'started' | 'finished' } & EngineStep;
   /** Present when the event carries text of a message; `part` is the index of the content part. */
-  readonly delta?: { readonly itemId: string; readonly part: number; readonly text: string };
+  readonly delta?: {
+    readonly itemId: string;
+    readonly part: number;
+    readonly text: string;
+    /** Whether the text is a refusal. */
+    readonly refusal: boolean;
+  };
 }
 
 export interface MessagePage {
@@ -77,6 +85,8 @@ export interface Engine {
   /** Starts a round of a run. Closing its stream before `in_progress` may leave the run stuck; later it continues. */
   submit(request: RunRequest, timeoutMs: number): Promise<Submission>;
   find(responseId: string, timeoutMs: number): Promise<EngineRunState>;
+  /** Reads what a round did. @returns undefined when the engine does not have it. */
+  findRound(responseId: string, timeoutMs: number): Promise<EngineRound | undefined>;
   /**
    * Streams the events of a run that come after sequence number `after`: past events first, then live ones.
    * Ends when the engine ends the stream, even if the run has not ended; throws when the stream cannot be opened or
@@ -90,7 +100,7 @@ export interface Engine {
   /** @param page `after` is an item id of the engine, as are the message ids of the result. */
   listMessages(
     conversationId: string,
-    page: { readonly after?: string; readonly limit: number },
+    page: { readonly after?: string; readonly limit: number; readonly order: 'asc' | 'desc' },
     timeoutMs: number,
   ): Promise<MessagePage>;
 }
@@ -165,6 +175,17 @@ export function createEngine(config: Config['engine']): Engine {
     find: (id, timeoutMs) =>
       findState(timeoutMs, (openai, options) => openai.responses.retrieve(id, {}, options)),
 
+    findRound: (id, timeoutMs) =>
+      call(
+        timeoutMs,
+        async (openai, options) =>
+          toEngineRound(await openai.responses.retrieve(id, { include: stepDetails }, options)),
+        'run_not_found',
+      ).catch((error) => {
+        if (error instanceof AppError && error.code === 'run_not_found') return undefined;
+        throw error;
+      }),
+
     async *follow(id, after, signal) {
       const stream = await (await client()).responses.retrieve(
         id,
@@ -195,7 +216,7 @@ export function createEngine(config: Config['engine']): Engine {
         return toOpenCalls((await openai.conversations.items.list(conversationId, newest, options)).data);
       }),
 
-    listMessages: (conversationId, { after, limit }, timeoutMs) => {
+    listMessages: (conversationId, { after, limit, order }, timeoutMs) => {
       const list: Send<MessagePage> = async (openai, options) => {
         const messages: Message[] = [];
         let lastId = after;
@@ -203,7 +224,7 @@ export function createEngine(config: Config['engine']): Engine {
           const page = await openai.conversations.items.list(
             conversationId,
             {
-              order: 'asc',
+              order,
               // Tool calls and reasoning are items too, so each further page is larger.
               limit: Math.min(maxItems, (limit + 1) * 2 ** lists),
               ...(lastId !== undefined && { after: lastId }),
@@ -272,14 +293,27 @@ function toEngineEvent(event: OpenAI.Responses.ResponseStreamEvent): EngineEvent
   switch (event.type) {
     case 'response.output_text.delta':
     case 'response.refusal.delta':
-      return { sequence, delta: { itemId: event.item_id, part: event.content_index, text: event.delta } };
+      return {
+        sequence,
+        delta: {
+          ...{ itemId: event.item_id, part: event.content_index, text: event.delta },
+          refusal: event.type === 'response.refusal.delta',
+        },
+      };
     case 'response.output_item.added':
-      return event.item.type === 'message' ? { sequence, message: toMessageStart(event.item) } : { sequence };
+      return { sequence, ...toStepChange('started', event.item) };
+    case 'response.output_item.done':
+      return { sequence, ...toStepChange('finished', event.item) };
     default:
       return 'response' in event && isKnownStatus(event.response.status)
         ? { sequence, state: toEngineRunState(event.response) }
         : { sequence };
   }
+}
+
+function toStepChange(change: 'started' | 'finished', item: OpenAI.Responses.ResponseOutputItem) {
+  const step = toEngineStep(item);
+  return step && { step: { change, ...step } };
 }
 
 type Send<T> = (openai: OpenAI, options: { timeout: number; signal: AbortSignal }) => Promise<T>;

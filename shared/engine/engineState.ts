@@ -1,8 +1,9 @@
 import type OpenAI from 'openai';
 import { AppError } from '../errors.ts';
-import type { EngineRunState, ReplyMessage } from '../model/runState.ts';
+import type { EngineRunState, MessagePart, OutputStep } from '../model/runState.ts';
 import type { PendingCall, ToolCall } from '../model/toolCalls.ts';
 import { toRunErrorCode } from './engineErrors.ts';
+import { toEngineStep } from './engineSteps.ts';
 
 const knownStatuses = ['queued', 'in_progress', 'cancelled', 'completed', 'failed', 'incomplete'];
 
@@ -19,12 +20,12 @@ export function toEngineRunState(response: OpenAI.Responses.Response): EngineRun
     case 'completed':
       return toCompletedState(response);
     case 'failed':
-      return { ...toFailure(response.error?.code), reply: toReply(response) };
+      return { ...toFailure(response.error?.code), output: toOutput(response) };
     case 'incomplete':
       return {
         ...toFailure(response.incomplete_details?.reason),
         calls: toCalls(response.output),
-        reply: toReply(response),
+        output: toOutput(response),
       };
     default:
       throw new AppError('unavailable', { cause: new Error('the engine gave no known status') });
@@ -34,11 +35,11 @@ export function toEngineRunState(response: OpenAI.Responses.Response): EngineRun
 function toCompletedState(response: OpenAI.Responses.Response): EngineRunState {
   const calls = toCalls(response.output);
   const { completedAt, ...usage } = toCompletion(response);
-  const reply = toReply(response);
+  const output = toOutput(response);
   if (calls.length === 0)
-    return { status: 'completed', ...(completedAt && { completedAt }), ...usage, reply };
+    return { status: 'completed', ...(completedAt && { completedAt }), ...usage, output };
   const instructions = typeof response.instructions === 'string' ? response.instructions : '';
-  return { status: 'requires_action', calls, instructions, ...usage, reply };
+  return { status: 'requires_action', calls, instructions, ...usage, output };
 }
 
 const toFailure = (code: string | null | undefined) =>
@@ -75,10 +76,11 @@ export function toOpenCalls(items: readonly OpenAI.Conversations.ConversationIte
   return open;
 }
 
-const toReply = ({ output }: OpenAI.Responses.Response): ReplyMessage[] =>
-  (output ?? []).flatMap((item) =>
-    item.type === 'message' ? { ...toMessageStart(item), text: textOf(item.content) } : [],
-  );
+const toOutput = ({ output }: OpenAI.Responses.Response): OutputStep[] =>
+  (output ?? []).flatMap((item) => {
+    const step = toEngineStep(item);
+    return step ? { step, parts: item.type === 'message' ? partsOf(item.content) : [] } : [];
+  });
 
 function toCompletion({ completed_at, usage }: OpenAI.Responses.Response) {
   return {
@@ -98,20 +100,21 @@ function toCompletion({ completed_at, usage }: OpenAI.Responses.Response) {
 const toReason = (code: string | null | undefined): string =>
   code && /^[a-z0-9_]{1,64}$/i.test(code) ? code : 'unknown_error';
 
-type MessagePart = { readonly type: string; readonly text?: string; readonly refusal?: string };
+type WirePart = { readonly type: string; readonly text?: string; readonly refusal?: string };
 
 /** Content parts that are text of a message; a reasoning summary, for example, is not. */
 const textParts = new Set(['input_text', 'output_text', 'text']);
 
-/** Joins the text and refusal parts of a message with line breaks. */
-export const textOf = (parts: readonly MessagePart[]): string =>
-  parts
-    .map(({ type, text, refusal }) => (textParts.has(type) ? text : type === 'refusal' ? refusal : ''))
-    .filter(Boolean)
-    .join('\n');
+/** Returns the text and refusal parts of a message that are not empty. */
+const partsOf = (parts: readonly WirePart[]): MessagePart[] =>
+  parts.flatMap(({ type, text = '', refusal = '' }) => {
+    const isRefusal = type === 'refusal';
+    const part = { text: isRefusal ? refusal : textParts.has(type) ? text : '', refusal: isRefusal };
+    return part.text === '' ? [] : [part];
+  });
 
-/** Identifies a message of a reply. */
-export const toMessageStart = ({ id, phase }: OpenAI.Responses.ResponseOutputMessage) => ({
-  itemId: id,
-  commentary: phase === 'commentary',
-});
+/** Joins the text and refusal parts of a message with line breaks. */
+export const textOf = (parts: readonly WirePart[]): string =>
+  partsOf(parts)
+    .map(({ text }) => text)
+    .join('\n');

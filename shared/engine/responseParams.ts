@@ -39,6 +39,7 @@ export function toResponseParams(
     ...(assistant.temperature !== undefined && { temperature: assistant.temperature }),
     ...(assistant.topP !== undefined && { top_p: assistant.topP }),
     ...(assistant.maxOutputTokens !== undefined && { max_output_tokens: assistant.maxOutputTokens }),
+    ...(assistant.responseFormat && { text: { format: assistant.responseFormat } }),
     ...(assistant.reasoningEffort && { reasoning: { effort: assistant.reasoningEffort } }),
     // The Assistants API's default: drop the oldest items once a thread exceeds the context window.
     truncation: 'auto',

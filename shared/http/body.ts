@@ -1,6 +1,7 @@
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import openApi from '../../openapi.json' with { type: 'json' };
 import { AppError, type FieldErrors, fieldError } from '../errors.ts';
+import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { RunInput } from '../model/run.ts';
 import type { ToolOutputs } from '../model/toolCalls.ts';
 import type { ApiRequest, RequestContext } from './endpoint.ts';
@@ -10,11 +11,26 @@ import { ignoredProperties } from './misspelt.ts';
 const ajv = new Ajv2020({ allErrors: true, verbose: true, meta: false, validateSchema: false });
 // Rejects lone surrogates, which no engine accepts.
 ajv.addFormat('well-formed', (text: string) => text.isWellFormed());
+// The document is not a schema, but schemas refer to parts of it.
+ajv.addVocabulary(Object.keys(openApi));
+ajv.addSchema(openApi, 'openapi');
 
 type Note = RequestContext['note'];
 
 const { schemas } = openApi.components;
 
+interface RunBody {
+  readonly message: string;
+  readonly instructions?: string | null;
+  readonly metadata?: Metadata | null;
+}
+
+/** Body of the create of a thread. */
+export interface ThreadInput {
+  readonly metadata: Metadata;
+  /** The first message, if there is one. */
+  readonly input: RunInput | undefined;
+}
 /** Maximum size of all outputs of a submission together, in characters. */
 const maxOutputCharacters = 512_000;
 
@@ -22,13 +38,32 @@ const maxOutputCharacters = 512_000;
 const maxSubmissionBytes = 6.5 * 1024 * 1024;
 
 /**
- * Parses the body of a create. Properties that the service does not know are ignored; the log says how many there were.
+/**
+ * Parses the body of a create of a run. Properties that the service does not know are ignored; the log says how many
+ * there were.
  * @throws {AppError} invalid_request naming every invalid field; also as {@link ApiRequest.text}.
  */
 export async function parseRunInput(request: ApiRequest, note?: Note): Promise<RunInput> {
-  type Body = { message: string; instructions?: string | null };
-  const body = await parseBody<Body>(request, schemas.CreateRunRequest, { note });
-  return { message: body.message, instructions: body.instructions ?? null };
+  const body = await parseBody<RunBody>(request, 'CreateRunRequest', { note });
+  const { message, instructions, metadata } = body;
+  return { message, instructions: instructions ?? null, ...metadataOf(metadata ?? {}) };
+}
+
+/** Parses the body of a create of a thread. @throws {AppError} as {@link parseRunInput}. */
+export async function parseThreadInput(request: ApiRequest, note?: Note): Promise<ThreadInput> {
+  const body = await parseBody<Partial<RunBody>>(request, 'CreateThreadRequest', { note });
+  const { message, instructions, metadata } = body;
+  return {
+    metadata: metadata ?? {},
+    input: message === undefined ? undefined : { message, instructions: instructions ?? null },
+  };
+}
+
+/** Parses the body of a change of a thread or a run. @throws {AppError} as {@link parseRunInput}. */
+export async function parseMetadata(request: ApiRequest, note?: Note): Promise<Metadata> {
+  type Body = { metadata: Metadata | null };
+  const { metadata } = await parseBody<Body>(request, 'UpdateMetadataRequest', { note });
+  return metadata ?? {};
 }
 
 /**
@@ -37,7 +72,7 @@ export async function parseRunInput(request: ApiRequest, note?: Note): Promise<R
  */
 export async function parseToolOutputs(request: ApiRequest, note?: Note): Promise<ToolOutputs> {
   const options = { note, maxBytes: maxSubmissionBytes };
-  const body = await parseBody<Partial<ToolOutputs>>(request, schemas.ToolOutputsRequest, options);
+  const body = await parseBody<Partial<ToolOutputs>>(request, 'ToolOutputsRequest', options);
   const { toolOutputs = [], approvals = [] } = body;
   const characters = toolOutputs.reduce((sum, { output }) => sum + countCharacters(output), 0);
   if (characters > maxOutputCharacters) {
@@ -51,9 +86,11 @@ export async function parseToolOutputs(request: ApiRequest, note?: Note): Promis
 const countCharacters = (text: string): number =>
   text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 
+type BodySchema = 'CreateRunRequest' | 'CreateThreadRequest' | 'ToolOutputsRequest' | 'UpdateMetadataRequest';
+
 async function parseBody<T extends object>(
   request: ApiRequest,
-  schema: { readonly properties: object },
+  schema: BodySchema,
   { note, maxBytes }: { readonly note: Note | undefined; readonly maxBytes?: number },
 ): Promise<T> {
   const text = await request.text(maxBytes);
@@ -66,10 +103,11 @@ async function parseBody<T extends object>(
     throw fieldError('$', 'The request body must be valid JSON.');
   }
   // Compiled on first use and cached.
-  if (!ajv.validate<T>(schema, body)) {
-    throw new AppError('invalid_request', { fieldErrors: toFieldErrors(ajv.errors ?? []) });
+  const validate = ajv.getSchema(`openapi#/components/schemas/${schema}`) as ValidateFunction<T>;
+  if (!validate(body)) {
+    throw new AppError('invalid_request', { fieldErrors: toFieldErrors(validate.errors ?? []) });
   }
-  note?.(ignoredProperties(body, Object.keys(schema.properties)));
+  note?.(ignoredProperties(body, Object.keys(schemas[schema].properties)));
   return body;
 }
 
@@ -77,8 +115,10 @@ function toFieldErrors(errors: readonly ErrorObject[]): FieldErrors {
   const fields: Record<string, string[]> = {};
   for (const error of errors) {
     const missing = error.params['missingProperty'];
-    const field = toFieldName(missing ? `${error.instancePath}/${missing}` : error.instancePath);
-    const text = toFieldError(field, error);
+    const isOfMetadata = /^\/metadata(\/|$)/.test(error.instancePath) || missing === 'metadata';
+    const path = isOfMetadata ? '/metadata' : error.instancePath;
+    const field = toFieldName(missing && !isOfMetadata ? `${path}/${missing}` : path);
+    const text = isOfMetadata ? toMetadataError(error) : toFieldError(field, error);
     fields[field] = [...new Set([...(fields[field] ?? []), text])];
   }
   return fields;
@@ -118,4 +158,17 @@ function toFieldError(field: string, { keyword, params, data }: ErrorObject & { 
     default:
       return `The ${field} field is required.`;
   }
+}
+
+/** Never quotes a key or a value. */
+function toMetadataError({ keyword, instancePath, propertyName }: ErrorObject): string {
+  if (keyword === 'required') return 'The Metadata field is required.';
+  if (keyword === 'format') return 'The field Metadata must be well-formed Unicode text.';
+  if (keyword === 'maxProperties') return 'The field Metadata must have at most 16 pairs.';
+  if (keyword === 'propertyNames' || propertyName !== undefined) {
+    return 'The field Metadata must have keys of 1 to 64 characters.';
+  }
+  return instancePath === '/metadata'
+    ? 'The field Metadata must be an object.'
+    : 'The field Metadata must have strings of at most 512 characters as values.';
 }

@@ -1,4 +1,5 @@
 import { fieldError } from '../errors.ts';
+import type { MetadataPair } from '../model/metadata.ts';
 import type { RunStatus } from '../model/run.ts';
 import type { ApiRequest } from './endpoint.ts';
 
@@ -54,6 +55,31 @@ export function parseStatus(request: ApiRequest): RunStatus | undefined {
     throw fieldError('Status', `The field Status must be one of ${statuses.join(', ')}.`);
   }
   return status as RunStatus | undefined;
+}
+
+/**
+ * Reads `?metadata[key]=value`, the pair that the items of a list must have.
+ * @throws {AppError} invalid_request for more than one pair, or one that no metadata can have.
+ */
+export function parseMetadataPair(request: ApiRequest): MetadataPair | undefined {
+  const pairs = [...request.query].filter(([name]) => /^metadata(\[|$)/.test(name));
+  const [name = '', value = ''] = pairs[0] ?? [];
+  if (pairs.length === 0) return undefined;
+  const key = /^metadata\[(.+)\]$/s.exec(name)?.[1];
+  if (pairs.length > 1 || key === undefined || lengthOf(key) > 64 || lengthOf(value) > 512) {
+    throw fieldError('Metadata', 'The field Metadata must be one pair: metadata[key]=value.');
+  }
+  return { key, value };
+}
+
+/** Counts characters, not UTF-16 units, as JSON Schema does. */
+const lengthOf = (text: string): number => [...text].length;
+
+/** Reads `?order=`, ascending by default. @throws {AppError} invalid_request for anything but `asc` or `desc`. */
+export function parseOrder(request: ApiRequest): 'asc' | 'desc' {
+  const order = request.query.get('order') ?? 'asc';
+  if (order !== 'asc' && order !== 'desc') throw fieldError('Order', 'The field Order must be asc or desc.');
+  return order;
 }
 
 /**

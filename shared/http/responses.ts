@@ -14,6 +14,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   run_finished: 409,
   run_not_waiting: 409,
   idempotency_mismatch: 422,
+  steps_expired: 410,
   payload_too_large: 413,
   request_timeout: 408,
   rate_limited: 429,
@@ -31,6 +32,7 @@ const messages: Readonly<Partial<Record<ErrorCode, string>>> = {
   run_finished: 'Run has already finished',
   run_not_waiting: 'Run does not wait for these outputs',
   idempotency_mismatch: 'The Idempotency-Key was used before with another request body',
+  steps_expired: 'The steps of the run are no longer available',
   request_timeout: 'The request body did not arrive in time',
   rate_limited: 'Too many requests',
 };

@@ -1,3 +1,4 @@
+import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { Run, RunErrorCode, RunInput, RunKey, RunStatus, Usage } from '../model/run.ts';
 import type { RequiredAction } from '../model/toolCalls.ts';
 
@@ -13,6 +14,8 @@ export interface RunBody {
   projectId: string;
   instructions: string | null;
   userMessage: string | null;
+  /** Absent if there is none. */
+  metadata?: Metadata;
   errorMessage?: string;
   errorCode?: RunErrorCode;
   usage?: Usage;
@@ -33,6 +36,7 @@ export function toCreatedBody(run: Run, input: RunInput): RunBody {
     projectId: run.projectId,
     instructions: input.instructions,
     userMessage: input.message,
+    ...metadataOf(input.metadata),
   };
 }
 
@@ -49,6 +53,7 @@ export function toRunBody(run: Run, requiredAction?: RequiredAction): RunBody {
     projectId: run.projectId,
     instructions: null,
     userMessage: null,
+    ...metadataOf(run.metadata),
     ...(run.errorMessage !== undefined && { errorMessage: run.errorMessage }),
     ...(run.errorCode !== undefined && { errorCode: run.errorCode }),
     ...(run.usage && { usage: run.usage }),

@@ -3,6 +3,7 @@ import { isTerminal, isWaiting } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { RequiredAction } from '../model/toolCalls.ts';
 import type { FeedEntry } from '../runs/feedEntry.ts';
+import type { OutputChange } from '../runs/runOutput.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import type { ServerSentEvent } from './eventStream.ts';
 import { toRunBody } from './runBody.ts';
@@ -19,7 +20,7 @@ export interface EventPosition {
   readonly round: number;
   /** The engine's sequence number of the last event of the round. */
   readonly sequence: number;
-  /** Number of characters of text in the events of the round so far. */
+  /** Number of characters of text in the events of the round so far; each start and end counts as one more. */
   readonly characters: number;
 }
 
@@ -40,8 +41,8 @@ const toEventId = ({ round, sequence, characters }: EventPosition): string =>
 const startOf = (round: number): EventPosition => ({ round, sequence: 0, characters: 0 });
 
 /**
- * Yields the events of a run: `run` at the start (for a waiting run, after the text so far) and whenever its status changes, `message.delta` (or
- * `commentary.delta`) for every piece of text, and a last `run` when it has ended. For a run that has already ended,
+ * Yields the events of a run: `run` at the start (for a waiting run, after the text so far) and whenever its status changes,
+ * the start, text and end of every message, the start and end of every other step, and a last `run` when it has ended. For a run that has already ended,
  * yields only that last event unless `after` is given.
  * @param after position to resume from: earlier events are not repeated, and later ones are not skipped as long as the
  * engine keeps them.
@@ -80,12 +81,13 @@ export async function* runEvents(
         const isBehind = entry.round < position.round;
         if (entry.round > position.round) position = startOf(entry.round);
         const sequence = Math.max(position.sequence, entry.sequence);
-        if (entry.type === 'delta') {
-          const text = entry.text.slice(Math.max(0, position.characters - read.characters));
-          read = { ...read, characters: read.characters + entry.text.length };
-          if (isBehind || text === '') continue;
+        if (entry.type !== 'run') {
+          const sent = Math.max(0, position.characters - read.characters);
+          const length = lengthOf(entry);
+          read = { ...read, characters: read.characters + length };
+          if (isBehind || sent >= length) continue;
           position = { ...position, sequence, characters: read.characters };
-          yield toDeltaEvent(toEventId(position), entry, text);
+          yield toOutputEvent(toEventId(position), entry, sent);
         } else if (!isBehind && (after === undefined || isLater(entry, after))) {
           position = { ...position, sequence };
           if (toStage(entry.run) !== lastSent) yield toRunEvent(entry.run, entry.requiredAction);
@@ -110,12 +112,22 @@ const toStage = (run: Run): string => (isWaiting(run) ? `${run.status} ${roundOf
 const isLater = (entry: FeedEntry, { round, sequence }: EventPosition): boolean =>
   entry.round > round || (entry.round === round && entry.sequence > sequence);
 
-const toDeltaEvent = (
-  id: string,
-  { messageId, commentary }: FeedEntry & { type: 'delta' },
-  text: string,
-): ServerSentEvent => ({
-  id,
-  event: commentary ? 'commentary.delta' : 'message.delta',
-  data: { messageId, delta: text },
-});
+/** Feeds of a run have the same output in the same order, so its length is a position, whatever a feed has read. */
+const lengthOf = (change: OutputChange): number => (change.type === 'delta' ? change.text.length : 1);
+
+/** @param sent number of characters that the client has of the change. */
+function toOutputEvent(id: string, change: OutputChange, sent: number): ServerSentEvent {
+  switch (change.type) {
+    case 'step':
+      return { id, event: 'step', data: { change: change.change, step: change.step } };
+    case 'delta': {
+      const { messageId, commentary, refusal, text } = change;
+      const event = refusal ? 'refusal.delta' : commentary ? 'commentary.delta' : 'message.delta';
+      return { id, event, data: { messageId, delta: text.slice(sent) } };
+    }
+    default: {
+      const { type, messageId, commentary } = change;
+      return { id, event: type, data: { messageId, commentary } };
+    }
+  }
+}

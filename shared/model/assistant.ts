@@ -37,6 +37,19 @@ export interface McpTool {
   readonly authorizationSetting?: string;
 }
 
+/** The form of an assistant's replies. */
+export type ResponseFormat =
+  | { readonly type: 'text' }
+  | { readonly type: 'json_object' }
+  | {
+      readonly type: 'json_schema';
+      readonly name: string;
+      readonly description?: string;
+      /** JSON Schema of the reply, an object. */
+      readonly schema: Readonly<Record<string, unknown>>;
+      readonly strict?: boolean;
+    };
+
 /** An assistant, as described by `assistant.schema.json`. */
 export interface Assistant {
   readonly id: string;
@@ -49,5 +62,6 @@ export interface Assistant {
   /** Above 0, up to 1. */
   readonly topP?: number;
   readonly maxOutputTokens?: number;
+  readonly responseFormat?: ResponseFormat;
   readonly reasoningEffort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
 }

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
+import type { Metadata } from './metadata.ts';
 import type { RunInput } from './run.ts';
 
 /** A stored `Idempotency-Key`: hashes from which neither the key nor the request can be recovered. */
@@ -13,8 +14,31 @@ export function toIdempotencyKey(key: string, input: RunInput): IdempotencyKey {
   return {
     rowKey: `key_${createHash('sha256').update(key).digest('hex')}`,
     // Keyed with the secret key, because a short message could be guessed from a plain hash.
-    fingerprint: createHmac('sha256', key)
-      .update(JSON.stringify([input.message, input.instructions]))
-      .digest('hex'),
+    fingerprint: createHmac('sha256', key).update(canonical(input)).digest('hex'),
   };
 }
+
+/**
+ * Hashes an idempotency key of the create of a thread and its request.
+ * @param input the first message, if there is one.
+ */
+export function toThreadCreationKey(
+  key: string,
+  metadata: Metadata,
+  input: RunInput | undefined,
+): IdempotencyKey {
+  const request = JSON.stringify([sortedPairs(metadata), input ? canonical(input) : null]);
+  return {
+    rowKey: `key_${createHash('sha256').update(key).digest('hex')}`,
+    fingerprint: createHmac('sha256', key).update(request).digest('hex'),
+  };
+}
+
+/** Returns a request as text that is equal for equal requests only. Optional properties do not count if they are empty. */
+function canonical({ message, instructions, metadata = {} }: RunInput): string {
+  const pairs = sortedPairs(metadata);
+  return JSON.stringify([message, instructions, ...(pairs.length > 0 ? [{ metadata: pairs }] : [])]);
+}
+
+const sortedPairs = (metadata: Metadata) =>
+  Object.entries(metadata).sort(([one], [other]) => (one < other ? -1 : 1));

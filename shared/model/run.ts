@@ -1,3 +1,4 @@
+import type { Metadata } from './metadata.ts';
 import type { ThreadKey } from './thread.ts';
 import type { PendingCall } from './toolCalls.ts';
 
@@ -80,13 +81,16 @@ export interface Run extends RunKey {
   readonly claimId?: string;
   /** Fingerprints of the accepted submissions of outputs. */
   readonly submissions?: readonly string[];
+  /** Absent if it has none. Changes at any time, also after the end; the run's other properties do not. */
+  readonly metadata?: Metadata;
 }
 
 /** Returns the index of a run's current round; 0 is the first. */
 export const roundOf = ({ earlierResponseIds = [] }: Run): number => earlierResponseIds.length;
 
-/** Input of a run. Never stored; only the response to its create repeats it. */
+/** Input of a run. Only the metadata is stored; the response to the create repeats the rest. */
 export interface RunInput {
   readonly message: string;
   readonly instructions: string | null;
+  readonly metadata?: Metadata;
 }

@@ -1,13 +1,18 @@
 import { type Run, type RunErrorCode, type RunStatus, roundOf, type Usage } from './run.ts';
+import type { EngineStep } from './step.ts';
 import type { PendingCall, ToolCall } from './toolCalls.ts';
 
-/** A message of the reply, when the run has ended. */
-export interface ReplyMessage {
-  /** The engine's id. */
-  readonly itemId: string;
-  /** Whether the message is commentary on the work in progress, not part of the reply. */
-  readonly commentary: boolean;
+/** A step of a round, when the round has ended. */
+export interface OutputStep {
+  readonly step: EngineStep;
+  /** The text of a message by its parts, without empty ones; empty for another step. */
+  readonly parts: readonly MessagePart[];
+}
+
+export interface MessagePart {
   readonly text: string;
+  /** Whether the assistant refuses to reply. */
+  readonly refusal: boolean;
 }
 
 /** The state of one round of a run in the engine. */
@@ -17,7 +22,7 @@ export type EngineRunState =
       readonly status: 'completed';
       readonly completedAt?: Date;
       readonly usage?: Usage;
-      readonly reply?: readonly ReplyMessage[];
+      readonly output?: readonly OutputStep[];
     }
   /** The round has ended with calls that the client must answer. */
   | {
@@ -26,7 +31,7 @@ export type EngineRunState =
       /** The instructions of the round, which the engine does not carry over to the next. */
       readonly instructions: string;
       readonly usage?: Usage;
-      readonly reply?: readonly ReplyMessage[];
+      readonly output?: readonly OutputStep[];
     }
   | {
       readonly status: 'failed';
@@ -35,7 +40,7 @@ export type EngineRunState =
       readonly reason: string;
       /** The calls in a reply that was cut off; undefined if the engine kept nothing of the round. */
       readonly calls?: readonly PendingCall[];
-      readonly reply?: readonly ReplyMessage[];
+      readonly output?: readonly OutputStep[];
     }
   | { readonly status: 'cancelled' }
   /** The engine does not know the run, either not yet or no longer. */

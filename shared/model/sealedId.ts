@@ -8,7 +8,7 @@ import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
  */
 
 /** Kinds of sealed ids by their prefix, with the name from which their keys are derived. */
-const kinds = { msg: 'message id', call: 'tool call id', appr: 'approval id' } as const;
+const kinds = { msg: 'message id', call: 'tool call id', appr: 'approval id', step: 'step id' } as const;
 
 export type SealedKind = keyof typeof kinds;
 

@@ -1,3 +1,4 @@
+import type { Metadata } from './metadata.ts';
 import type { PendingCall } from './toolCalls.ts';
 
 /** Identifies a thread. */
@@ -9,6 +10,8 @@ export interface ThreadKey {
 /** A thread before the engine has a conversation for it; also an item of a list. */
 export interface NewThread extends ThreadKey {
   readonly createdAt: Date;
+  /** Absent if it has none. */
+  readonly metadata?: Metadata;
 }
 
 /** A thread. The engine stores its messages, the service everything else. */
@@ -17,6 +20,8 @@ export interface Thread extends NewThread {
   readonly activeRunId?: string;
   /** The engine's id of the conversation. Never leaves the service. */
   readonly conversationId: string;
+  /** Row key of the reservation that an idempotency key made for the thread, if it was created with one. */
+  readonly creationKey?: string;
   /** Calls that the last run left unanswered. The engine refuses the next response without an output for each. */
   readonly openCalls?: readonly PendingCall[];
 }

@@ -1,7 +1,7 @@
 import type { Run } from '../model/run.ts';
 import type { Stored } from '../model/stored.ts';
 import type { RequiredAction } from '../model/toolCalls.ts';
-import type { TextPiece } from './replyText.ts';
+import type { OutputChange } from './runOutput.ts';
 
 /** An event of a run. */
 export type FeedEntry = {
@@ -16,7 +16,7 @@ export type FeedEntry = {
       /** Present if and only if the run waits. The entry is then the first of the next round. */
       readonly requiredAction?: RequiredAction;
     }
-  | ({ readonly type: 'delta' } & TextPiece)
+  | OutputChange
 );
 
 /** A reader's subscription to a feed. */

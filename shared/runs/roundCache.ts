@@ -39,7 +39,7 @@ export function createRoundCache(): RoundCache {
     },
     add(responseId, state) {
       if (state.status !== 'requires_action') return;
-      const { reply, ...round } = state;
+      const { output, ...round } = state;
       remove(responseId);
       insert(responseId, round);
       for (const oldest of rounds.keys()) {

@@ -1,7 +1,6 @@
 import { scheduler } from 'node:timers/promises';
 import type { EngineEvent, EngineStream } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
-import { sealMessageId } from '../model/messageId.ts';
 import { type Run, type RunStatus, roundOf } from '../model/run.ts';
 import { type EngineRunState, isTerminal, isWaiting, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
@@ -9,7 +8,7 @@ import { toRequiredAction } from '../model/toolCalls.ts';
 import type { FeedEntry, Subscription } from './feedEntry.ts';
 import { holdMs } from './holdStream.ts';
 import { changeTo, refreshRun, saveRun } from './refreshRun.ts';
-import { ReplyText } from './replyText.ts';
+import { RunOutput } from './runOutput.ts';
 import type { RunServices } from './runServices.ts';
 import { Wakeups } from './wakeups.ts';
 
@@ -51,7 +50,7 @@ export class RunFeed {
   readonly #services: RunServices;
   readonly #onClose: () => void;
   readonly #wakeups = new Wakeups();
-  readonly #text: ReplyText;
+  readonly #output: RunOutput;
   /** Stops the feed. */
   readonly #stop = new AbortController();
   /** Ends the current read or pause: the run is processed again, unless the feed is stopped. */
@@ -82,9 +81,9 @@ export class RunFeed {
     this.#services = services;
     this.stored = stored;
     this.#onClose = onClose;
-    this.#text = new ReplyText(
-      async (itemId) => sealMessageId(await this.#findConversationId(), itemId),
-      (piece) => this.#add({ type: 'delta', round: this.#round, sequence: this.#current, ...piece }),
+    this.#output = new RunOutput(
+      () => this.#findConversationId(),
+      (change) => this.#add({ round: this.#round, sequence: this.#current, ...change }),
     );
     // Deferred, so that the opener can subscribe or pass a stream first.
     setImmediate(() => void this.#run());
@@ -139,8 +138,11 @@ export class RunFeed {
   }
 
   #replace(stored: Stored<Run>): void {
-    if (isTerminal(this.stored.value) || stored.etag === this.stored.etag) return;
-    this.stored = stored;
+    if (stored.etag === this.stored.etag) return;
+    const hadEnded = isTerminal(this.stored.value);
+    // An end is final; only the run's metadata can be newer.
+    if (!hadEnded || isTerminal(stored.value)) this.stored = stored;
+    if (hadEnded) return;
     if (isTerminal(stored.value)) this.#limitDrain();
     // A round that has been read is followed by another one or by the end.
     if (this.#isRoundRead) this.#interrupt.abort();
@@ -300,12 +302,13 @@ export class RunFeed {
     closeOwn();
   }
 
-  async #process(responseId: string, { sequence, message, delta, state }: EngineEvent): Promise<void> {
+  async #process(responseId: string, { sequence, step, delta, state }: EngineEvent): Promise<void> {
     // A resumed stream may repeat events.
     if (sequence <= this.#sequence) return;
     this.#current = sequence;
-    if (message) await this.#text.begin(message.itemId, message.commentary);
-    if (delta) await this.#text.append(delta.itemId, delta.part, delta.text);
+    if (step?.change === 'started') await this.#output.start(step);
+    if (step?.change === 'finished') await this.#output.finish(step);
+    if (delta) await this.#output.append(delta);
     if (state) await this.#apply(responseId, state);
     this.#sequence = sequence;
     if (state && state.status !== 'queued') this.#release();
@@ -314,7 +317,7 @@ export class RunFeed {
   /** Applies a state of the round in the engine: saves a change of the run, then announces it. */
   async #apply(responseId: string, state: EngineRunState): Promise<void> {
     const hasEnded = isRoundEnd(state);
-    if ('reply' in state) await this.#text.complete(state.reply ?? []);
+    if ('output' in state) await this.#output.complete(state.output ?? []);
     // Without subscribers, only the end is worth a round trip to the store.
     const isSaved = hasEnded || state.status === 'absent' || this.#hadSubscribers;
     if (this.#isLastRound() && isSaved) {

@@ -3,14 +3,16 @@ import type { Deadline } from '../deadline.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LogFacts } from '../failures.ts';
 import type { FollowUpQueue } from '../storage/followUpQueue.ts';
+import type { ReservationStore } from '../storage/reservationStore.ts';
 import type { RunStore } from '../storage/runStore.ts';
 import type { ThreadStore } from '../storage/threadStore.ts';
 import type { LiveRuns } from './liveRuns.ts';
 
-/** The stores of threads and runs. */
+/** The stores of threads, runs and reservations. */
 export interface Stores {
   readonly threads: ThreadStore;
   readonly runs: RunStore;
+  readonly reservations: ReservationStore;
 }
 
 /** Dependencies of the operations on runs and threads. */

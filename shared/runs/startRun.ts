@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts';
 import type { Assistant } from '../model/assistant.ts';
 import { type IdempotencyKey, toIdempotencyKey } from '../model/idempotencyKey.ts';
 import { newId } from '../model/ids.ts';
+import { metadataOf } from '../model/metadata.ts';
 import type { Project } from '../model/project.ts';
 import { type Run, type RunErrorCode, type RunInput, type RunKey, roundOf } from '../model/run.ts';
 import { failOutcomeUnknown, failRejected, isTerminal } from '../model/runState.ts';
@@ -32,8 +33,8 @@ export interface StartRequest {
   readonly idempotencyKey: string | undefined;
 }
 
-/** Maximum attempts to claim a thread. An attempt is repeated only after another request made progress on it. */
-const maxClaims = 3;
+/** Maximum attempts to claim a thread. An attempt is repeated only after another request changed the thread. */
+const maxClaims = 10;
 
 /**
  * Starts a run, or returns the run that the same idempotency key started before.
@@ -59,7 +60,7 @@ export async function startRun(
       continue;
     }
     claims++;
-    const claim = await claimThread(services, thread, newRun(services, project, thread.value), key);
+    const claim = await claimThread(services, thread, newRun(services, project, thread.value, input), key);
     if (claim === 'conflict') continue;
     if (claim === 'duplicateKey') {
       const earlier = await findRepeated(services, thread.value, key);
@@ -81,7 +82,13 @@ export function findAssistant(services: RunServices, assistantId: string): Assis
   return assistant;
 }
 
-function newRun({ config }: RunServices, { assistantId }: Project, thread: Thread): Run {
+/** Creates the run of a message, to be claimed. */
+export function newRun(
+  { config }: RunServices,
+  { assistantId }: Project,
+  thread: Thread,
+  { metadata }: RunInput,
+): Run {
   const { projectId, threadId, openCalls = [] } = thread;
   const createdAt = new Date();
   return {
@@ -92,6 +99,7 @@ function newRun({ config }: RunServices, { assistantId }: Project, thread: Threa
     status: 'queued',
     createdAt,
     expiresAt: new Date(createdAt.getTime() + config.runTimeoutSeconds * 1000),
+    ...metadataOf(metadata),
     ...(openCalls.length > 0 && { pendingCalls: openCalls }),
   };
 }
@@ -164,7 +172,7 @@ interface RunSubmission {
  * Submits a claimed run to the engine once and records the result. A refused message or instructions fail the run, not
  * the request. Carries an output for each call that the run before left unanswered.
  */
-async function submitRun(
+export async function submitRun(
   services: RunServices,
   { claim, thread, key, ...request }: RunSubmission,
 ): Promise<void> {

@@ -1,13 +1,14 @@
 import type { TableEntityResult } from '@azure/data-tables';
 import { countDown, timePart } from '../model/ids.ts';
+import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { Run, RunErrorCode, RunStatus } from '../model/run.ts';
 import type { NewThread, Thread } from '../model/thread.ts';
 import type { PendingCall } from '../model/toolCalls.ts';
 
 /*
  * The table `threads`. A partition holds a thread and its runs: the row `thread`, a row for each run with its id as key,
- * and a row `key_…` for each Idempotency-Key. A separate partition is the index of a project: a row for each thread,
- * newest first.
+ * and a row `key_…` for each Idempotency-Key. Two more partitions of a project are its index, with a row for each thread,
+ * newest first, and its reservations, with a row for each Idempotency-Key that created a thread.
  */
 
 export interface ThreadRow {
@@ -19,6 +20,9 @@ export interface ThreadRow {
   closed: boolean;
   /** The response to cancel, if a run was active when the thread was closed; otherwise empty. */
   closingResponseId?: string;
+  /** Row key of the {@link ReservationRow}, if the thread was created with an idempotency key. */
+  creationKey?: string;
+  metadata?: MetadataColumn;
   /** JSON of the calls that the last run left unanswered. */
   openCalls?: string;
 }
@@ -33,6 +37,10 @@ export interface IndexRow {
   checked: boolean;
   /** The thread is about to be closed, so every list must check its row. */
   closing: boolean;
+  /** The thread's metadata may be changing, so lists must read its row until that has settled. */
+  changing?: boolean;
+  /** A copy of the thread's, for lists. */
+  metadata?: MetadataColumn;
 }
 
 export interface RunRow {
@@ -58,8 +66,28 @@ export interface RunRow {
   inputTokens?: number;
   outputTokens?: number;
   totalTokens?: number;
+  metadata?: MetadataColumn;
   /** Marks the run that was active when its thread was closed; all other columns are removed. */
   removed?: boolean;
+}
+
+/** JSON in UTF-8, at most 55 KB: as text, which a column stores in UTF-16, escaped metadata could exceed its 64 KB. */
+export type MetadataColumn = Uint8Array;
+
+export const toMetadataColumn = (metadata: Metadata): { metadata: MetadataColumn } => ({
+  metadata: new TextEncoder().encode(JSON.stringify(metadata)),
+});
+
+const toMetadata = (row: { metadata?: MetadataColumn }): { metadata?: Metadata } =>
+  metadataOf(row.metadata && JSON.parse(new TextDecoder().decode(row.metadata)));
+
+/** What an idempotency key of the create of a thread has reserved. */
+export interface ReservationRow {
+  threadId: string;
+  /** The run of the first message, if there is one. */
+  runId: string;
+  createdAt: Date;
+  fingerprint: string;
 }
 
 export interface KeyRow {
@@ -72,6 +100,9 @@ export const threadRowKey = 'thread';
 /** Returns the partition key of a thread. Ids contain no colon. */
 export const toPartitionKey = ({ projectId, threadId }: { projectId: string; threadId: string }) =>
   `${projectId}:${threadId}`;
+
+/** Returns the partition key of a project's reservations. No thread has the same key; see below. */
+export const toReservationPartitionKey = (projectId: string) => `${projectId}:keys`;
 
 const indexPartition = 'threads';
 
@@ -88,15 +119,13 @@ export function indexRowKeyOf(threadId: string): string | undefined {
   return time && `${time}_${threadId}`;
 }
 
-export function toNewThread({
-  partitionKey = '',
-  rowKey = '',
-  createdAt,
-}: TableEntityResult<IndexRow>): NewThread {
+export function toNewThread(row: TableEntityResult<IndexRow>): NewThread {
+  const { partitionKey = '', rowKey = '', createdAt } = row;
   return {
     projectId: partitionKey.slice(0, -indexPartition.length - 1),
     threadId: rowKey.slice(rowKey.indexOf('_') + 1),
     createdAt,
+    ...toMetadata(row),
   };
 }
 
@@ -106,6 +135,8 @@ export const toThreadRow = (thread: Thread): ThreadRow => ({
   activeRunId: thread.activeRunId ?? '',
   // Always present, because filters do not match missing properties.
   closed: false,
+  ...(thread.creationKey !== undefined && { creationKey: thread.creationKey }),
+  ...(thread.metadata && toMetadataColumn(thread.metadata)),
 });
 
 export function toThread(row: TableEntityResult<ThreadRow>): Thread {
@@ -116,12 +147,17 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
     createdAt: row.createdAt,
     conversationId: row.conversationId,
     ...(row.activeRunId && { activeRunId: row.activeRunId }),
+    ...(row.creationKey !== undefined && { creationKey: row.creationKey }),
     ...(row.openCalls && { openCalls: toPendingCalls(row.openCalls) }),
+    ...toMetadata(row),
   };
 }
 
-/** Returns the columns of a run, without its keys. Omits undefined values, which a merge leaves unchanged. */
-export function toRunRow({ runId, threadId, projectId, usage, ...run }: Run): RunRow {
+/**
+ * Returns the columns of a run, without its keys and its metadata, which a save must not change. Omits undefined values,
+ * which a merge leaves unchanged.
+ */
+export function toRunRow({ runId, threadId, projectId, usage, metadata, ...run }: Run): RunRow {
   const { earlierResponseIds, pendingCalls, submissions, ...rest } = run;
   return {
     ...rest,
@@ -167,5 +203,6 @@ export function toRun(row: TableEntityResult<RunRow>): Run {
     ...(inputTokens !== undefined &&
       outputTokens !== undefined &&
       totalTokens !== undefined && { usage: { inputTokens, outputTokens, totalTokens } }),
+    ...toMetadata(row),
   };
 }

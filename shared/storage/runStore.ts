@@ -1,6 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
+import { AppError } from '../errors.ts';
 import type { IdempotencyKey } from '../model/idempotencyKey.ts';
+import { hasPair, type Metadata, type MetadataPair, metadataOf } from '../model/metadata.ts';
 import type { Page, PageRequest } from '../model/page.ts';
 import type { Run, RunKey, RunStatus } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
@@ -12,6 +15,7 @@ import {
   type KeyRow,
   type RunRow,
   threadRowKey,
+  toMetadataColumn,
   toPartitionKey,
   toRun,
   toRunRow,
@@ -29,9 +33,11 @@ export type Claim = Stored<Run> | 'conflict' | 'duplicateKey';
 export interface RunPageRequest extends PageRequest {
   /** Only runs with this status; all by default. */
   readonly status: RunStatus | undefined;
+  /** Only runs whose metadata has this pair; all by default. */
+  readonly metadata?: MetadataPair | undefined;
 }
 
-/** Maximum number of runs read for one page when filtering by status. */
+/** Maximum number of runs read for one page of a filtered list. */
 const maxRunsSearched = 500;
 
 export interface RunStore {
@@ -43,12 +49,22 @@ export interface RunStore {
   /** Adds a run as the active run of an idle thread, and its idempotency key, in one transaction. */
   claim(thread: Stored<Thread>, run: Run, key?: IdempotencyKey): Promise<Claim>;
   /**
-   * Saves a run. If it has ended, frees its thread and leaves it the calls that are unanswered, in the same transaction.
+   * Saves a run, but for its metadata. If it has ended, frees its thread and leaves it the calls that are unanswered, in
+   * the same transaction.
    * @param forget idempotency key to delete in the same transaction.
-   * @returns undefined, without saving, when the run was changed concurrently or had ended before.
+   * @returns undefined, without saving, when the run was changed concurrently or had ended before. A concurrent change
+   * of its metadata alone does not count.
    */
   save(before: Stored<Run>, run: Run, forget?: IdempotencyKey): Promise<Stored<Run> | undefined>;
+  /**
+   * Replaces the metadata of a run and changes nothing else, whatever the run's status.
+   * @returns the run as it is afterwards; undefined when it does not exist.
+   */
+  setMetadata(run: RunKey, metadata: Metadata): Promise<Stored<Run> | undefined>;
 }
+
+/** Maximum attempts to save a run. An attempt is repeated only after a change of the run's metadata. */
+const maxSaves = 10;
 
 /** @param deadline of the request; without one, round trips have their own timeout only. */
 export function createRunStore(table: Table, deadline?: Deadline): RunStore {
@@ -56,6 +72,28 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
     roundTrip(table, call, deadline);
   const submit = (actions: TransactionAction[]) =>
     once((client, options) => client.submitTransaction(actions, options));
+
+  /** Saves the columns of a run once, if its etag matches. @returns its new etag; undefined when it does not match. */
+  const saveOnce = async (run: Run, etag: string, forget?: IdempotencyKey): Promise<string | undefined> => {
+    const partitionKey = toPartitionKey(run);
+    const row = { partitionKey, rowKey: run.runId, ...toRunRow(run) };
+    if (!isTerminal(run)) {
+      const result = await once((client, options) => client.updateEntity(row, 'Merge', { etag, ...options }));
+      return typeof result === 'object' ? (result.etag ?? '') : undefined;
+    }
+    const result = await submit([
+      ['update', row, 'Merge', { etag }],
+      // The run's etag proves that it is active, so it is the thread's active run.
+      [
+        'update',
+        { partitionKey, rowKey: threadRowKey, activeRunId: '', ...toOpenCalls(run) },
+        'Merge',
+        { etag: '*' },
+      ],
+      ...(forget ? [['delete', { partitionKey, rowKey: forget.rowKey }]] : []),
+    ] as TransactionAction[]);
+    return typeof result === 'object' ? (result.subResponses[0]?.etag ?? '') : undefined;
+  };
 
   const store: RunStore = {
     async find(run) {
@@ -65,19 +103,21 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
       return typeof row === 'object' && !row.removed ? { value: toRun(row), etag: row.etag } : undefined;
     },
 
-    async list(threadKey, { limit, after, status }) {
+    async list(threadKey, { limit, after, status, metadata }) {
       const partitionKey = toPartitionKey(threadKey);
+      const isListed = (run: Run) =>
+        (status === undefined || run.status === status) && (!metadata || hasPair(run.metadata, metadata));
       const items: Run[] = [];
       let lastId = after;
       for (let searched = 0; searched < maxRunsSearched; ) {
-        // The first query usually fills the page; for a rare status, search the rest at once.
+        // The first query usually fills the page; for a rare status or label, search the rest at once.
         const batch = searched === 0 ? limit : maxRunsSearched - searched;
         // Ids sort newest first; '`' is the character after '_'.
         const runs = filter`PartitionKey eq ${partitionKey} and RowKey gt ${lastId ?? 'run_'} and RowKey lt ${'run`'}`;
         const { rows, hasMore } = await queryRows<RunRow>(table, runs, batch, deadline);
         for (const [index, row] of rows.entries()) {
           lastId = row.rowKey;
-          if (!row.removed && (status === undefined || row.status === status)) items.push(toRun(row));
+          if (!row.removed && isListed(toRun(row))) items.push(toRun(row));
           if (items.length === limit) return { items, hasMore: hasMore || index < rows.length - 1, lastId };
         }
         if (!hasMore) return { items, hasMore, lastId: items.at(-1)?.runId };
@@ -102,7 +142,13 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
           'Merge',
           { etag: thread.etag },
         ],
-        ['create', { partitionKey, rowKey: run.runId, ...toRunRow(run) }],
+        [
+          'create',
+          {
+            ...{ partitionKey, rowKey: run.runId, ...toRunRow(run) },
+            ...(run.metadata && toMetadataColumn(run.metadata)),
+          },
+        ],
         ...(key
           ? [
               [
@@ -124,33 +170,44 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
     async save(before, run, forget) {
       // A recorded end is final, and another run may have claimed the thread.
       if (isTerminal(before.value)) return undefined;
-      const partitionKey = toPartitionKey(run);
-      const row = { partitionKey, rowKey: run.runId, ...toRunRow(run) };
-      if (!isTerminal(run)) {
-        const result = await once((client, options) =>
-          client.updateEntity(row, 'Merge', { etag: before.etag, ...options }),
-        );
-        return typeof result === 'object' ? { value: run, etag: result.etag ?? '' } : undefined;
+      let { value, etag } = before;
+      for (let saves = 0; saves < maxSaves; saves++) {
+        const saved = await saveOnce(run, etag, forget);
+        if (saved !== undefined) return { value: withMetadataOf(value, run), etag: saved };
+        const current = await store.find(run);
+        // Without this, a client that labels a run could keep the end of the run from being recorded.
+        if (!current || !isDeepStrictEqual(withoutMetadata(current.value), withoutMetadata(before.value))) {
+          return undefined;
+        }
+        ({ value, etag } = current);
       }
-      const result = await submit([
-        ['update', row, 'Merge', { etag: before.etag }],
-        // The run's etag proves that it is active, so it is the thread's active run.
-        [
-          'update',
-          { partitionKey, rowKey: threadRowKey, activeRunId: '', ...toOpenCalls(run) },
-          'Merge',
-          { etag: '*' },
-        ],
-        ...(forget ? [['delete', { partitionKey, rowKey: forget.rowKey }]] : []),
-      ] as TransactionAction[]);
-      return typeof result === 'object'
-        ? { value: run, etag: result.subResponses[0]?.etag ?? '' }
-        : undefined;
+      throw new AppError('unavailable');
+    },
+
+    async setMetadata(run, metadata) {
+      const row = { partitionKey: toPartitionKey(run), rowKey: run.runId, ...toMetadataColumn(metadata) };
+      // Unconditional, so that it neither fails nor waits because of the run's own saves.
+      const result = await once((client, options) =>
+        client.updateEntity(row, 'Merge', { etag: '*', ...options }),
+      );
+      // Read afterwards: the run may have changed since it was last read, and its state must match its etag.
+      return typeof result === 'object' ? store.find(run) : undefined;
     },
   };
   return store;
 }
 
+/** Returns a run with the metadata of its recorded version. */
+const withMetadataOf = (recorded: Run, { metadata, ...run }: Run): Run => ({
+  ...run,
+  ...metadataOf(recorded.metadata),
+});
+
+/** Returns all properties of a run but its metadata, for comparison. */
+const withoutMetadata = (run: Run) =>
+  Object.entries(run)
+    .filter(([name, value]) => name !== 'metadata' && value !== undefined)
+    .sort(([one], [other]) => (one < other ? -1 : 1));
 /** A run without calls changes nothing: then the thread had no open ones. */
 const toOpenCalls = ({ pendingCalls }: Run) => pendingCalls && { openCalls: fromPendingCalls(pendingCalls) };
 

@@ -1,30 +1,25 @@
-import type { TableEntityResult, TransactionAction } from '@azure/data-tables';
+import type { TableEntity, TableEntityResult, TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
-import { AppError, fieldError } from '../errors.ts';
-import type { Page, PageRequest } from '../model/page.ts';
+import { AppError } from '../errors.ts';
+import { type Metadata, metadataOf } from '../model/metadata.ts';
+import type { Page } from '../model/page.ts';
+import type { Run } from '../model/run.ts';
 import type { Stored } from '../model/stored.ts';
 import type { NewThread, Thread, ThreadKey } from '../model/thread.ts';
 import { queryRows } from './pages.ts';
 import {
-  type IndexRow,
-  indexRowKeyOf,
   type RunRow,
   type ThreadRow,
   threadRowKey,
-  toIndexPartitionKey,
   toIndexRowKey,
-  toNewThread,
+  toMetadataColumn,
   toPartitionKey,
+  toRunRow,
   toThread,
   toThreadRow,
 } from './rows.ts';
 import { filter, roundTrip, type Table } from './tables.ts';
-
-/** A thread's entry in its project's index. */
-export interface IndexEntry {
-  /** Undefined when the entry existed before. */
-  readonly etag: string | undefined;
-}
+import { createThreadIndex, type IndexEntry, type ThreadPageRequest } from './threadIndex.ts';
 
 /** A closed thread, whose deletion is not complete. */
 export interface ClosedThread extends Thread {
@@ -38,13 +33,20 @@ export interface ThreadStore {
   removeFromIndex(thread: NewThread): Promise<void>;
   /** Adds a thread. @param entry its index entry, if already added. */
   add(thread: Thread, entry?: IndexEntry): Promise<'added' | 'exists'>;
+  /** Adds a thread together with its first, active run, in one transaction. @param entry its index entry. */
+  addWithRun(thread: Thread, run: Run, entry: IndexEntry): Promise<Stored<Run> | 'exists'>;
   find(thread: ThreadKey): Promise<Stored<Thread> | undefined>;
   /**
-   * Returns a page of a project's threads, newest first.
+   * Replaces a thread's metadata.
+   * @returns the thread with its new metadata; undefined when it does not exist.
+   */
+  setMetadata(thread: ThreadKey, metadata: Metadata): Promise<Thread | undefined>;
+  /**
+   * Returns a page of a project's threads, newest first. May be short: if `metadata` is given, at most 500 rows are read.
    * @throws {AppError} invalid_request when `after` is an imported id and not a thread of the project; unavailable when
    * the page would be empty although more threads may follow.
    */
-  list(projectId: string, page: PageRequest): Promise<Page<NewThread>>;
+  list(projectId: string, page: ThreadPageRequest): Promise<Page<NewThread>>;
   /**
    * Closes a thread permanently. From then on the thread, its active run and its newest runs are not found, and no run
    * can be started.
@@ -55,7 +57,7 @@ export interface ThreadStore {
   findClosed(thread: ThreadKey): Promise<ClosedThread | undefined>;
   /**
    * Closes a thread whose addition has an unknown outcome, so that it is not found even if it is added later.
-   * Leaves its row for {@link remove}.
+   * Leaves its row for {@link remove}. Does nothing if another create with the same idempotency key has added it.
    */
   abandon(thread: Thread): Promise<void>;
   /** Removes all rows of a closed thread except its own: runs and idempotency keys. */
@@ -73,12 +75,6 @@ const removalBatch = 9 * transactionLimit;
 /** Maximum attempts to close a thread. An attempt is repeated only after a concurrent change of its active run. */
 const maxCloses = 5;
 
-/** Maximum index pages read for one list when entries without threads leave it short. */
-const maxIndexPages = 3;
-
-/** Age after which an index entry without a thread is stale, in milliseconds; far longer than a create can take. */
-const staleEntryMs = 10 * 60_000;
-
 /** @param deadline of the request; without one, round trips have their own timeout only. */
 export function createThreadStore(table: Table, deadline?: Deadline): ThreadStore {
   const once = <T extends object>(call: Parameters<typeof roundTrip<T>>[1]) =>
@@ -90,63 +86,30 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
     return typeof row === 'object' ? row : undefined;
   };
   const readThread = (thread: ThreadKey) => readRow<ThreadRow>(toPartitionKey(thread), threadRowKey);
-  /** Updates an index row if it exists and its etag matches. */
-  const mergeIndexRow = (thread: NewThread, columns: Partial<IndexRow>, etag = '*') =>
-    once((client, options) =>
-      client.updateEntity({ ...indexKeys(thread), ...columns }, 'Merge', { etag, ...options }),
-    );
+  const index = createThreadIndex(table, deadline);
 
-  /** Returns the index row key of a thread, after which a page starts. */
-  const positionOf = async (threadKey: ThreadKey): Promise<string> => {
-    const rowKey = indexRowKeyOf(threadKey.threadId);
-    if (rowKey !== undefined) return rowKey;
-    const row = await readThread(threadKey);
-    if (!row) throw fieldError('After', 'The field After must be an id of the list.');
-    return toIndexRowKey(toThread(row));
-  };
-
-  /** Checks the threads of unchecked index entries, and repairs the index accordingly. */
-  const checkEntries = async (
-    partitionKey: string,
-    rows: readonly TableEntityResult<IndexRow>[],
-  ): Promise<{ thread: NewThread; listed: boolean }[]> => {
-    const repairs: TransactionAction[] = [];
-    const checks = await Promise.all(
-      rows.map(async (entry) => {
-        const thread = toNewThread(entry);
-        if (entry.checked) return { thread, listed: true };
-        const rowKey = entry.rowKey ?? '';
-        const row = await readThread(thread);
-        // An imported thread may have two entries with different times; only one matches its row.
-        const own = row !== undefined && toIndexRowKey(toThread(row)) === rowKey;
-        if (own && !row.closed && !entry.closing) {
-          repairs.push(['update', { partitionKey, rowKey, checked: true }, 'Merge', { etag: entry.etag }]);
-        }
-        if (!own && Date.parse(entry.timestamp ?? '') < Date.now() - staleEntryMs) {
-          repairs.push(['delete', { partitionKey, rowKey }]);
-        }
-        return { thread, listed: own && !row.closed };
-      }),
-    );
-    // An optimization for later lists, so failures are ignored.
-    if (repairs.length > 0) await submit(repairs.slice(0, transactionLimit)).catch(() => undefined);
-    return checks;
+  /** Closes a thread that another create may have added under the same id, unless it has. @param closed the row. */
+  const abandonShared = async (thread: Thread, closed: TableEntity<Partial<ThreadRow>>): Promise<void> => {
+    for (let tries = 0; tries < maxCloses; tries++) {
+      const present = await readThread(thread);
+      if (present && present.conversationId !== thread.conversationId) return;
+      const result = await once((client, options) =>
+        present
+          ? client.updateEntity(closed, 'Merge', { etag: present.etag, ...options })
+          : client.createEntity(closed, options),
+      );
+      if (typeof result === 'object') return;
+    }
+    throw new AppError('unavailable');
   };
 
   const store: ThreadStore = {
-    async addToIndex(thread) {
-      const row = { ...indexKeys(thread), createdAt: thread.createdAt, checked: false, closing: false };
-      const result = await once((client, options) => client.createEntity(row, options));
-      return { etag: typeof result === 'object' ? result.etag : undefined };
-    },
-
-    async removeFromIndex(thread) {
-      const { partitionKey, rowKey } = indexKeys(thread);
-      await once((client, options) => client.deleteEntity(partitionKey, rowKey, options));
-    },
+    addToIndex: index.add,
+    removeFromIndex: index.remove,
+    list: index.list,
 
     async add(thread, entry) {
-      const { etag } = entry ?? (await store.addToIndex(thread));
+      const indexed = entry ?? (await index.add(thread));
       const row = { partitionKey: toPartitionKey(thread), rowKey: threadRowKey, ...toThreadRow(thread) };
       const result = await once((client, options) => client.createEntity(row, options));
       if (result === 'exists') {
@@ -154,14 +117,35 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
         const present = await readThread(thread);
         if (present?.conversationId !== thread.conversationId || present.closed) {
           if (present && toIndexRowKey(toThread(present)) !== toIndexRowKey(thread)) {
-            await store.removeFromIndex(thread);
+            await index.remove(thread);
           }
           return 'exists';
         }
       }
       // If this fails, the next list that reads the entry does it.
-      if (etag !== undefined) await mergeIndexRow(thread, { checked: true }, etag).catch(() => undefined);
+      await index.confirm(thread, indexed).catch(() => undefined);
       return 'added';
+    },
+
+    async addWithRun(thread, run, entry) {
+      const partitionKey = toPartitionKey(thread);
+      const result = await submit([
+        [
+          'create',
+          { partitionKey, rowKey: threadRowKey, ...toThreadRow({ ...thread, activeRunId: run.runId }) },
+        ],
+        ['create', { partitionKey, rowKey: run.runId, ...toRunRow(run) }],
+      ]);
+      let etag = typeof result === 'object' ? result.subResponses[1]?.etag : undefined;
+      if (etag === undefined) {
+        // The client retries a transaction whose response was lost, and then conflicts with its own first attempt.
+        const present = await readThread(thread);
+        if (present?.conversationId !== thread.conversationId || present.closed) return 'exists';
+        ({ etag } = (await readRow<RunRow>(partitionKey, run.runId)) ?? {});
+        if (etag === undefined) return 'exists';
+      }
+      await index.confirm(thread, entry).catch(() => undefined);
+      return { value: run, etag };
     },
 
     async find(threadKey) {
@@ -169,28 +153,24 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
       return row && !row.closed ? { value: toThread(row), etag: row.etag } : undefined;
     },
 
-    async list(projectId, { limit, after }) {
-      const partitionKey = toIndexPartitionKey(projectId);
-      let position = after === undefined ? '' : await positionOf({ projectId, threadId: after });
-      const items: NewThread[] = [];
-      let lastId: string | undefined;
-      for (let pages = 0; pages < maxIndexPages; pages++) {
-        const entries = filter`PartitionKey eq ${partitionKey} and RowKey gt ${position}`;
-        const { rows, hasMore } = await queryRows<IndexRow>(table, entries, limit, deadline);
-        for (const { thread, listed } of await checkEntries(partitionKey, rows)) {
-          // An imported id is a usable cursor only while its thread exists.
-          if (listed || indexRowKeyOf(thread.threadId) !== undefined) lastId = thread.threadId;
-          if (listed) items.push(thread);
-          if (items.length === limit) {
-            return { items, hasMore: hasMore || thread.threadId !== lastThreadId(rows), lastId };
-          }
-        }
-        if (!hasMore) return { items, hasMore: false, lastId: items.at(-1)?.threadId };
-        position = rows.at(-1)?.rowKey ?? position;
-      }
-      // There is no usable cursor, so the client could not continue. The index has been repaired for its retry.
-      if (lastId === undefined) throw new AppError('unavailable');
-      return { items, hasMore: true, lastId };
+    async setMetadata(threadKey, metadata) {
+      const stored = await store.find(threadKey);
+      if (!stored) return undefined;
+      const thread = { ...withoutMetadata(stored.value), ...metadataOf(metadata) };
+      const entry = await index.announceChange(thread);
+      const row = {
+        partitionKey: toPartitionKey(thread),
+        rowKey: threadRowKey,
+        ...toMetadataColumn(metadata),
+      };
+      // Unconditional, so that it neither fails nor waits because of runs that start and end.
+      const result = await once((client, options) =>
+        client.updateEntity(row, 'Merge', { etag: '*', ...options }),
+      );
+      if (typeof result !== 'object') return undefined;
+      // If this fails, a list does it once the change has settled.
+      await index.finishChange(thread, entry, metadata).catch(() => undefined);
+      return thread;
     },
 
     async close(threadKey) {
@@ -205,8 +185,7 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
         const [active, newest] = await Promise.all([
           activeRunId === undefined ? undefined : readRow<RunRow>(partitionKey, activeRunId),
           queryRows(table, runs, transactionLimit - 2, deadline, keyColumns),
-          // From now on lists check the thread, so they cannot show a closed one.
-          mergeIndexRow(thread, { checked: false, closing: true }),
+          index.announceClosing(thread),
         ]);
         // A waiting run has nothing to cancel.
         const responseId = active?.status === 'requires_action' ? '' : (active?.responseId ?? '');
@@ -241,6 +220,7 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
     async abandon(thread) {
       const { activeRunId, ...columns } = toThreadRow(thread);
       const row = { partitionKey: toPartitionKey(thread), rowKey: threadRowKey, ...columns, closed: true };
+      if (thread.creationKey !== undefined) return abandonShared(thread, row);
       // Merged, to keep a run that a client may already have started on the listed thread.
       await once((client, options) => client.upsertEntity(row, 'Merge', options));
     },
@@ -277,12 +257,4 @@ const toClosedThread = (row: TableEntityResult<ThreadRow>): ClosedThread => ({
 
 const keyColumns = ['PartitionKey', 'RowKey'];
 
-const indexKeys = (thread: NewThread) => ({
-  partitionKey: toIndexPartitionKey(thread.projectId),
-  rowKey: toIndexRowKey(thread),
-});
-
-const lastThreadId = (rows: readonly TableEntityResult<IndexRow>[]): string | undefined => {
-  const last = rows.at(-1);
-  return last && toNewThread(last).threadId;
-};
+const withoutMetadata = ({ metadata, ...thread }: Thread): Thread => thread;

@@ -29,8 +29,10 @@ export async function resumeDeletion(services: RunServices, threadKey: ThreadKey
 }
 
 async function removeClosed(services: RunServices, thread: ClosedThread): Promise<void> {
-  const { threads, engine, deadline } = services;
+  const { threads, reservations, engine, deadline } = services;
   const { projectId, threadId } = thread;
+  const { creationKey: rowKey } = thread;
+  if (rowKey !== undefined) await reservations.release(projectId, { rowKey, threadId });
   await threads.removeRuns(thread);
   if (thread.responseId !== undefined) {
     // Ignore a failed cancellation: without its conversation the response cannot write anything.

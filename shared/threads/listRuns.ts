@@ -1,3 +1,4 @@
+import { hasPair } from '../model/metadata.ts';
 import type { Page } from '../model/page.ts';
 import type { Run, RunStatus } from '../model/run.ts';
 import type { ThreadKey } from '../model/thread.ts';
@@ -18,8 +19,11 @@ export async function listRuns(
   page: RunPageRequest,
 ): Promise<Page<Run>> {
   const { activeRun } = await findCurrentThread(services, threadKey);
-  const { after, status } = page;
+  const { after, status, metadata } = page;
   if (status === undefined || !activeStatuses.has(status)) return services.runs.list(threadKey, page);
-  const listed = activeRun?.status === status && (after === undefined || activeRun.runId > after);
+  const listed =
+    activeRun?.status === status &&
+    (after === undefined || activeRun.runId > after) &&
+    (!metadata || hasPair(activeRun.metadata, metadata));
   return { items: listed ? [activeRun] : [], hasMore: false, lastId: listed ? activeRun.runId : undefined };
 }

@@ -1,71 +1,14 @@
-import { waitAtMost } from '../deadline.ts';
 import type { MessagePage } from '../engine/engine.ts';
 import { AppError, fieldError } from '../errors.ts';
-import { newId } from '../model/ids.ts';
 import { openMessageId, sealMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
-import { followUpWaitMs, scheduleFollowUp } from '../runs/followUps.ts';
 import { refreshRun } from '../runs/refreshRun.ts';
 import type { RunServices } from '../runs/runServices.ts';
 
-/** Timeouts of the engine's calls, in milliseconds. */
-const openMs = 20_000;
+/** Timeout of the engine's list, in milliseconds. */
 const listMs = 10_000;
-const undoMs = 4_000;
-
-/**
- * Creates a thread: an entry in its project's index and the engine's conversation, then the thread itself.
- * @throws {AppError} rate_limited, unavailable or internal_error. The thread then does not exist, or is valid and empty
- * if the outcome of a store operation is unknown.
- */
-export async function createThread(services: RunServices, projectId: string): Promise<Thread> {
-  const { engine, threads, deadline } = services;
-  const createdAt = new Date();
-  const threadId = newId('thread', createdAt);
-  const [conversation, entry] = await Promise.allSettled([
-    engine.openConversation({ projectId, threadId }, deadline.remaining(openMs, 3 * undoMs)),
-    threads.addToIndex({ projectId, threadId, createdAt }),
-  ]);
-  if (conversation.status === 'rejected') {
-    await threads.removeFromIndex({ projectId, threadId, createdAt }).catch(() => undefined);
-    throw conversation.reason;
-  }
-  const thread = { threadId, projectId, createdAt, conversationId: conversation.value };
-  if (entry.status === 'rejected') {
-    await removeConversation(services, thread);
-    throw entry.reason;
-  }
-  try {
-    await threads.add(thread, entry.value);
-  } catch (error) {
-    await undoCreate(services, thread);
-    throw error;
-  }
-  return thread;
-}
-
-/** Undoes a create. Closes the thread before removing its conversation, because the store may still execute the addition. */
-async function undoCreate(services: RunServices, thread: Thread): Promise<void> {
-  const { threads } = services;
-  const { projectId, threadId } = thread;
-  // The closed row blocks a late addition; the follow-up removes it once none can arrive.
-  const followUp = scheduleFollowUp(services, { kind: 'deletion', projectId, threadId, attempt: 1 });
-  try {
-    await threads.abandon(thread);
-    await Promise.all([
-      removeConversation(services, thread),
-      threads.removeFromIndex(thread).catch(() => undefined),
-    ]);
-  } catch {
-    // The thread may exist, so keep its conversation.
-  }
-  await waitAtMost(followUpWaitMs, followUp);
-}
-
-const removeConversation = ({ engine, deadline }: RunServices, { conversationId }: Thread) =>
-  engine.removeConversation(conversationId, deadline.remaining(undoMs)).catch(() => undefined);
 
 /** An up-to-date thread with its active run. */
 export interface CurrentThread {
@@ -97,14 +40,15 @@ function threadClosed(error: unknown): never {
 }
 
 /**
- * Returns a page of a thread's messages, oldest first.
+ * Returns a page of a thread's messages.
+ * @param order `asc` for oldest first, `desc` for newest first.
  * @param after id of a message of this thread, after which the page starts; null for the first page.
  * @throws {AppError} invalid_request when `after` is not such an id; thread_not_found, rate_limited, unavailable, internal_error.
  */
 export async function listMessages(
   { engine, deadline }: RunServices,
   { conversationId }: Thread,
-  { after, limit }: { after: string | null; limit: number },
+  { after, limit, order }: { after: string | null; limit: number; order: 'asc' | 'desc' },
 ): Promise<MessagePage> {
   const itemId = after === null ? undefined : openMessageId(conversationId, after);
   if (after !== null && itemId === undefined) {
@@ -112,7 +56,7 @@ export async function listMessages(
   }
   const page = await engine.listMessages(
     conversationId,
-    { limit, ...(itemId !== undefined && { after: itemId }) },
+    { limit, order, ...(itemId !== undefined && { after: itemId }) },
     deadline.remaining(listMs),
   );
   const seal = (id: string) => sealMessageId(conversationId, id);

@@ -35,6 +35,8 @@ describe('after successes and failures of all kinds', () => {
     claim: 'canary-claim-a6d4',
     kid: 'canary-kid-b9f2',
     projectName: 'canary-project-2e57',
+    label: 'canary-label-91bd',
+    labelOfThread: 'canary-label-of-thread-20af',
     arguments: 'canary-arguments-8d03',
     output: 'canary-output-e2b7',
     reason: 'canary-reason-41fa',
@@ -60,9 +62,12 @@ describe('after successes and failures of all kinds', () => {
     const create = (path: string, body: unknown, headers: Record<string, string> = {}) =>
       tell(path, { method: 'POST', token, body, headers });
     const openThread = async () => `${threadsPath}/${(await create(threadsPath, {})).body.threadId}`;
+    const change = (path: string, metadata: unknown) =>
+      tell(path, { method: 'PATCH', token, body: { metadata } });
     const body = {
       message: `Explain the database schema ${canary.message}`,
       instructions: canary.instructions,
+      metadata: { [canary.label]: canary.label },
     };
 
     const thread = await openThread();
@@ -77,10 +82,21 @@ describe('after successes and failures of all kinds', () => {
 
     const second = await openThread();
     await engine.timing({ queueMs: 0, runMs: 0 });
-    await t.finish(`${second}/runs/${(await create(`${second}/runs`, body)).body.runId}`);
+    const secondRun = `${second}/runs/${(await create(`${second}/runs`, body)).body.runId}`;
+    await t.finish(secondRun);
+    expect((await get(`${secondRun}/steps`)).body.steps).toHaveLength(2);
     const page = await get(`${second}?limit=1`);
     const rest = await get(`${second}?after=${page.body.lastId}`);
     answersOfAssistant.push(rest.body.messages[0].content);
+    const labels = { [canary.labelOfThread]: canary.labelOfThread };
+    await change(second, labels);
+    await change(run, labels);
+    await change(run, { [canary.label]: canary.label.repeat(100) });
+    await get(`${threadsPath}?metadata[${canary.labelOfThread}]=${canary.labelOfThread}`);
+    await get(`${second}/runs?metadata[${canary.label}]=${canary.label}`);
+    store.inject('merge', 'fail', 5);
+    await change(second, labels);
+    store.reset();
     await get(`${second}?after=${canary.query}`);
     await get(`${second}?limit=${canary.query}`);
     await get(`${second}x${canary.path}`);

@@ -58,7 +58,9 @@ describe('the text of a reply', () => {
   test('is the refusal, when the model refuses', async () => {
     await t.engine.outcome(replies.refusal('I cannot help with that.'));
     const { thread, run } = await t.startRun();
-    expect(textOf(await readEvents(t, run, { after: '0' }))).toBe('I cannot help with that.');
+    const events = await readEvents(t, run, { after: '0' });
+    expect(textOf(events, 'refusal.delta')).toBe('I cannot help with that.');
+    expect(textOf(events)).toBe('');
     await t.finish(run);
     expect(await replyOf(thread)).toBe('I cannot help with that.');
   });

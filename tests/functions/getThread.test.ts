@@ -52,6 +52,32 @@ describe('getThread', () => {
     expect(contents(rest.messages)).toContain('Question 50?');
   });
 
+  test('pages its messages newest first too, so that the newest reply is the first', async () => {
+    const thread = await t.openThread();
+    await converse(thread, ['One?', 'Two?', 'Three?']);
+    const { body: whole } = await t.call(thread);
+    const newestFirst = whole.messages.toReversed();
+    const { body: first } = await t.call(`${thread}?order=desc&limit=1`);
+    expect(first).toMatchObject({ messages: [{ role: 'assistant' }], hasMore: true });
+    expect(first.messages).toEqual(newestFirst.slice(0, 1));
+    const { body: second } = await t.call(`${thread}?order=desc&limit=4&after=${first.lastId}`);
+    expect(second).toMatchObject({ hasMore: true, lastId: newestFirst[4].messageId });
+    expect(second.messages).toEqual(newestFirst.slice(1, 5));
+    // A message that comes meanwhile is not on a later page.
+    await converse(thread, ['Four?']);
+    const { body: last } = await t.call(`${thread}?order=desc&limit=4&after=${second.lastId}`);
+    expect(last).toMatchObject({ messages: newestFirst.slice(5), hasMore: false });
+    const { body: back } = await t.call(`${thread}?order=asc&after=${first.lastId}`);
+    expect(contents(back.messages)[0]).toBe('Four?');
+    expect((await t.call(`${thread}?order=desc&after=${last.lastId}`)).body.messages).toEqual([]);
+  });
+
+  test.each(['ASC', 'newest', '', 'desc,asc'])('answers 400 for order=%j', async (order) => {
+    const thread = await t.openThread();
+    const { status, body } = await t.call(`${thread}?order=${order}`);
+    expect([status, body.errors]).toEqual([400, { Order: ['The field Order must be asc or desc.'] }]);
+  });
+
   test.each(['0', '101', '-1', '1.5', 'x', '', '1e1', '050000'])(
     'answers 400 for limit=%j',
     async (limit) => {

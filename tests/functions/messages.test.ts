@@ -36,12 +36,15 @@ const toolCalls = (count: number) =>
 const contents = (messages: { content: string }[]) => messages.map(({ content }) => content);
 
 /** All pages of the thread's messages, joined, with the most calls to the engine that one of them took. */
-async function readAll(limit: number): Promise<{ messages: string[]; ids: string[]; mostCalls: number }> {
+async function readAll(
+  limit: number,
+  order = 'asc',
+): Promise<{ messages: string[]; ids: string[]; mostCalls: number }> {
   const messages: { messageId: string; content: string }[] = [];
   let mostCalls = 0;
   for (let after = ''; ; ) {
     await t.engine.reset();
-    const { status, body } = await t.call(`${thread}?limit=${limit}${after}`);
+    const { status, body } = await t.call(`${thread}?limit=${limit}&order=${order}${after}`);
     expect(status).toBe(200);
     mostCalls = Math.max(mostCalls, (await t.engine.calls()).length);
     expect(body.messages.length).toBeLessThanOrEqual(limit);
@@ -71,10 +74,12 @@ describe('a page of messages', () => {
     const texts = Array.from({ length: 12 }, (_, index) => `Message ${index}`);
     await addItems(texts.flatMap((text, index) => [message(text), ...toolCalls(index * 2)]));
     for (const limit of [1, 5, 100]) {
-      const { messages, ids, mostCalls } = await readAll(limit);
-      expect(messages).toEqual(texts);
-      expect(new Set(ids).size).toBe(ids.length);
-      expect(mostCalls).toBeLessThanOrEqual(5);
+      for (const order of ['asc', 'desc']) {
+        const { messages, ids, mostCalls } = await readAll(limit, order);
+        expect(messages).toEqual(order === 'asc' ? texts : texts.toReversed());
+        expect(new Set(ids).size).toBe(ids.length);
+        expect(mostCalls).toBeLessThanOrEqual(5);
+      }
     }
   });
 

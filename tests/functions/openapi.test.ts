@@ -45,7 +45,7 @@ const sender =
       .slice(1);
     const answer = await to.call(filled + query, {
       method,
-      ...(takesBody && { body: question }),
+      ...(takesBody && { body: method === 'PATCH' ? { metadata: { a: 'b' } } : question }),
       ...(!needsToken && { token: null }),
       ...call,
     });
@@ -67,7 +67,7 @@ const startEndlessRun = () => startRun({ status: 'never' });
 
 async function finishRun(outcome?: object): Promise<Ids> {
   const ids = await startRun(outcome);
-  await t.finish(`projects/${t.projectId}/threads/${ids.threadId}/runs/${ids.runId}`);
+  await t.finish(runPathOf(ids));
   return ids;
 }
 
@@ -128,9 +128,14 @@ const waysOfAll: Readonly<Record<number, Ways>> = {
   },
 };
 
-/** Sends a body that takes longer than the service waits for it. */
-async function sendSlowly({ threadId }: Ids, below = ''): Promise<Answer> {
-  const path = `projects/${t.projectId}/threads/${threadId}/runs${below}`;
+const pathOf = ({ threadId }: Ids) => `projects/${t.projectId}/threads/${threadId}`;
+const runPathOf = (ids: Ids) => `${pathOf(ids)}/runs/${ids.runId}`;
+
+/** A body larger than the service takes. */
+const large = { message: 'x', metadata: {}, other: 'x'.repeat(2 * 1024 * 1024) };
+
+/** Sends a request whose body takes longer than the service waits for it. */
+async function sendSlowly(method: string, path: string): Promise<Answer> {
   const body = new ReadableStream({
     async start(controller) {
       // Faster than what the host itself would not wait for.
@@ -142,7 +147,7 @@ async function sendSlowly({ threadId }: Ids, below = ''): Promise<Answer> {
     },
   });
   const response = await fetch(`${t.url}/api/${path}`, {
-    method: 'POST',
+    method,
     headers: { Authorization: `Bearer ${await t.issuer.sign({ projects: [t.projectId] })}` },
     body,
     duplex: 'half',
@@ -150,7 +155,7 @@ async function sendSlowly({ threadId }: Ids, below = ''): Promise<Answer> {
   } as object);
   const text = await response.text();
   const answer = { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
-  expect(deviations('POST', path, answer)).toEqual([]);
+  expect(deviations(method, path, answer)).toEqual([]);
   return answer;
 }
 
@@ -173,7 +178,31 @@ const waysOfQueries = (parameters: Operation['parameters']): Ways =>
 
 /** Answers of one operation; where one is here, those for all do not count. */
 const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
-  createThread: { 201: { plainly: (send) => send() } },
+  createThread: {
+    201: {
+      'without a body': (send) => send({ body: '' }),
+      'with a first message': (send) => send({ body: { ...question, metadata: { a: 'b' } } }),
+      'with a new key, and the same again': async (send) => {
+        const headers = { 'Idempotency-Key': `key-${Math.random()}` };
+        await send({ headers });
+        return send({ headers });
+      },
+    },
+    400: {
+      'for instructions without a message': (send) => send({ body: { instructions: 'x' } }),
+      'without JSON': (send) => send({ body: 'x' }),
+      'with an impossible key': (send) => send({ headers: { 'Idempotency-Key': 'a b' } }),
+    },
+    408: { 'for a body that is slow': () => sendSlowly('POST', `projects/${t.projectId}/threads`) },
+    413: { 'for a body that is too large': (send) => send({ body: large }) },
+    422: {
+      'with the key of another body': async (send) => {
+        const headers = { 'Idempotency-Key': `key-${Math.random()}` };
+        await send({ headers });
+        return send({ headers, body: { message: 'Another question' } });
+      },
+    },
+  },
   listThreads: {
     200: {
       'with a busy and an idle thread': async (send) => {
@@ -228,10 +257,9 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
         send({ ids: await openThread(), headers: { 'Idempotency-Key': 'a b' } }),
     },
     404: { 'for an unknown thread': (send) => send() },
-    408: { 'for a body that is slow': async () => sendSlowly(await openThread()) },
+    408: { 'for a body that is slow': async () => sendSlowly('POST', `${pathOf(await openThread())}/runs`) },
     413: {
-      'for a body that is too large': async (send) =>
-        send({ ids: await openThread(), body: { message: 'x', other: 'x'.repeat(2 * 1024 * 1024) } }),
+      'for a body that is too large': async (send) => send({ ids: await openThread(), body: large }),
     },
     409: {
       'on a busy thread': async (send) => send({ ids: await startEndlessRun() }),
@@ -288,6 +316,25 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
       },
     },
   },
+  updateThread: {
+    200: {
+      'with new metadata': async (send) => send({ ids: await openThread() }),
+      'without metadata': async (send) => send({ ids: await openThread(), body: { metadata: null } }),
+    },
+    400: { 'for a body without metadata': async (send) => send({ ids: await openThread(), body: {} }) },
+    404: { 'for an unknown thread': (send) => send() },
+    408: { 'for a body that is slow': async () => sendSlowly('PATCH', pathOf(await openThread())) },
+    413: { 'for a body that is too large': async (send) => send({ ids: await openThread(), body: large }) },
+  },
+  updateRun: {
+    200: {
+      'while it runs': async (send) => send({ ids: await startEndlessRun() }),
+      'when it has finished': async (send) => send({ ids: await finishRun() }),
+    },
+    400: { 'for a body without metadata': async (send) => send({ ids: await finishRun(), body: {} }) },
+    408: { 'for a body that is slow': async () => sendSlowly('PATCH', runPathOf(await startRun())) },
+    413: { 'for a body that is too large': async (send) => send({ ids: await startRun(), body: large }) },
+  },
   cancelRun: {
     200: { 'while it runs': async (send) => send({ ids: await startEndlessRun() }) },
     409: { 'when it has finished': async (send) => send({ ids: await finishRun() }) },
@@ -313,7 +360,9 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
       'for an unknown thread': (send) => send(),
       'for an unknown run': async (send) => send({ ids: await openThread() }),
     },
-    408: { 'for a body that is slow': async () => sendSlowly(unknownIds, '/run_nosuch/tool-outputs') },
+    408: {
+      'for a body that is slow': async () => sendSlowly('POST', `${runPathOf(unknownIds)}/tool-outputs`),
+    },
     409: {
       'for a run that waits for nothing': async (send) => send({ ids: await startEndlessRun(), body: {} }),
       'on a thread that the engine holds': async (send) => {
@@ -333,13 +382,28 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
       },
     },
   },
+  listSteps: {
+    200: {
+      'of a finished run': async (send) => send({ ids: await finishRun() }),
+      'of a run that has done nothing': async (send) => send({ ids: await startEndlessRun() }),
+    },
+    410: {
+      'when the engine has forgotten the run': async (send) => {
+        const ids = await finishRun();
+        await t.engine.forget();
+        return send({ ids });
+      },
+    },
+  },
   streamRunEvents: {
     200: {
       'from its start to its end': async (send) => {
         await t.engine.timing({ queueMs: 50, runMs: 300 });
         const answer = await send({ ids: await startRun() });
         const events = parseEvents(answer.text).map(({ event }) => event);
-        expect(new Set(events)).toEqual(new Set(['run', 'message.delta']));
+        expect(new Set(events)).toEqual(
+          new Set(['run', 'step', 'message.start', 'message.delta', 'message.end']),
+        );
         return answer;
       },
       'when it has finished': async (send) => send({ ids: await finishRun() }),
@@ -445,12 +509,17 @@ describe('the document', () => {
     ['half a character', { message: '\ud83d' }],
     ['a number for a message', { message: 1 }],
     ['a number for instructions', { message: 'x', instructions: 1 }],
+    ['metadata', { message: 'x', metadata: { ['😀'.repeat(64)]: '😀'.repeat(512) } }],
+    ['no metadata', { message: 'x', metadata: null }],
+    ['a number in metadata', { message: 'x', metadata: { k: 1 } }],
     ['no message', { instructions: 'x' }],
     ['an array', []],
     ['null', null],
   ])('takes and refuses the same bodies of a create as the service: %s', async (_name, body) => {
     const ajv = new Ajv2020({ formats: { 'well-formed': (text: string) => text.isWellFormed() } });
-    const valid = ajv.validate(document.components.schemas.CreateRunRequest, body);
+    ajv.addVocabulary(Object.keys(document));
+    ajv.addSchema(document, 'openapi');
+    const valid = ajv.validate('openapi#/components/schemas/CreateRunRequest', body);
     const { threadId } = await openThread();
     const path = `projects/${t.projectId}/threads/${threadId}/runs`;
     const { status } = await t.call(path, { method: 'POST', body });

@@ -17,7 +17,7 @@ describe('a request that is refused', () => {
 
   interface Refusal {
     readonly name: string;
-    readonly method?: 'POST';
+    readonly method?: 'POST' | 'PATCH';
     /** O, F and T stand for the own project, a foreign one and the own thread. */
     readonly path: string;
     readonly token?: string;
@@ -29,6 +29,7 @@ describe('a request that is refused', () => {
 
   const forged = 'a.b.c';
   const badBody = { message: 7 };
+  const badMetadata = { metadata: 7 };
   const refusals: (Refusal & { body?: unknown })[] = [
     ...(
       [
@@ -37,6 +38,10 @@ describe('a request that is refused', () => {
         ['submitToolOutputs', 'POST', 'projects/F/threads/%20/runs/%20/tool-outputs'],
         ['createThread', 'POST', 'projects/F/threads'],
         ['getThread', undefined, 'projects/F/threads/%20?limit=x&after=x'],
+        ['listThreads', undefined, 'projects/F/threads?metadata=x'],
+        ['listSteps', undefined, 'projects/F/threads/%20/runs/%20/steps'],
+        ['updateThread', 'PATCH', 'projects/F/threads/%20'],
+        ['updateRun', 'PATCH', 'projects/F/threads/%20/runs/%20'],
       ] as const
     ).flatMap(([route, method, path]) => [
       {
@@ -159,6 +164,82 @@ describe('a request that is refused', () => {
       path: 'projects/O/threads/thread_none?after=x',
       answer: '404 thread_not_found',
       reads: 1,
+    },
+    {
+      name: 'createThread: by the key before the body',
+      method: 'POST',
+      path: 'projects/O/threads',
+      key: 'no key',
+      body: badBody,
+      answer: '400 Idempotency-Key',
+    },
+    {
+      name: 'createThread: by the body',
+      method: 'POST',
+      path: 'projects/O/threads',
+      key: 'a-key',
+      body: badBody,
+      answer: '400 Message',
+    },
+    {
+      name: 'updateThread: by the id of the thread before the body',
+      method: 'PATCH',
+      path: 'projects/O/threads/thread-',
+      body: badMetadata,
+      answer: '404 thread_not_found',
+    },
+    {
+      name: 'updateThread: by the body before the thread',
+      method: 'PATCH',
+      path: 'projects/O/threads/thread_none',
+      body: badMetadata,
+      answer: '400 Metadata',
+    },
+    {
+      name: 'updateThread: by the thread',
+      method: 'PATCH',
+      path: 'projects/O/threads/thread_none',
+      body: { metadata: {} },
+      answer: '404 thread_not_found',
+      reads: 1,
+    },
+    {
+      name: 'updateRun: by the id of the run before the body',
+      method: 'PATCH',
+      path: 'projects/O/threads/thread_none/runs/run-',
+      body: badMetadata,
+      answer: '404 run_not_found',
+    },
+    {
+      name: 'updateRun: by the body before the thread',
+      method: 'PATCH',
+      path: 'projects/O/threads/thread_none/runs/run_none',
+      body: badMetadata,
+      answer: '400 Metadata',
+    },
+    {
+      name: 'updateRun: by the run',
+      method: 'PATCH',
+      path: 'projects/O/threads/T/runs/run_none',
+      body: { metadata: {} },
+      answer: '404 run_not_found',
+      reads: 2,
+    },
+    {
+      name: 'listSteps: by the id of the run before the thread',
+      path: 'projects/O/threads/thread_none/runs/run-/steps',
+      answer: '404 run_not_found',
+    },
+    {
+      name: 'listSteps: by the run',
+      path: 'projects/O/threads/T/runs/run_none/steps',
+      answer: '404 run_not_found',
+      reads: 3,
+    },
+    {
+      name: 'listRuns: by the metadata before the thread',
+      path: 'projects/O/threads/thread_none/runs?metadata=x',
+      answer: '400 Metadata',
     },
     {
       name: 'getThread: by the message to begin after',

@@ -18,7 +18,11 @@ describe('a caller of project A', () => {
   const question = 'Explain the database schema for canary B';
   const secretInstructions = 'Instructions of canary B';
   const sharedKey = 'one-key-in-both-projects';
-  const sharedBody = { message: question, instructions: secretInstructions };
+  const metadataOfB = { key: 'owner', value: 'label-of-canary-B' };
+  const sharedBody = {
+    ...{ message: question, instructions: secretInstructions },
+    metadata: { [metadataOfB.key]: metadataOfB.value },
+  };
 
   /** Paths and ids by the names that the tests use. */
   const projects: Record<string, string> = {};
@@ -48,14 +52,17 @@ describe('a caller of project A', () => {
     token = await t.issuer.sign({ sub: 'alice', projects: [a] });
 
     const ownThread = await t.openThread(a);
+    const bob = await t.issuer.sign({ sub: 'bob' });
+    const opened = await post(`projects/${b}/threads`, bob, sharedBody, { 'Idempotency-Key': sharedKey });
+    await t.finish(`projects/${b}/threads/${opened.body.threadId}/runs/${opened.body.run.runId}`);
     const threadOfB = await t.openThread(b);
     const busyThreadOfB = await t.openThread(b);
     const waitingThreadOfB = await t.openThread(b);
-    const bob = await t.issuer.sign({ sub: 'bob' });
     const ownRun = await post(`${ownThread}/runs`, token, { message: 'Hello' });
     await t.finish(`${ownThread}/runs/${ownRun.body.runId}`);
     const runOfB = await post(`${threadOfB}/runs`, bob, sharedBody, { 'Idempotency-Key': sharedKey });
     await t.finish(`${threadOfB}/runs/${runOfB.body.runId}`);
+    await t.call(threadOfB, { method: 'PATCH', body: { metadata: sharedBody.metadata }, token: bob });
     await t.engine.outcome(aCall);
     const waitingRunOfB = await post(`${waitingThreadOfB}/runs`, bob, { message: question });
     const action = await waitForAction(t, `${waitingThreadOfB}/runs/${waitingRunOfB.body.runId}`);
@@ -82,9 +89,15 @@ describe('a caller of project A', () => {
     stateOfB = await stateOf(t.engine, b);
     const { messages } = (await t.call(threadOfB)).body;
     messageOfB = messages[0].messageId;
-    secrets = [...engineIds(stateOfB), question, secretInstructions, messages[1].content.slice(-100)];
-    expect(stateOfB.rows).toHaveLength(10);
-    expect(stateOfB.runs.map(({ status }) => status)).toEqual(['completed', 'completed', 'in_progress']);
+    const texts = [question, secretInstructions, metadataOfB.value, messages[1].content.slice(-100)];
+    secrets = [...engineIds(stateOfB), ...texts];
+    expect(stateOfB.rows).toHaveLength(14);
+    expect(stateOfB.runs.map(({ status }) => status)).toEqual([
+      'completed',
+      'completed',
+      'completed',
+      'in_progress',
+    ]);
     expect(messages[1].content).toContain('schema');
   });
 
@@ -125,6 +138,14 @@ describe('a caller of project A', () => {
       expect(outcomeOf(answer)).toBe(expected(201, { project }));
     });
 
+    test('opens threads with a message in its own project only, with a key of B too', async () => {
+      const path = `projects/${projects[project]}/threads`;
+      const headers = { 'Idempotency-Key': sharedKey };
+      const answer = await attack(path, { method: 'POST', body: sharedBody, headers });
+      expect(outcomeOf(answer)).toBe(expected(201, { project }));
+      expect(answer.headers.get('Idempotency-Replayed')).toBeNull();
+    });
+
     test.each(threadNames)('and %s: creates runs on its own thread only', async (thread) => {
       const path = `projects/${projects[project]}/threads/${threads[thread]}/runs`;
       const answer = await attack(path, { method: 'POST', body: { message: 'Hello' } });
@@ -138,11 +159,36 @@ describe('a caller of project A', () => {
       expect(outcomeOf(answer)).toBe(expected(200, { project, thread }));
     });
 
+    test.each(threadNames)('and %s: changes its own thread only', async (thread) => {
+      const path = `projects/${projects[project]}/threads/${threads[thread]}`;
+      const answer = await attack(path, { method: 'PATCH', body: { metadata: { by: 'A' } } });
+      expect(outcomeOf(answer)).toBe(expected(200, { project, thread }));
+    });
+
+    test.each(threadNames.flatMap((thread) => runNames.map((run) => [thread, run] as const)))(
+      'and %s and %s: changes its own run only',
+      async (thread, run) => {
+        const path = `projects/${projects[project]}/threads/${threads[thread]}/runs/${runs[run]}`;
+        const answer = await attack(path, { method: 'PATCH', body: { metadata: { by: 'A' } } });
+        expect(outcomeOf(answer)).toBe(expected(200, { project, thread, run }));
+      },
+    );
+
+    test('lists its own threads and runs only, whatever metadata it asks for', async () => {
+      const pair = `metadata[${metadataOfB.key}]=${metadataOfB.value}`;
+      const answer = await attack(`projects/${projects[project]}/threads?${pair}`);
+      expect(outcomeOf(answer)).toBe(expected(200, { project }));
+      if (answer.status === 200) expect(answer.body.threads).toEqual([]);
+      const thread = `projects/${projects[project]}/threads/${threads["B's thread"]}`;
+      expect((await attack(`${thread}/runs?${pair}`)).status).toBe(project === 'A' ? 404 : 403);
+    });
+
     test.each(threadNames.flatMap((thread) => runNames.map((run) => [thread, run] as const)))(
       'and %s and %s: reads its own run only',
       async (thread, run) => {
         const path = `projects/${projects[project]}/threads/${threads[thread]}/runs/${runs[run]}`;
         expect(outcomeOf(await attack(path))).toBe(expected(200, { project, thread, run }));
+        expect(outcomeOf(await attack(`${path}/steps`))).toBe(expected(200, { project, thread, run }));
       },
     );
 

@@ -31,8 +31,32 @@ const fullest: Required<Assistant> & { $schema: string } = {
   topP: 1,
   maxOutputTokens: 4096,
   reasoningEffort: 'low',
+  responseFormat: {
+    ...{ type: 'json_schema', name: 'steps-of_1', description: 'The steps.', strict: true },
+    schema: {
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      type: 'object',
+      additionalProperties: false,
+      required: ['steps', 'next'],
+      properties: {
+        steps: { type: 'array', items: { $ref: '#/$defs/step' } },
+        next: { anyOf: [{ $ref: '#/$defs/step' }, { type: 'null' }] },
+      },
+      $defs: {
+        step: {
+          ...{ type: 'object', additionalProperties: false, required: ['text'] },
+          properties: { text: { type: 'string', pattern: '^.+$' } },
+        },
+      },
+    },
+  },
 };
 
+const withSchema = (schema: object, strict = false) => ({
+  ...smallest,
+  responseFormat: { type: 'json_schema', name: 'x', schema, strict },
+});
+const open = { type: 'object', properties: { a: { type: 'string' } } };
 const withTools = (...tools: object[]) => ({ ...smallest, tools });
 const withParameters = (parameters: object) => withTools({ type: 'function', name: 'f', parameters });
 const server = { type: 'mcp', serverLabel: 'crm', serverUrl: 'https://crm.example' };
@@ -47,6 +71,9 @@ describe('an assistant', () => {
       { ...smallest, temperature: 0, topP: 0.01, maxOutputTokens: 16, tools: [] },
     ],
     ['with limits at their other ends', { ...smallest, temperature: 2, maxOutputTokens: 1_000_000 }],
+    ['with replies of text', { ...smallest, responseFormat: { type: 'text' } }],
+    ['with replies of JSON', { ...smallest, responseFormat: { type: 'json_object' } }],
+    ['with a schema that is not strict', withSchema(open)],
     ['with a function without parameters', withTools({ type: 'function', name: 'f' })],
     [
       'with a schema of another draft',
@@ -84,6 +111,51 @@ describe('an assistant', () => {
     ['too few maxOutputTokens', { ...smallest, maxOutputTokens: 15 }, /^maxOutputTokens must be >= 16$/],
     ['half a token', { ...smallest, maxOutputTokens: 16.5 }, /^maxOutputTokens must be integer$/],
     ['an unknown effort', { ...smallest, reasoningEffort: 'most' }, /^reasoningEffort must be equal to one/],
+    ['an unknown format', { ...smallest, responseFormat: { type: 'xml' } }, /^responseFormat /],
+    ['a format as text', { ...smallest, responseFormat: 'json' }, /^responseFormat must be object$/],
+    [
+      'a format without a name',
+      { ...smallest, responseFormat: { type: 'json_schema', schema: open } },
+      /^responseFormat must have required property 'name'$/,
+    ],
+    [
+      'a format of another name',
+      { ...smallest, responseFormat: { type: 'json_schema', name: 'a b', schema: open } },
+      /^responseFormat\.name must match pattern/,
+    ],
+    ['a schema of a list', withSchema({ type: 'array' }), /^responseFormat\.schema\.type must be equal/],
+    [
+      'a schema that is none',
+      withSchema({ type: 'object', properties: { a: { type: 'text' } } }),
+      /^responseFormat\.schema must be a valid JSON Schema$/,
+    ],
+    [
+      'a schema with a reference to nowhere',
+      withSchema({ type: 'object', properties: { a: { $ref: '#/$defs/a' } } }),
+      /^responseFormat\.schema must be a valid JSON Schema$/,
+    ],
+    [
+      'a strict schema that allows other properties',
+      withSchema(open, true),
+      /^responseFormat\.schema must have "additionalProperties": false, because it is strict$/,
+    ],
+    [
+      'a strict schema with an optional property',
+      withSchema({ ...open, additionalProperties: false }, true),
+      /^responseFormat\.schema must require "a", because it is strict$/,
+    ],
+    ...(
+      [
+        [{ properties: { a: open }, required: ['a'] }, 'properties\\.a'],
+        [{ properties: { a: { type: 'array', items: open } }, required: ['a'] }, 'properties\\.a\\.items'],
+        [{ properties: { a: { anyOf: [open] } }, required: ['a'] }, 'properties\\.a\\.anyOf\\.0'],
+        [{ properties: {}, $defs: { a: open } }, '\\$defs\\.a'],
+      ] as const
+    ).map(([part, place]): [string, unknown, RegExp] => [
+      `a strict schema that is not at ${place}`,
+      withSchema({ type: 'object', additionalProperties: false, ...part }, true),
+      RegExp(`^responseFormat\\.schema\\.${place} must require "a"`),
+    ]),
     ['tools that are no list', { ...smallest, tools: {} }, /^tools must be array$/],
     ['65 tools', { ...smallest, tools: Array(65).fill({ type: 'web_search' }) }, /^tools must NOT have more/],
     ['a tool without a type', { ...smallest, tools: [{}] }, /^tools\.0 must have required property 'type'$/],

@@ -46,13 +46,17 @@ test('a run asks for a kept background answer in its conversation, and for nothi
 
 test("a run asks for everything that its assistant's configuration says", () => {
   const params = paramsOf({
-    assistant: { temperature: 0, topP: 0.5, maxOutputTokens: 100, reasoningEffort: 'none' },
+    assistant: {
+      ...{ temperature: 0, topP: 0.5, maxOutputTokens: 100, reasoningEffort: 'none' },
+      responseFormat: { type: 'json_object' },
+    },
   });
   expect(params).toMatchObject({
     temperature: 0,
     top_p: 0.5,
     max_output_tokens: 100,
     reasoning: { effort: 'none' },
+    text: { format: { type: 'json_object' } },
   });
 });
 

@@ -14,6 +14,7 @@ const contract: Record<Exclude<ErrorCode, 'invalid_request'>, [status: number, m
   run_not_found: [404, 'Run not found'],
   thread_busy: [409, 'Thread already has an active run'],
   run_finished: [409, 'Run has already finished'],
+  steps_expired: [410, 'The steps of the run are no longer available'],
   run_not_waiting: [409, 'Run does not wait for these outputs'],
   idempotency_mismatch: [422, 'The Idempotency-Key was used before with another request body'],
   payload_too_large: [413, 'The request body is larger than 2 MiB'],

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { toIdempotencyKey } from '../../../shared/model/idempotencyKey.ts';
@@ -69,6 +70,14 @@ describe('an Idempotency-Key in the store', () => {
     ],
   ])('tells %j from %j', (one, other) => {
     expect(toIdempotencyKey('k', one).fingerprint).not.toBe(toIdempotencyKey('k', other).fingerprint);
+  });
+
+  test('has the fingerprint of earlier versions for a request without metadata', () => {
+    const earlier = createHmac('sha256', 'k').update('["x",null]').digest('hex');
+    for (const metadata of [undefined, {}]) {
+      const request = { message: 'x', instructions: null, ...(metadata && { metadata }) };
+      expect(toIdempotencyKey('k', request).fingerprint).toBe(earlier);
+    }
   });
 
   test('tells keys apart that differ by a letter case or a slash', () => {

@@ -12,7 +12,8 @@ const waitingRound = (characters: number) =>
 test('keeps the calls and instructions of a waiting round, and nothing of its reply', () => {
   const cache = createRoundCache();
   const round = waitingRound(10);
-  cache.add('r', { ...round, reply: [{ itemId: 'i', commentary: false, text: 'canary' }] });
+  const step = { itemId: 'i', status: 'completed', details: { type: 'message', commentary: false } } as const;
+  cache.add('r', { ...round, output: [{ step, parts: [{ text: 'canary', refusal: false }] }] });
   expect(cache.find('r')).toEqual(round);
   expect(cache.find('other')).toBeUndefined();
 });
