@@ -8,6 +8,8 @@ export type ErrorCode =
   | 'access_denied'
   | 'thread_not_found'
   | 'run_not_found'
+  | 'message_not_found'
+  | 'assistant_not_found'
   | 'thread_busy'
   | 'run_finished'
   | 'run_not_waiting'

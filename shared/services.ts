@@ -5,10 +5,13 @@ import { createEngine, type Engine } from './engine/engine.ts';
 import { cachedFind } from './projects/cachedFind.ts';
 import { createLiveRuns, type LiveRuns } from './runs/liveRuns.ts';
 import type { Stores } from './runs/runServices.ts';
+import { createAssistantStore } from './storage/assistantStore.ts';
 import { createFollowUpQueue, type FollowUpQueue } from './storage/followUpQueue.ts';
+import { createMessageStore } from './storage/messageStore.ts';
 import { createProjectStore, type ProjectStore } from './storage/projectStore.ts';
 import { createReservationStore } from './storage/reservationStore.ts';
 import { createRunStore } from './storage/runStore.ts';
+import { createSecretStore } from './storage/secretStore.ts';
 import { lazyTable } from './storage/tables.ts';
 import { createThreadStore } from './storage/threadStore.ts';
 
@@ -44,6 +47,9 @@ function buildServices(config: Config): Services {
     threads: createThreadStore(threads, deadline),
     runs: createRunStore(threads, deadline),
     reservations: createReservationStore(threads, deadline),
+    messages: createMessageStore(threads, deadline),
+    assistants: createAssistantStore(threads, deadline),
+    secrets: createSecretStore(threads, deadline),
   });
   const workerStores = openStores();
   const followUps = createFollowUpQueue(config.queues);

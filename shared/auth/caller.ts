@@ -31,5 +31,10 @@ export function mayUse(caller: Caller, project: Project): boolean {
   );
 }
 
+/** Returns whether a caller with access to the project may also change what its members share. */
+export function mayEdit(caller: Caller, { editors = [] }: Project): boolean {
+  return [...caller.ids, ...caller.groups].some((id) => editors.includes(id));
+}
+
 const strings = (claim: unknown): string[] =>
   Array.isArray(claim) ? claim.filter((value) => typeof value === 'string') : [];

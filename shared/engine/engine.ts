@@ -9,6 +9,7 @@ import type { EngineRunState } from '../model/runState.ts';
 import type { EngineRound, EngineStep } from '../model/step.ts';
 import type { Message } from '../model/thread.ts';
 import type { PendingCall } from '../model/toolCalls.ts';
+import { type ConversationMessages, createConversationMessages } from './conversationMessages.ts';
 import {
   CredentialUnavailable,
   engineFetch,
@@ -79,7 +80,7 @@ export interface MessagePage {
  * Every call is sent once, without retries, and takes at most `timeoutMs` milliseconds.
  * All but `submit` throw an {@link AppError}: `rate_limited`, `unavailable`, `thread_not_found` or `internal_error`.
  */
-export interface Engine {
+export interface Engine extends ConversationMessages {
   openConversation(labels: Record<string, string>, timeoutMs: number): Promise<string>;
   removeConversation(conversationId: string, timeoutMs: number): Promise<void>;
   /** Starts a round of a run. Closing its stream before `in_progress` may leave the run stuck; later it continues. */
@@ -129,6 +130,8 @@ export function createEngine(config: Config['engine']): Engine {
     });
 
   return {
+    ...createConversationMessages(call, toMessage),
+
     openConversation: (metadata, timeoutMs) =>
       call(timeoutMs, async (openai, options) => {
         const { id } = await openai.conversations.create({ metadata }, options);

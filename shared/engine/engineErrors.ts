@@ -117,6 +117,7 @@ function isAbsence({ status, code, error }: EngineClientError): boolean {
  * @param missing code for a 404 of this call; by default a 404 means that the configuration is wrong.
  */
 export function toAppError(error: unknown, missing?: ErrorCode): AppError {
+  if (error instanceof AppError) return error;
   const { status, headers } = error as EngineClientError;
   const retryAfterSeconds = parseRetryAfter(headers);
   if (status === 429 || isQuotaError(error as EngineClientError)) {

@@ -3,6 +3,7 @@ import type { Assistant, AssistantTool, FunctionTool, McpTool } from '../model/a
 import type { Project } from '../model/project.ts';
 import type { Run, RunInput } from '../model/run.ts';
 import type { CallOutput } from '../model/toolCalls.ts';
+import { toInputItem } from './inputItems.ts';
 
 /** Everything needed to submit a round of a run. */
 export interface RunRequest {
@@ -23,19 +24,22 @@ export interface RunRequest {
  * @param authorizations values of the settings that MCP tools name as their `authorizationSetting`.
  */
 export function toResponseParams(
-  { run, conversationId, assistant, project, input, outputs = [], instructions }: RunRequest,
+  { run, conversationId, assistant: configured, project, input, outputs = [], instructions }: RunRequest,
   authorizations: ReadonlyMap<string, string> = new Map(),
 ) {
+  const { toolChoice, parallelToolCalls, ...overrides } = run.overrides ?? {};
+  const assistant = { ...configured, ...overrides };
   const tools = toTools(assistant.tools ?? [], project.vectorStoreIds ?? [], authorizations);
+  // A tool that every round had to call would be called without end.
+  const isChosen = toolChoice === 'none' || (toolChoice !== undefined && instructions === undefined);
   return {
     model: assistant.model,
     conversation: conversationId,
-    input: [...outputs.map(toOutputItem), ...(input ? [toMessageItem(input)] : [])],
-    // The caller's instructions are appended to those of the assistant and the project and never replace them.
-    instructions:
-      instructions ??
-      [assistant.instructions, project.instructions, input?.instructions].filter(Boolean).join('\n\n'),
+    input: [...outputs.map(toOutputItem), ...(input ? toMessageItems(input) : [])],
+    instructions: instructions ?? toInstructions(assistant, project, input),
     ...(tools.length > 0 && { tools }),
+    ...(isChosen && { tool_choice: toolChoice }),
+    ...(parallelToolCalls !== undefined && { parallel_tool_calls: parallelToolCalls }),
     ...(assistant.temperature !== undefined && { temperature: assistant.temperature }),
     ...(assistant.topP !== undefined && { top_p: assistant.topP }),
     ...(assistant.maxOutputTokens !== undefined && { max_output_tokens: assistant.maxOutputTokens }),
@@ -51,7 +55,20 @@ export function toResponseParams(
   } satisfies OpenAI.Responses.ResponseCreateParamsStreaming;
 }
 
-const toMessageItem = ({ message }: RunInput) => ({ role: 'user', content: message }) as const;
+/** Returns the messages that a run adds; none for a run over the messages that the thread has. */
+const toMessageItems = ({ message, messages = [] }: RunInput): OpenAI.Responses.ResponseInputItem[] => [
+  ...messages.map(toInputItem),
+  ...(message === null ? [] : [{ role: 'user', content: message } as const]),
+];
+
+/** The caller's instructions are appended, unless an editor of the project chose to replace the assistant's. */
+const toInstructions = (assistant: Assistant, project: Project, input: RunInput | undefined): string =>
+  (input?.replacesInstructions
+    ? [input.instructions, project.instructions]
+    : [assistant.instructions, project.instructions, input?.instructions]
+  )
+    .filter(Boolean)
+    .join('\n\n');
 
 const toOutputItem = (call: CallOutput) =>
   call.kind === 'function'

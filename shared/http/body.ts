@@ -35,7 +35,7 @@ export interface ThreadInput {
 const maxOutputCharacters = 512_000;
 
 /** Maximum size of a submission, in bytes: a character may take twelve in JSON, escaped as a surrogate pair. */
-const maxSubmissionBytes = 6.5 * 1024 * 1024;
+export const maxSubmissionBytes = 6.5 * 1024 * 1024;
 
 /**
 /**
@@ -74,12 +74,17 @@ export async function parseToolOutputs(request: ApiRequest, note?: Note): Promis
   const options = { note, maxBytes: maxSubmissionBytes };
   const body = await parseBody<Partial<ToolOutputs>>(request, 'ToolOutputsRequest', options);
   const { toolOutputs = [], approvals = [] } = body;
+  checkOutputs(toolOutputs);
+  return { toolOutputs, approvals };
+}
+
+/** @throws {AppError} invalid_request for outputs that are too long together. */
+export function checkOutputs(toolOutputs: ToolOutputs['toolOutputs']): void {
   const characters = toolOutputs.reduce((sum, { output }) => sum + countCharacters(output), 0);
   if (characters > maxOutputCharacters) {
     const limit = `outputs of at most ${maxOutputCharacters} characters together`;
     throw fieldError('ToolOutputs', `The field ToolOutputs must have ${limit}.`);
   }
-  return { toolOutputs, approvals };
 }
 
 /** Counts Unicode code points, as JSON Schema does. */

@@ -65,3 +65,23 @@ export interface Assistant {
   readonly responseFormat?: ResponseFormat;
   readonly reasoningEffort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
 }
+
+/** Which tool the model must use, or none. */
+export type ToolChoice =
+  | 'none'
+  | 'auto'
+  | 'required'
+  | { readonly type: 'file_search' | 'code_interpreter' }
+  | { readonly type: 'function'; readonly name: string };
+
+/** Properties of an assistant that one run changes. Stored with the run; all its rounds use them. */
+export interface AssistantOverrides
+  extends Partial<
+    Pick<
+      Assistant,
+      'model' | 'tools' | 'temperature' | 'topP' | 'maxOutputTokens' | 'responseFormat' | 'reasoningEffort'
+    >
+  > {
+  readonly toolChoice?: ToolChoice;
+  readonly parallelToolCalls?: boolean;
+}

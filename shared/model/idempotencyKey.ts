@@ -7,7 +7,29 @@ export interface IdempotencyKey {
   readonly rowKey: string;
   /** Equal for equal requests only. */
   readonly fingerprint: string;
+  /**
+   * Set for a request without a key of its own, whose client repeats it when it fails: whether this is the first attempt.
+   * Equal requests may follow each other, so only a repetition looks for an earlier run, and only a recent one.
+   */
+  readonly attempt?: 'first' | 'repeated';
 }
+
+/** A request that its client may repeat without an idempotency key. */
+export interface Repeatable {
+  /** Equal for equal requests of one caller only. May contain what people wrote. */
+  readonly content: string;
+  readonly isRepetition: boolean;
+}
+
+/** How long after its first attempt a request without an idempotency key counts as a repetition, in milliseconds. */
+export const repetitionMs = 60_000;
+
+/** Hashes a request without an idempotency key. @param secret known to the service only. */
+export const toRepetitionKey = (secret: string, { content, isRepetition }: Repeatable): IdempotencyKey => ({
+  rowKey: `key_${createHmac('sha256', secret).update(content).digest('hex')}`,
+  fingerprint: '',
+  attempt: isRepetition ? 'repeated' : 'first',
+});
 
 /** Hashes an idempotency key and its request. @param key 1 to 255 visible characters. */
 export function toIdempotencyKey(key: string, input: RunInput): IdempotencyKey {

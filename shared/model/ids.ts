@@ -12,7 +12,7 @@ export const countDown = (date: Date): string =>
  * Creates an id: a prefix, the inverted time and 96 random bits. Inverting the time makes the store's ascending key order
  * newest first.
  */
-export function newId<Prefix extends 'thread' | 'run'>(prefix: Prefix, now: Date): string {
+export function newId<Prefix extends 'thread' | 'run' | 'asst'>(prefix: Prefix, now: Date): string {
   return `${prefix}_${countDown(now)}${randomBytes(12).toString('hex')}`;
 }
 
@@ -24,5 +24,7 @@ export const isThreadId = (value: string | undefined): value is string => isId('
 
 export const isRunId = (value: string | undefined): value is string => isId('run', value);
 
-const isId = (prefix: 'thread' | 'run', value: string | undefined): boolean =>
+export const isAssistantId = (value: string | undefined): value is string => isId('asst', value);
+
+const isId = (prefix: 'thread' | 'run' | 'asst', value: string | undefined): boolean =>
   value !== undefined && value.length <= 64 && new RegExp(`^${prefix}_[A-Za-z0-9]+$`).test(value);

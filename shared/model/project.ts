@@ -8,6 +8,8 @@ export interface Project {
   /** `sub` or `oid` of callers with access to the project. */
   readonly members: readonly string[];
   readonly groups: readonly string[];
+  /** `sub`, `oid` or group of callers who may also change what all members share. */
+  readonly editors?: readonly string[];
   /** Added after the assistant's own instructions. */
   readonly instructions?: string;
   /** Searched in addition to the assistant's own. */

@@ -1,4 +1,6 @@
+import type { AssistantOverrides } from './assistant.ts';
 import type { Metadata } from './metadata.ts';
+import type { NewMessage } from './newMessage.ts';
 import type { ThreadKey } from './thread.ts';
 import type { PendingCall } from './toolCalls.ts';
 
@@ -52,6 +54,8 @@ export interface RunKey extends ThreadKey {
 /** A run as stored: without user content. */
 export interface Run extends RunKey {
   readonly assistantId: string;
+  /** What the run's own request changes in its assistant. */
+  readonly overrides?: AssistantOverrides;
   readonly status: RunStatus;
   readonly createdAt: Date;
   /** When the service first saw the run in progress; when the engine accepted it, if it had completed by then. */
@@ -90,7 +94,12 @@ export const roundOf = ({ earlierResponseIds = [] }: Run): number => earlierResp
 
 /** Input of a run. Only the metadata is stored; the response to the create repeats the rest. */
 export interface RunInput {
-  readonly message: string;
+  /** Null for a run over the messages that the thread has. */
+  readonly message: string | null;
   readonly instructions: string | null;
+  /** Whether the instructions replace those of the assistant. The project's own are always kept. */
+  readonly replacesInstructions?: boolean;
+  /** Messages that the run adds to the thread, before `message`. */
+  readonly messages?: readonly NewMessage[];
   readonly metadata?: Metadata;
 }

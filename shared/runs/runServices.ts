@@ -2,17 +2,23 @@ import type { Config } from '../config.ts';
 import type { Deadline } from '../deadline.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LogFacts } from '../failures.ts';
+import type { AssistantStore } from '../storage/assistantStore.ts';
 import type { FollowUpQueue } from '../storage/followUpQueue.ts';
+import type { MessageStore } from '../storage/messageStore.ts';
 import type { ReservationStore } from '../storage/reservationStore.ts';
 import type { RunStore } from '../storage/runStore.ts';
+import type { SecretStore } from '../storage/secretStore.ts';
 import type { ThreadStore } from '../storage/threadStore.ts';
 import type { LiveRuns } from './liveRuns.ts';
 
-/** The stores of threads, runs and reservations. */
+/** The stores of threads, runs, reservations, messages, assistants and secrets. */
 export interface Stores {
   readonly threads: ThreadStore;
   readonly runs: RunStore;
   readonly reservations: ReservationStore;
+  readonly messages: MessageStore;
+  readonly assistants: AssistantStore;
+  readonly secrets: SecretStore;
 }
 
 /** Dependencies of the operations on runs and threads. */

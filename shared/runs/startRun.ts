@@ -1,8 +1,14 @@
 import { scheduler } from 'node:timers/promises';
 import { waitAtMost } from '../deadline.ts';
 import { AppError } from '../errors.ts';
-import type { Assistant } from '../model/assistant.ts';
-import { type IdempotencyKey, toIdempotencyKey } from '../model/idempotencyKey.ts';
+import type { Assistant, AssistantOverrides } from '../model/assistant.ts';
+import {
+  type IdempotencyKey,
+  type Repeatable,
+  repetitionMs,
+  toIdempotencyKey,
+  toRepetitionKey,
+} from '../model/idempotencyKey.ts';
 import { newId } from '../model/ids.ts';
 import { metadataOf } from '../model/metadata.ts';
 import type { Project } from '../model/project.ts';
@@ -31,6 +37,11 @@ export interface StartRequest {
   readonly threadKey: ThreadKey;
   readonly input: RunInput;
   readonly idempotencyKey: string | undefined;
+  /** Set for a request that its client may repeat without an idempotency key. */
+  readonly repeatable?: Repeatable;
+  /** By default the project's own. */
+  readonly assistant?: Assistant;
+  readonly overrides?: AssistantOverrides;
 }
 
 /** Maximum attempts to claim a thread. An attempt is repeated only after another request changed the thread. */
@@ -44,14 +55,19 @@ const maxClaims = 10;
  */
 export async function startRun(
   services: RunServices,
-  { project, threadKey, input, idempotencyKey }: StartRequest,
+  request: StartRequest,
 ): Promise<{ run: Run; replayed: boolean }> {
-  const assistant = findAssistant(services, project.assistantId);
-  const key = idempotencyKey === undefined ? undefined : toIdempotencyKey(idempotencyKey, input);
+  const { project, threadKey, input } = request;
+  const assistant = request.assistant ?? findAssistant(services, project.assistantId);
   for (let claims = 0; claims < maxClaims; ) {
     if (!hasTimeToSubmit(services)) throw new AppError('unavailable');
     const thread = await services.threads.find(threadKey);
     if (!thread) throw new AppError('thread_not_found');
+    const key = keyOf(request, thread.value);
+    if (key?.attempt === 'repeated') {
+      const earlier = await findRepeated(services, thread.value, key);
+      if (earlier) return { run: earlier, replayed: true };
+    }
     if (thread.value.activeRunId !== undefined) {
       if (await services.liveRuns.pending.flush(thread.value.activeRunId)) continue;
       const earlier = await findRepeated(services, thread.value, key);
@@ -60,7 +76,12 @@ export async function startRun(
       continue;
     }
     claims++;
-    const claim = await claimThread(services, thread, newRun(services, project, thread.value, input), key);
+    const claim = await claimThread(
+      services,
+      thread,
+      newRun(services, assistant, thread.value, input, request.overrides),
+      key,
+    );
     if (claim === 'conflict') continue;
     if (claim === 'duplicateKey') {
       const earlier = await findRepeated(services, thread.value, key);
@@ -73,6 +94,14 @@ export async function startRun(
   throw new AppError('thread_busy');
 }
 
+function keyOf(
+  { idempotencyKey, repeatable, input }: StartRequest,
+  thread: Thread,
+): IdempotencyKey | undefined {
+  if (idempotencyKey !== undefined) return toIdempotencyKey(idempotencyKey, input);
+  return repeatable && toRepetitionKey(thread.conversationId, repeatable);
+}
+
 /** @throws {AppError} internal_error when the assistant is not configured (any more). */
 export function findAssistant(services: RunServices, assistantId: string): Assistant {
   const assistant = services.config.assistants.get(assistantId);
@@ -82,12 +111,24 @@ export function findAssistant(services: RunServices, assistantId: string): Assis
   return assistant;
 }
 
+/**
+ * Returns the assistant of a run. One that an editor created may have been changed or deleted since; the run's overrides
+ * are its definition.
+ * @throws {AppError} internal_error when the assistant is neither.
+ */
+export function assistantOf(services: RunServices, { assistantId, overrides }: Run): Assistant {
+  const configured = services.config.assistants.get(assistantId);
+  if (configured || overrides?.model === undefined) return findAssistant(services, assistantId);
+  return { id: assistantId, name: '', instructions: '', model: overrides.model };
+}
+
 /** Creates the run of a message, to be claimed. */
 export function newRun(
   { config }: RunServices,
-  { assistantId }: Project,
+  { id: assistantId }: Pick<Assistant, 'id'>,
   thread: Thread,
   { metadata }: RunInput,
+  overrides?: AssistantOverrides,
 ): Run {
   const { projectId, threadId, openCalls = [] } = thread;
   const createdAt = new Date();
@@ -96,6 +137,7 @@ export function newRun(
     threadId,
     runId: newId('run', createdAt),
     assistantId,
+    ...(overrides && Object.keys(overrides).length > 0 && { overrides }),
     status: 'queued',
     createdAt,
     expiresAt: new Date(createdAt.getTime() + config.runTimeoutSeconds * 1000),
@@ -110,12 +152,13 @@ export function newRun(
  * @throws {AppError} idempotency_mismatch when the key was used with another request before.
  */
 async function findRepeated({ runs }: RunServices, thread: Thread, key: IdempotencyKey | undefined) {
-  if (!key) return undefined;
+  if (!key || key.attempt === 'first') return undefined;
   for (const until = Date.now() + submissionWaitMs; ; await scheduler.wait(submissionPollMs)) {
     const known = await runs.findKey(thread, key);
     if (!known) return undefined;
     if (known.fingerprint !== key.fingerprint) throw new AppError('idempotency_mismatch');
     const run = (await runs.find({ ...thread, runId: known.runId }))?.value;
+    if (key.attempt && (!run || Date.now() - run.createdAt.getTime() > repetitionMs)) return undefined;
     const decided = !run || isTerminal(run) || run.responseId !== undefined || roundOf(run) > 0;
     if (decided || Date.now() >= until) return run;
   }

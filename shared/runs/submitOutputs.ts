@@ -19,7 +19,7 @@ import { matchOutputs } from './matchOutputs.ts';
 import { refreshRun } from './refreshRun.ts';
 import { findWaitingRound } from './requiredAction.ts';
 import type { RunServices } from './runServices.ts';
-import { findAssistant } from './startRun.ts';
+import { assistantOf } from './startRun.ts';
 import {
   hasTimeToSubmit,
   lateClaimMs,
@@ -71,7 +71,7 @@ export async function submitOutputs(
     const matched = matchOutputs(conversationId, stored.value.pendingCalls ?? [], outputs);
     const { round } = await findWaitingRound(services, stored);
     if (!round) throw new AppError('run_not_waiting');
-    const assistant = findAssistant(services, stored.value.assistantId);
+    const assistant = assistantOf(services, stored.value);
     const claim = await claimNextRound(services, stored, fingerprint);
     if (!claim) continue;
     const { instructions } = round;

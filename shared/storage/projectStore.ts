@@ -8,6 +8,7 @@ interface ProjectRow {
   assistantId: string;
   members: string;
   groups: string;
+  editors?: string;
   instructions?: string;
   vectorStoreIds?: string;
 }
@@ -50,13 +51,14 @@ export function createProjectStore(table: Table): ProjectStore {
   };
 }
 
-function toRow({ projectId, members, groups, vectorStoreIds, ...rest }: Project) {
+function toRow({ projectId, members, groups, editors, vectorStoreIds, ...rest }: Project) {
   return {
     partitionKey: normalProjectId(projectId),
     rowKey,
     ...rest,
     members: JSON.stringify(members),
     groups: JSON.stringify(groups),
+    ...(editors && { editors: JSON.stringify(editors) }),
     ...(vectorStoreIds && { vectorStoreIds: JSON.stringify(vectorStoreIds) }),
   };
 }
@@ -68,6 +70,7 @@ function toProject(row: TableEntityResult<ProjectRow>): Project {
     assistantId: row.assistantId,
     members: JSON.parse(row.members),
     groups: JSON.parse(row.groups),
+    ...(row.editors !== undefined && { editors: JSON.parse(row.editors) }),
     ...(row.instructions !== undefined && { instructions: row.instructions }),
     ...(row.vectorStoreIds !== undefined && { vectorStoreIds: JSON.parse(row.vectorStoreIds) }),
   };

@@ -63,6 +63,8 @@ export interface RunRow {
   claimId?: string;
   /** JSON. */
   submissions?: string;
+  /** JSON in UTF-8, at most 60 KB. */
+  overrides?: Uint8Array;
   inputTokens?: number;
   outputTokens?: number;
   totalTokens?: number;
@@ -158,7 +160,7 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
  * which a merge leaves unchanged.
  */
 export function toRunRow({ runId, threadId, projectId, usage, metadata, ...run }: Run): RunRow {
-  const { earlierResponseIds, pendingCalls, submissions, ...rest } = run;
+  const { earlierResponseIds, pendingCalls, submissions, overrides, ...rest } = run;
   return {
     ...rest,
     ...usage,
@@ -168,6 +170,7 @@ export function toRunRow({ runId, threadId, projectId, usage, metadata, ...run }
     }),
     ...(pendingCalls && { pendingCalls: fromPendingCalls(pendingCalls) }),
     ...(submissions && { submissions: JSON.stringify(submissions) }),
+    ...(overrides && { overrides: new TextEncoder().encode(JSON.stringify(overrides)) }),
   };
 }
 
@@ -200,6 +203,7 @@ export function toRun(row: TableEntityResult<RunRow>): Run {
     ...(row.claimedAt && { claimedAt: row.claimedAt }),
     ...(row.claimId !== undefined && { claimId: row.claimId }),
     ...(row.submissions && { submissions: JSON.parse(row.submissions) }),
+    ...(row.overrides && { overrides: JSON.parse(new TextDecoder().decode(row.overrides)) }),
     ...(inputTokens !== undefined &&
       outputTokens !== undefined &&
       totalTokens !== undefined && { usage: { inputTokens, outputTokens, totalTokens } }),

@@ -152,7 +152,7 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
         ...(key
           ? [
               [
-                'create',
+                key.attempt ? 'upsert' : 'create',
                 { partitionKey, rowKey: key.rowKey, runId: run.runId, fingerprint: key.fingerprint },
               ] as const,
             ]

@@ -1,7 +1,13 @@
 import { scheduler } from 'node:timers/promises';
 import { waitAtMost } from '../deadline.ts';
 import { AppError } from '../errors.ts';
-import { type IdempotencyKey, toThreadCreationKey } from '../model/idempotencyKey.ts';
+import {
+  type IdempotencyKey,
+  type Repeatable,
+  repetitionMs,
+  toRepetitionKey,
+  toThreadCreationKey,
+} from '../model/idempotencyKey.ts';
 import { newId } from '../model/ids.ts';
 import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { Project } from '../model/project.ts';
@@ -16,13 +22,19 @@ import { findAssistant, newRun, submitRun } from '../runs/startRun.ts';
 import { hasTimeToSubmit } from '../runs/submission.ts';
 import type { IndexEntry } from '../storage/threadIndex.ts';
 import { deleteThread } from './deleteThread.ts';
+import { appendFirstMessages, recordFirstMessages } from './firstMessages.ts';
+import type { LabelledMessage } from './messageRecords.ts';
 
 export interface CreateThreadRequest {
   readonly project: Project;
   readonly metadata: Metadata;
+  /** Messages to begin with, which start no run. */
+  readonly messages?: readonly LabelledMessage[];
   /** The first message, if there is one. */
   readonly input: RunInput | undefined;
   readonly idempotencyKey: string | undefined;
+  /** Set for a request that its client may repeat without an idempotency key. */
+  readonly repeatable?: Repeatable;
 }
 
 export interface CreatedThread {
@@ -62,14 +74,21 @@ export async function createThread(
   services: RunServices,
   request: CreateThreadRequest,
 ): Promise<CreatedThread> {
-  const { project, metadata, input, idempotencyKey } = request;
+  const { project } = request;
   const { projectId } = project;
-  const key = idempotencyKey === undefined ? undefined : toThreadCreationKey(idempotencyKey, metadata, input);
+  const key = await keyOf(services, request);
   for (let attempts = 0; attempts < maxAttempts; attempts++) {
     const ids = newIds();
     if (!key) return { ...(await open(services, request, ids)), replayed: false };
-    const reservation = await services.reservations.reserve(projectId, { ...key, ...ids });
+    const reservation = await services.reservations.reserve(projectId, {
+      ...{ rowKey: key.rowKey, fingerprint: key.fingerprint },
+      ...ids,
+    });
     if (reservation.threadId !== ids.threadId) {
+      if (isOutdated(reservation, key)) {
+        await services.reservations.release(projectId, reservation);
+        continue;
+      }
       const earlier = await findEarlier(services, request, reservation, key);
       if (earlier === 'released') continue;
       if (earlier) return { ...earlier, replayed: true };
@@ -79,6 +98,18 @@ export async function createThread(
   }
   throw new AppError('unavailable');
 }
+
+async function keyOf(
+  { secrets }: RunServices,
+  { project, metadata, input, idempotencyKey, repeatable }: CreateThreadRequest,
+): Promise<IdempotencyKey | undefined> {
+  if (idempotencyKey !== undefined) return toThreadCreationKey(idempotencyKey, metadata, input);
+  return repeatable && toRepetitionKey(await secrets.open(project.projectId), repeatable);
+}
+
+/** Returns whether a reservation is that of an earlier request that only looked the same. */
+const isOutdated = ({ createdAt }: Reservation, { attempt }: IdempotencyKey): boolean =>
+  attempt === 'first' || (attempt === 'repeated' && Date.now() - createdAt.getTime() > repetitionMs);
 
 /** The ids of a new thread. */
 type NewIds = Pick<Reservation, 'threadId' | 'runId' | 'createdAt'> & Partial<IdempotencyKey>;
@@ -153,7 +184,7 @@ const isRejected = ({ responseId, errorCode }: Run): boolean =>
  */
 async function open(services: RunServices, request: CreateThreadRequest, ids: NewIds): Promise<Opened> {
   const { engine, threads, deadline } = services;
-  const { project, metadata, input } = request;
+  const { project, metadata, input, messages = [] } = request;
   const { threadId, runId, createdAt, rowKey: creationKey } = ids;
   const { projectId } = project;
   const assistant = input && findAssistant(services, project.assistantId);
@@ -176,11 +207,18 @@ async function open(services: RunServices, request: CreateThreadRequest, ids: Ne
     await removeConversation(services, thread);
     throw entry.reason;
   }
+  const itemIds = await appendFirstMessages(services, thread, messages).catch(async (error) => {
+    await removeConversation(services, thread);
+    // As above.
+    if (creationKey === undefined) await threads.removeFromIndex(newThread).catch(() => undefined);
+    throw error;
+  });
   if (!input || !assistant) {
     await addThread(services, thread, () => threads.add(thread, entry.value));
+    await recordFirstMessages(services, thread, messages, itemIds);
     return { thread };
   }
-  const run = { ...newRun(services, project, thread, input), runId };
+  const run = { ...newRun(services, assistant, thread, input), runId };
   const claim = await addThread(services, thread, () => addWithRun(services, thread, run, entry.value));
   await submitRun(services, { claim, thread, assistant, project, input, key: undefined }).catch(
     async (error) => {

@@ -1,0 +1,41 @@
+import { metadataOf } from '../model/metadata.ts';
+import type { Thread } from '../model/thread.ts';
+import type { RunServices } from '../runs/runServices.ts';
+import { type LabelledMessage, putRecords } from './messageRecords.ts';
+
+/** Number of messages that the engine adds at once. */
+const appendBatch = 20;
+
+/** Timeout of adding a batch, and time reserved for undoing the create, in milliseconds. */
+const appendMs = 10_000;
+const undoMs = 12_000;
+
+/** Adds messages to the conversation of a thread that nobody knows yet. @returns the engine's ids of them. */
+export async function appendFirstMessages(
+  { engine, deadline }: RunServices,
+  { conversationId }: Thread,
+  messages: readonly LabelledMessage[],
+): Promise<string[]> {
+  const itemIds: string[] = [];
+  for (let start = 0; start < messages.length; start += appendBatch) {
+    const batch = messages.slice(start, start + appendBatch);
+    const timeoutMs = deadline.remaining(appendMs, undoMs);
+    const added = await engine.appendMessages(conversationId, batch, timeoutMs);
+    itemIds.push(...added.map(({ messageId }) => messageId));
+  }
+  return itemIds;
+}
+
+/** Saves the metadata of a new thread's messages; they are as old as their thread. */
+export async function recordFirstMessages(
+  services: RunServices,
+  thread: Thread,
+  messages: readonly LabelledMessage[],
+  itemIds: readonly string[],
+): Promise<void> {
+  const records = itemIds.flatMap((itemId, index) => {
+    const labels = metadataOf(messages[index]?.metadata);
+    return labels.metadata ? [{ itemId, ...labels }] : [];
+  });
+  if (records.length > 0) await putRecords(services, thread, records);
+}

@@ -1,0 +1,141 @@
+import { AppError } from '../errors.ts';
+import { openMessageId, sealMessageId } from '../model/messageId.ts';
+import type { MessageRecord } from '../model/messageRecord.ts';
+import type { Metadata } from '../model/metadata.ts';
+import type { NewMessage } from '../model/newMessage.ts';
+import type { Message, Thread, ThreadKey } from '../model/thread.ts';
+import type { RunServices } from '../runs/runServices.ts';
+import { type LabelledMessage, putRecords } from './messageRecords.ts';
+import { findCurrentThread } from './threads.ts';
+
+/** Timeout of a call that changes or reads single messages, in milliseconds. */
+const callMs = 10_000;
+
+/** A message with what the service itself knows of it. */
+export interface ThreadMessage extends Message {
+  /** When a client added it; undefined if it came with a run. */
+  readonly createdAt?: Date;
+  readonly metadata?: Metadata;
+}
+
+/**
+ * Adds a message to a thread without starting a run.
+ * @param isRepetition whether the client repeats a request without knowing its outcome. If the thread's last message is
+ * the same, it is taken for the first attempt's.
+ * @throws {AppError} thread_not_found, thread_busy, invalid_request, rate_limited, unavailable, internal_error.
+ */
+export async function addMessage(
+  services: RunServices,
+  threadKey: ThreadKey,
+  { metadata, ...message }: LabelledMessage,
+  isRepetition: boolean,
+): Promise<ThreadMessage> {
+  const { engine, deadline } = services;
+  const { thread, activeRun } = await findCurrentThread(services, threadKey);
+  if (activeRun) throw new AppError('thread_busy', { activeRun });
+  const createdAt = new Date();
+  const earlier = isRepetition ? await findLast(services, thread, message) : undefined;
+  const timeoutMs = deadline.remaining(callMs);
+  const [added] = earlier
+    ? [earlier]
+    : await engine.appendMessages(thread.conversationId, [message], timeoutMs);
+  if (!added) throw new AppError('unavailable', { cause: new Error('the engine returned no message') });
+  const record = { createdAt, ...(metadata && { metadata }) };
+  await putRecords(services, threadKey, [{ itemId: added.messageId, ...record }]);
+  return { ...seal(thread, added), ...record };
+}
+
+/** Returns the last message of a thread if it has the role and text of a new one. */
+async function findLast(
+  { engine, deadline }: RunServices,
+  { conversationId }: Thread,
+  { role, parts }: NewMessage,
+): Promise<Message | undefined> {
+  const page = { limit: 1, order: 'desc' } as const;
+  const [last] = (await engine.listMessages(conversationId, page, deadline.remaining(callMs))).messages;
+  const text = parts.flatMap((part) => (part.type === 'text' ? part.text : [])).join('\n');
+  return last?.role === role && last.content === text ? last : undefined;
+}
+
+/**
+ * Returns a message of a thread.
+ * @throws {AppError} thread_not_found, message_not_found, rate_limited, unavailable, internal_error.
+ */
+export async function findMessage(
+  services: RunServices,
+  threadKey: ThreadKey,
+  messageId: string,
+): Promise<ThreadMessage> {
+  const { engine, messages, deadline } = services;
+  const { thread, itemId } = await openMessage(services, threadKey, messageId);
+  const [message, records] = await Promise.all([
+    engine.findMessage(thread.conversationId, itemId, deadline.remaining(callMs)),
+    messages.find(threadKey, [itemId]),
+  ]);
+  return { ...seal(thread, message), ...toProperties(records.get(itemId)) };
+}
+
+/**
+ * Replaces the metadata of a message.
+ * @throws {AppError} as {@link findMessage}.
+ */
+export async function setMessageMetadata(
+  services: RunServices,
+  threadKey: ThreadKey,
+  messageId: string,
+  metadata: Metadata,
+): Promise<ThreadMessage> {
+  const message = await findMessage(services, threadKey, messageId);
+  const { itemId } = await openMessage(services, threadKey, messageId);
+  await putRecords(services, threadKey, [{ itemId, metadata }]);
+  return { ...message, metadata };
+}
+
+/**
+ * Removes a message from a thread.
+ * @throws {AppError} as {@link findMessage}; thread_busy while a run is active.
+ */
+export async function deleteMessage(
+  services: RunServices,
+  threadKey: ThreadKey,
+  messageId: string,
+): Promise<void> {
+  const { engine, messages, deadline } = services;
+  const { activeRun } = await findCurrentThread(services, threadKey);
+  const { thread, itemId } = await openMessage(services, threadKey, messageId);
+  if (activeRun) throw new AppError('thread_busy', { activeRun });
+  await engine.removeMessage(thread.conversationId, itemId, deadline.remaining(callMs));
+  await messages.remove(threadKey, itemId);
+}
+
+/** Adds what the service itself knows of messages with sealed ids. */
+export async function describeMessages(
+  { messages: store }: RunServices,
+  thread: Thread,
+  messages: readonly Message[],
+): Promise<ThreadMessage[]> {
+  const itemIds = messages.map(({ messageId }) => openMessageId(thread.conversationId, messageId) ?? '');
+  const records = await store.find(thread, itemIds);
+  return messages.map((message, index) => ({
+    ...message,
+    ...toProperties(records.get(itemIds[index] ?? '')),
+  }));
+}
+
+async function openMessage({ threads }: RunServices, threadKey: ThreadKey, messageId: string) {
+  const thread = (await threads.find(threadKey))?.value;
+  if (!thread) throw new AppError('thread_not_found');
+  const itemId = openMessageId(thread.conversationId, messageId);
+  if (itemId === undefined) throw new AppError('message_not_found');
+  return { thread, itemId };
+}
+
+const seal = ({ conversationId }: Thread, message: Message): Message => ({
+  ...message,
+  messageId: sealMessageId(conversationId, message.messageId),
+});
+
+const toProperties = (record: MessageRecord | undefined) => ({
+  ...(record?.createdAt && { createdAt: record.createdAt }),
+  ...(record?.metadata && { metadata: record.metadata }),
+});
