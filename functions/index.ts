@@ -11,6 +11,7 @@ import './getThread.ts';
 import './listRuns.ts';
 import './listSteps.ts';
 import './listThreads.ts';
+import './openai.ts';
 import './streamRunEvents.ts';
 import './submitToolOutputs.ts';
 import './updateRun.ts';

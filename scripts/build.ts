@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
@@ -19,6 +19,9 @@ const onDemand: Readonly<Record<string, { readonly file: string; readonly conten
     contents: "export * from './shared/storage/azureStorage.ts';",
   },
 };
+
+/** The room of the Assistants API, loaded on demand as well. It shares the modules of the other rooms with the app. */
+const face = { specifier: '../shared/openai/face.ts', folder: 'shared/openai', file: 'assistantsApi.cjs' };
 
 const dist = 'dist';
 
@@ -42,20 +45,58 @@ const leaveOut: Plugin = {
   name: 'on-demand',
   setup({ onResolve }) {
     onResolve({ filter: /./ }, ({ path, kind }) => {
-      const part = kind === 'dynamic-import' ? onDemand[path] : undefined;
-      return part && { path: `./${part.file}`, external: true };
+      if (kind !== 'dynamic-import') return undefined;
+      const file = path === face.specifier ? face.file : onDemand[path]?.file;
+      return file === undefined ? undefined : { path: `./${file}`, external: true };
     });
   },
 };
+
+/** Modules of other rooms that the face imports, by their path in the project. */
+const shared = new Set<string>();
+
+/**
+ * Takes the modules of other rooms from the app's bundle. A second copy would have its own state, and its own classes,
+ * which `instanceof` does not recognize.
+ */
+const shareModules: Plugin = {
+  name: 'shared',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\.?\//, namespace: 'file' }, ({ path, resolveDir }) => {
+      const file = relative('.', join(resolveDir, path));
+      if (file.startsWith(`${face.folder}/`)) return undefined;
+      shared.add(file);
+      return { path: file, namespace: 'shared' };
+    });
+    onLoad({ filter: /./, namespace: 'shared' }, ({ path }) => ({
+      contents: `module.exports = require('./index.cjs').shared[${JSON.stringify(path)}];`,
+    }));
+    onResolve({ filter: /^\.\/index\.cjs$/, namespace: 'shared' }, ({ path }) => ({ path, external: true }));
+  },
+};
+
+/** Returns the app's entry point, which also exports what the face shares. */
+const toEntry = (modules: readonly string[]): string =>
+  [
+    "import './functions/index.ts';",
+    ...modules.map((file, index) => `import * as module${index} from ${JSON.stringify(`./${file}`)};`),
+    `export const shared = {${modules.map((file, index) => `${JSON.stringify(file)}: module${index}`).join()}};`,
+  ].join('\n');
 
 // Only what a build made: azd builds once more after `npm run package`, whose result lies in this folder too
 // (azure-dev, cli/azd/pkg/project/framework_service_node.go, Package).
 await mkdir(dist, { recursive: true });
 for (const file of await readdir(dist)) if (file.endsWith('.cjs')) await rm(join(dist, file));
+await build({
+  ...options,
+  entryPoints: [join(face.folder, 'face.ts')],
+  outfile: join(dist, face.file),
+  plugins: [shareModules],
+});
 await Promise.all([
   build({
     ...options,
-    entryPoints: ['functions/index.ts'],
+    stdin: { contents: toEntry([...shared].sort()), resolveDir: '.', sourcefile: 'app.ts', loader: 'ts' },
     outfile: join(dist, 'index.cjs'),
     plugins: [leaveOut],
   }),

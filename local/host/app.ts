@@ -78,10 +78,13 @@ function toRoute(registration: Registration, bindingName: string, trigger: Bindi
   const { name } = registration.metadata;
   const segments = [...prefix.split('/'), ...(trigger.route ?? name).split('/')].filter(Boolean);
   const pattern = segments.map((segment) => {
-    if (!/^(\{\w+\}|[\w.-]+)$/.test(segment)) {
+    if (!/^(\{\*?\w+\}|[\w.-]+)$/.test(segment)) {
       throw new Error(`${name}: this host does not know the route syntax "${segment}"`);
     }
-    return segment.replace('.', '\\.').replace(/^\{(\w+)\}$/, '(?<$1>[^/]+)');
+    return segment
+      .replace('.', '\\.')
+      .replace(/^\{(\w+)\}$/, '(?<$1>[^/]+)')
+      .replace(/^\{\*(\w+)\}$/, '(?<$1>.*?)');
   });
   return {
     registration,

@@ -17,7 +17,7 @@ export interface RequestContext extends ServiceContext {
 }
 
 /** A request as seen by handlers, with the headers that the client sent. */
-export interface ApiRequest extends Pick<HttpRequest, 'headers' | 'params' | 'query'> {
+export interface ApiRequest extends Pick<HttpRequest, 'headers' | 'method' | 'params' | 'query' | 'url'> {
   /**
    * Reads the body. It is not read unless a handler calls this.
    * @param maxBytes of the body; 2 MiB by default.
@@ -28,12 +28,21 @@ export interface ApiRequest extends Pick<HttpRequest, 'headers' | 'params' | 'qu
 
 type Respond = (request: ApiRequest, context: RequestContext) => Promise<HttpResponseInit>;
 
+/** Returns the response to a request that failed with an error. */
+export type ToErrorResponse = (
+  error: unknown,
+  requestId: string,
+  request: Pick<ApiRequest, 'method' | 'url'>,
+) => HttpResponseInit | Promise<HttpResponseInit>;
+
 /**
  * Wraps a handler with what every request needs: the services, error responses, an `X-Request-Id` (the invocation's id)
  * and a log line. Without it, the runtime would respond to a thrown error with an empty 500.
- * @param failure the route's message for 500 and 503 responses.
+ * @param failure the route's message for 500 and 503 responses, or a function for error responses of another form.
  */
-export function endpoint(failure: string, respond: Respond): HttpHandler {
+export function endpoint(failure: string | ToErrorResponse, respond: Respond): HttpHandler {
+  const toErrorResponse: ToErrorResponse =
+    typeof failure === 'string' ? (error, requestId) => errorResponse(error, failure, requestId) : failure;
   return async (request, invocation) => {
     const startedAt = performance.now();
     let response: HttpResponseInit;
@@ -46,8 +55,10 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
       response = await respond(
         {
           headers,
+          method: request.method,
           params: request.params,
           query: request.query,
+          url: request.url,
           text: (maxBytes) =>
             readBody(proxyRequest?.incoming ?? request.body, headers.get('Content-Length'), maxBytes),
         },
@@ -62,7 +73,7 @@ export function endpoint(failure: string, respond: Respond): HttpHandler {
       );
     } catch (error) {
       failureCause = error;
-      response = errorResponse(error, failure, invocation.invocationId);
+      response = await toErrorResponse(error, invocation.invocationId, request);
     }
     logRequest(invocation, {
       method: request.method,

@@ -4,9 +4,10 @@ import type { RequestContext } from './endpoint.ts';
 
 /** An event of a `text/event-stream` (HTML, section 9.2). */
 export interface ServerSentEvent {
-  /** Sent by a client as `Last-Event-ID` to resume after this event. */
-  readonly id: string;
+  /** Sent by a client as `Last-Event-ID` to resume after this event; undefined if it cannot. */
+  readonly id?: string;
   readonly event: string;
+  /** JSON unless it is a string, which must not contain line breaks. */
   readonly data: unknown;
 }
 
@@ -18,6 +19,9 @@ const maxUnsentBytes = 1024 * 1024;
 
 /** Batch size, in characters, from which no further event is read until the client has received the batch. */
 const maxBatchLength = 16 * 1024;
+
+const toText = ({ id, event, data }: ServerSentEvent): string =>
+  `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`;
 
 /**
  * Creates a response that streams events. Batches pending events and applies back-pressure, because writing single
@@ -67,7 +71,7 @@ export function eventStreamResponse(
       while (!ended && batch.length < maxBatchLength) {
         const { done, value } = await events.next();
         if (done) ended = true;
-        else batch += `id: ${value.id}\nevent: ${value.event}\ndata: ${JSON.stringify(value.data)}\n\n`;
+        else batch += toText(value);
         wakeReader();
       }
     } catch {

@@ -1,0 +1,70 @@
+import { metadataOf } from '../model/metadata.ts';
+import { maxAssistantBytes, type StoredAssistant } from '../model/storedAssistant.ts';
+import { checkAssistant } from './assistantCheck.ts';
+import { list, metadata, nullable, number, object, optional, text } from './readers.ts';
+import { maxInstructionsLength, readEffort } from './runParams.ts';
+import { toolResources } from './threadParams.ts';
+import { readResponseFormat, readTool } from './toolParams.ts';
+import { badRequest } from './wireError.ts';
+
+const optionalShape = {
+  name: nullable(text({ max: 256 })),
+  description: nullable(text({ max: 512 })),
+  instructions: nullable(text({ max: maxInstructionsLength })),
+  tools: optional(list(readTool, { max: 64 })),
+  tool_resources: toolResources,
+  metadata: nullable(metadata),
+  temperature: nullable(number({ min: 0, max: 2 })),
+  top_p: nullable(number({ min: 0, max: 1 })),
+  response_format: nullable(readResponseFormat),
+  reasoning_effort: nullable(readEffort),
+};
+
+const readModel = text({ min: 1, max: 128 });
+
+/** The body of `assistants.create`. */
+export const readNewAssistant = object({ ...optionalShape, model: readModel });
+
+/** The body of `assistants.update`. Absent properties are kept; null clears one. */
+export const readAssistantUpdate = object({ ...optionalShape, model: optional(readModel) });
+
+/**
+ * Applies a body to an assistant.
+ * @param models those that are configured.
+ * @throws {WireError} 400 for a model that is not configured, or whatever a configured assistant could not have either.
+ */
+export function applyBody(
+  before: StoredAssistant,
+  body: ReturnType<typeof readAssistantUpdate>,
+  models: ReadonlySet<string>,
+): StoredAssistant {
+  const { id, projectId, createdAt } = before;
+  const pick = <T>(given: T | null | undefined, kept: T | undefined): T | undefined =>
+    given === undefined ? kept : (given ?? undefined);
+  const description = pick(body.description, before.description);
+  const temperature = pick(body.temperature, before.temperature);
+  const topP = pick(body.top_p, before.topP);
+  const responseFormat = pick(body.response_format, before.responseFormat);
+  const reasoningEffort = pick(body.reasoning_effort, before.reasoningEffort);
+  const assistant: StoredAssistant = {
+    ...{ id, projectId, createdAt },
+    name: pick(body.name, before.name) ?? '',
+    model: body.model ?? before.model,
+    instructions: pick(body.instructions, before.instructions) ?? '',
+    tools: body.tools ?? before.tools ?? [],
+    ...(description !== undefined && { description }),
+    ...(temperature !== undefined && { temperature }),
+    ...(topP !== undefined && { topP }),
+    ...(responseFormat && { responseFormat }),
+    ...(reasoningEffort && { reasoningEffort }),
+    ...metadataOf(pick(body.metadata, before.metadata)),
+  };
+  if (!models.has(assistant.model)) {
+    throw badRequest('The requested model is not one of this service.', 'model', 'model_not_found');
+  }
+  checkAssistant(assistant);
+  if (Buffer.byteLength(JSON.stringify(assistant)) > maxAssistantBytes) {
+    throw badRequest('The assistant is too large.', 'instructions', 'string_above_max_length');
+  }
+  return assistant;
+}

@@ -1,0 +1,44 @@
+import type { HttpResponseInit } from '@azure/functions';
+import type { Access } from '../auth/access.ts';
+import { AppError } from '../errors.ts';
+import type { ApiRequest, RequestContext } from '../http/endpoint.ts';
+import { isRunId, isThreadId } from '../model/ids.ts';
+import type { RunKey } from '../model/run.ts';
+import type { ThreadKey } from '../model/thread.ts';
+import type { PathParams } from './router.ts';
+
+/** An authorized request of the Assistants API. */
+export interface Call extends Access {
+  readonly request: ApiRequest;
+  readonly context: RequestContext;
+  readonly params: PathParams;
+}
+
+export type Handler = (call: Call) => Promise<HttpResponseInit>;
+
+/** Returns the thread in the path. @throws {AppError} thread_not_found for a malformed id. */
+export function threadKeyOf({ context, project, params: { threadId } }: Call): ThreadKey {
+  if (!isThreadId(threadId)) throw new AppError('thread_not_found');
+  context.note({ threadId });
+  return { projectId: project.projectId, threadId };
+}
+
+/** Returns the run in the path. @throws {AppError} thread_not_found or run_not_found for a malformed id. */
+export function runKeyOf(call: Call): RunKey {
+  const threadKey = threadKeyOf(call);
+  const { runId } = call.params;
+  if (!isRunId(runId)) throw new AppError('run_not_found');
+  call.context.note({ runId });
+  return { ...threadKey, runId };
+}
+
+/** The models that runs and assistants may choose. */
+export const configuredModels = ({ context }: Call): ReadonlySet<string> =>
+  new Set([...context.config.assistants.values()].map(({ model }) => model));
+
+/**
+ * Returns whether the client's library sends a request again on its own, because it did not learn the outcome. The
+ * official packages send no idempotency key, but count.
+ */
+export const isRepetition = ({ request }: Call): boolean =>
+  Number(request.headers.get('X-Stainless-Retry-Count') ?? 0) > 0;

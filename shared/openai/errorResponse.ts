@@ -1,0 +1,152 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { AppError, type AppErrorOptions, type ErrorCode } from '../errors.ts';
+import type { ApiRequest } from '../http/endpoint.ts';
+import { jsonResponse } from '../http/responses.ts';
+import { findRoute, type Match } from './router.ts';
+import { WireError, type WireErrorDetails } from './wireError.ts';
+
+/** How an error of the service appears on this face. The SDKs choose their error class by the status. */
+interface Appearance {
+  readonly status: number;
+  readonly type?: string;
+  readonly code: string | null;
+  readonly message: (params: Match['params'], options: AppErrorOptions) => string;
+}
+
+const appearances: Readonly<Record<ErrorCode, Appearance>> = {
+  invalid_request: { status: 400, code: null, message: () => 'The request is invalid.' },
+  unauthorized: {
+    status: 401,
+    code: 'invalid_api_key',
+    message: () => 'Incorrect API key provided. The key must be a valid token of this service.',
+  },
+  token_expired: { status: 401, code: 'token_expired', message: () => 'The token has expired.' },
+  access_denied: {
+    status: 403,
+    code: 'access_denied',
+    message: () => 'You do not have access to this project.',
+  },
+  thread_not_found: {
+    status: 404,
+    code: null,
+    message: ({ threadId = '' }) => `No thread found with id '${threadId}'.`,
+  },
+  run_not_found: { status: 404, code: null, message: ({ runId = '' }) => `No run found with id '${runId}'.` },
+  message_not_found: {
+    status: 404,
+    code: null,
+    message: ({ messageId = '' }) => `No message found with id '${messageId}'.`,
+  },
+  assistant_not_found: {
+    status: 404,
+    code: null,
+    message: ({ assistantId = '' }) => `No assistant found with id '${assistantId}'.`,
+  },
+  thread_busy: {
+    status: 400,
+    code: null,
+    message: ({ threadId = '' }, { activeRun }) =>
+      activeRun
+        ? `Thread ${threadId} already has an active run ${activeRun.runId}.`
+        : `Thread ${threadId} already has an active run.`,
+  },
+  run_finished: { status: 400, code: null, message: () => 'Cannot cancel a run that has ended.' },
+  steps_expired: {
+    status: 410,
+    code: 'steps_expired',
+    message: () => 'The steps of the run are no longer available.',
+  },
+  run_not_waiting: {
+    status: 400,
+    code: null,
+    message: () => 'The run does not accept tool outputs, because it does not wait for any.',
+  },
+  idempotency_mismatch: {
+    status: 422,
+    code: 'idempotency_mismatch',
+    message: () => 'The idempotency key was used before with another request.',
+  },
+  payload_too_large: {
+    status: 413,
+    code: 'payload_too_large',
+    message: () => 'The request body is larger than 2 MiB.',
+  },
+  request_timeout: {
+    status: 408,
+    code: 'request_timeout',
+    message: () => 'The request body did not arrive in time.',
+  },
+  rate_limited: {
+    status: 429,
+    type: 'requests',
+    code: 'rate_limit_exceeded',
+    message: () => 'Rate limit reached. Please try again later.',
+  },
+  unavailable: {
+    status: 503,
+    type: 'server_error',
+    code: 'unavailable',
+    message: () => 'The service is temporarily unavailable. Please retry your request.',
+  },
+  internal_error: {
+    status: 500,
+    type: 'server_error',
+    code: null,
+    message: () => 'The server had an error while processing your request.',
+  },
+};
+
+/** Default `Retry-After` by error code, in seconds. */
+const defaultRetryAfterSeconds: Readonly<Partial<Record<ErrorCode, number>>> = {
+  rate_limited: 5,
+  unavailable: 5,
+};
+
+/** The error object of the Assistants API. */
+export interface WireErrorBody {
+  readonly message: string;
+  readonly type: string;
+  readonly param: string | null;
+  readonly code: string | null;
+}
+
+/** Maps an error to the error object of the Assistants API. Anything but an `AppError` is a bug. */
+export function toErrorBody(error: unknown, params: Match['params'] = {}): WireErrorBody {
+  const known = error instanceof AppError ? error : new AppError('internal_error');
+  const { type = 'invalid_request_error', code, message } = appearances[known.code];
+  const details = known instanceof WireError ? known.details : fieldDetails(known.options);
+  return {
+    message: details?.message ?? message(params, known.options),
+    type,
+    param: details?.param ?? null,
+    code: details?.code ?? code,
+  };
+}
+
+/** Maps an error to a response. */
+export function toErrorResponse(
+  error: unknown,
+  _requestId: string,
+  request: Pick<ApiRequest, 'method' | 'url'>,
+): HttpResponseInit {
+  const { code, options } = error instanceof AppError ? error : new AppError('internal_error');
+  const status = (error instanceof WireError && error.details.status) || appearances[code].status;
+  const retryAfterSeconds = options.retryAfterSeconds ?? defaultRetryAfterSeconds[code];
+  const body = toErrorBody(error, findRoute(request)?.params);
+  return jsonResponse(
+    status,
+    { error: body },
+    {
+      ...(retryAfterSeconds !== undefined && { 'Retry-After': String(Math.ceil(retryAfterSeconds)) }),
+      ...(options.challenge && { 'WWW-Authenticate': options.challenge }),
+    },
+  );
+}
+
+/** Describes an invalid field that the service found. */
+function fieldDetails({ fieldErrors }: AppErrorOptions): WireErrorDetails | undefined {
+  const [field, [message] = []] = Object.entries(fieldErrors ?? {})[0] ?? [];
+  if (field === undefined || message === undefined) return undefined;
+  const param = field.replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
+  return { message: message.replaceAll(field, param), param };
+}

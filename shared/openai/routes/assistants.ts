@@ -1,0 +1,103 @@
+import { mayEdit } from '../../auth/caller.ts';
+import { AppError } from '../../errors.ts';
+import { jsonResponse } from '../../http/responses.ts';
+import { newId } from '../../model/ids.ts';
+import type { StoredAssistant } from '../../model/storedAssistant.ts';
+import { toWireAssistant } from '../assistantObject.ts';
+import { applyBody, readAssistantUpdate, readNewAssistant } from '../assistantParams.ts';
+import {
+  assistantNotFound,
+  findAssistant,
+  findCreated,
+  listProjectAssistants,
+  maxAssistants,
+  ownAssistant,
+} from '../assistants.ts';
+import { readBody } from '../body.ts';
+import { type Call, configuredModels, type Handler } from '../call.ts';
+import { pageOf, parseList, rejectUnknown, toList } from '../query.ts';
+import type { WireAssistantDeleted } from '../wire.ts';
+import { badRequest, WireError } from '../wireError.ts';
+
+/** Lists the assistants of the project. */
+export const listAssistants: Handler = async (call) => {
+  const page = parseList(call.request);
+  const isEditor = mayEdit(call.caller, call.project);
+  const { items, hasMore } = pageOf(await listProjectAssistants(call), page, ({ id }) => id);
+  const assistants = items.map((assistant) => toWireAssistant(assistant, isEditor));
+  return jsonResponse(200, toList(assistants, hasMore));
+};
+
+/** Returns an assistant of the project. */
+export const retrieveAssistant: Handler = async (call) => {
+  rejectUnknown(call.request.query, []);
+  const assistant = await findAssistant(call, call.params.assistantId);
+  return jsonResponse(200, toWireAssistant(assistant, mayEdit(call.caller, call.project)));
+};
+
+/** Creates an assistant of the project. For editors. */
+export const createAssistant: Handler = async (call) => {
+  requireEditor(call);
+  rejectUnknown(call.request.query, []);
+  const body = await readBody(call.request, readNewAssistant);
+  const { assistants } = call.context;
+  const { projectId } = call.project;
+  if ((await assistants.list(projectId, maxAssistants)).length >= maxAssistants) {
+    throw badRequest(`A project has at most ${maxAssistants} assistants.`);
+  }
+  const createdAt = new Date();
+  const blank = { projectId, id: newId('asst', createdAt), createdAt, name: '', instructions: '', model: '' };
+  const assistant = applyBody(blank, body, configuredModels(call));
+  await assistants.add(assistant);
+  return jsonResponse(200, toWireAssistant(assistant, true));
+};
+
+/** Maximum attempts to change an assistant. An attempt is repeated only after a concurrent change. */
+const maxUpdates = 5;
+
+/** Changes an assistant that an editor created. For editors. */
+export const updateAssistant: Handler = async (call) => {
+  requireEditor(call);
+  rejectUnknown(call.request.query, []);
+  const assistantId = requireCreated(call);
+  const body = await readBody(call.request, readAssistantUpdate);
+  for (let updates = 0; updates < maxUpdates; updates++) {
+    const before = await findCreated(call, assistantId);
+    const assistant: StoredAssistant = applyBody(before.value, body, configuredModels(call));
+    if (await call.context.assistants.replace(before, assistant)) {
+      return jsonResponse(200, toWireAssistant(assistant, true));
+    }
+  }
+  throw new AppError('unavailable');
+};
+
+/** Deletes an assistant that an editor created. Its runs go on. For editors. */
+export const deleteAssistant: Handler = async (call) => {
+  requireEditor(call);
+  rejectUnknown(call.request.query, []);
+  const assistantId = requireCreated(call);
+  await findCreated(call, assistantId);
+  const { projectId } = call.project;
+  if (!(await call.context.assistants.remove({ projectId, assistantId }))) {
+    throw assistantNotFound(assistantId);
+  }
+  const body: WireAssistantDeleted = { id: assistantId, object: 'assistant.deleted', deleted: true };
+  return jsonResponse(200, body);
+};
+
+function requireEditor({ caller, project }: Call): void {
+  if (mayEdit(caller, project)) return;
+  throw new WireError('access_denied', {
+    message: 'Only an editor of the project may create, change or delete its assistants.',
+    code: 'editor_required',
+  });
+}
+
+/** Returns the id in the path. @throws {WireError} 400 for the configured assistant, which belongs to the operator. */
+function requireCreated(call: Call): string {
+  const { assistantId = '' } = call.params;
+  if (assistantId === ownAssistant(call).id) {
+    throw badRequest("The project's own assistant is part of the service's configuration.", 'assistant_id');
+  }
+  return assistantId;
+}

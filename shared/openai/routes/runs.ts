@@ -1,0 +1,199 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { mayEdit } from '../../auth/caller.ts';
+import { AppError } from '../../errors.ts';
+import { checkOutputs, maxSubmissionBytes } from '../../http/body.ts';
+import { jsonResponse } from '../../http/responses.ts';
+import type { Repeatable } from '../../model/idempotencyKey.ts';
+import { isRunId } from '../../model/ids.ts';
+import { type Run, roundOf } from '../../model/run.ts';
+import type { Stored } from '../../model/stored.ts';
+import type { Thread, ThreadKey } from '../../model/thread.ts';
+import { cancel } from '../../runs/cancelRun.ts';
+import { findRun } from '../../runs/findRun.ts';
+import { refreshRun } from '../../runs/refreshRun.ts';
+import { describeRun } from '../../runs/requiredAction.ts';
+import { setRunMetadata } from '../../runs/setRunMetadata.ts';
+import { startRun } from '../../runs/startRun.ts';
+import { submitOutputs } from '../../runs/submitOutputs.ts';
+import { createThread } from '../../threads/createThread.ts';
+import { listRuns as readRuns } from '../../threads/listRuns.ts';
+import { findAssistant, toRunOverrides } from '../assistants.ts';
+import { readBody } from '../body.ts';
+import { type Call, configuredModels, type Handler, isRepetition, runKeyOf, threadKeyOf } from '../call.ts';
+import { readOutputsBody } from '../outputsParams.ts';
+import { type ListRequest, pageOf, parseList, rejectUnknown, toList, unknownCursor } from '../query.ts';
+import { metadata, object, optional } from '../readers.ts';
+import { toWireRun } from '../runObject.ts';
+import { toRunOptions } from '../runOptions.ts';
+import { type RunParams, readRunBody, readThreadAndRunBody } from '../runParams.ts';
+import { streamRun } from '../runStream.ts';
+import { badRequest, notOffered } from '../wireError.ts';
+
+/** How long a client should wait before it polls again, in milliseconds. The packages wait five seconds by default. */
+const pollHeaders = { 'openai-poll-after-ms': '1000' };
+
+/** Starts a run on a thread. */
+export const createRun: Handler = async (call) => {
+  const threadKey = threadKeyOf(call);
+  rejectUnknown(call.request.query, ['include']);
+  const params = await readBody(call.request, readRunBody);
+  return start(call, params, params, async () => ({ threadKey }));
+};
+
+/** Creates a thread with its first messages, and starts a run on it. */
+export const createThreadAndRun: Handler = async (call) => {
+  rejectUnknown(call.request.query, ['include']);
+  const body = await readBody(call.request, readThreadAndRunBody);
+  const { thread: input, ...params } = body;
+  return start(call, params, body, async (repeatable) => {
+    const { messages = [], metadata: labels = {} } = input ?? {};
+    const { thread: created } = await createThread(call.context, {
+      ...{ project: call.project, messages, metadata: labels },
+      ...{ input: undefined, idempotencyKey: undefined },
+      repeatable,
+    });
+    return { threadKey: created, created };
+  });
+};
+
+interface Target {
+  readonly threadKey: ThreadKey;
+  /** The thread, if this request created it. */
+  readonly created?: Thread;
+}
+
+/**
+ * Starts a run. Checks its parameters before it opens the thread.
+ * @param body by which a repeated request is recognized.
+ */
+async function start(
+  call: Call,
+  params: RunParams,
+  body: object,
+  openThread: (repeatable: Repeatable) => Promise<Target>,
+): Promise<HttpResponseInit> {
+  const { context, caller, project } = call;
+  const assistant = await findAssistant(call, params.assistant_id);
+  const isEditor = mayEdit(caller, project);
+  const { overrides, stream, ...input } = toRunOptions(params, assistant, {
+    isEditor,
+    models: configuredModels(call),
+  });
+  const content = JSON.stringify([caller.ids[0], call.params.threadId ?? null, body]);
+  const repeatable = { content, isRepetition: isRepetition(call) };
+  const { threadKey, created } = await openThread(repeatable);
+  const { run } = await startRun(context, {
+    project,
+    threadKey,
+    assistant,
+    overrides: toRunOverrides(call, assistant, overrides),
+    input: { message: null, ...input },
+    idempotencyKey: undefined,
+    repeatable,
+  });
+  context.note({ threadId: run.threadId, runId: run.runId });
+  const own = input.instructions ?? '';
+  const all = input.replacesInstructions ? own : [assistant.instructions, own].filter(Boolean).join('\n\n');
+  const view = { assistant, instructions: isEditor ? all : own };
+  if (stream) return streamRun(call, { run, created, ...view, fromRound: 0 });
+  return jsonResponse(200, toWireRun({ run, ...view }), pollHeaders);
+}
+
+/** Lists the runs of a thread. */
+export const listRuns: Handler = async (call) => {
+  const threadKey = threadKeyOf(call);
+  const page = parseList(call.request);
+  const { items, hasMore } = await readPage(call, threadKey, page);
+  return jsonResponse(
+    200,
+    toList(
+      items.map((run) => toWireRun(viewOf(call, run))),
+      hasMore,
+    ),
+  );
+};
+
+/** The store lists runs newest first. The other direction is served for threads with up to this many runs. */
+const maxRunsReversed = 500;
+
+async function readPage({ context }: Call, threadKey: ThreadKey, page: ListRequest) {
+  const { limit, order, after, before } = page;
+  if (order === 'desc' && before === undefined) {
+    if (after !== undefined && !isRunId(after)) throw unknownCursor('after');
+    return readRuns(context, threadKey, { limit, after, status: undefined });
+  }
+  const all = { limit: maxRunsReversed, after: undefined, status: undefined };
+  const { items, hasMore } = await readRuns(context, threadKey, all);
+  if (hasMore) {
+    const param = before === undefined ? 'order' : 'before';
+    throw notOffered(param, `is available for threads with up to ${maxRunsReversed} runs`);
+  }
+  return pageOf(items, page, ({ runId }) => runId);
+}
+
+/** Returns a run. */
+export const retrieveRun: Handler = async (call) => {
+  const runKey = runKeyOf(call);
+  rejectUnknown(call.request.query, []);
+  const refreshed = await refreshRun(call.context, await findRun(call.context, runKey));
+  return respond(call, refreshed);
+};
+
+const readUpdate = object({ metadata: optional(metadata) });
+
+/** Replaces the metadata of a run, if given. */
+export const updateRun: Handler = async (call) => {
+  const runKey = runKeyOf(call);
+  rejectUnknown(call.request.query, []);
+  const { metadata: labels } = await readBody(call.request, readUpdate);
+  if (labels) await setRunMetadata(call.context, runKey, labels);
+  return respond(call, await findRun(call.context, runKey));
+};
+
+/** Cancels a run. */
+export const cancelRun: Handler = async (call) => {
+  const runKey = runKeyOf(call);
+  rejectUnknown(call.request.query, []);
+  const stored = await findRun(call.context, runKey);
+  const run = await cancel(call.context, stored).catch(async (error) => {
+    if (!(error instanceof AppError && error.code === 'run_finished')) throw error;
+    const ended = await findRun(call.context, runKey);
+    throw badRequest(`Cannot cancel run with status '${toWireRun(viewOf(call, ended.value)).status}'.`);
+  });
+  return jsonResponse(200, toWireRun(viewOf(call, run)));
+};
+
+/** Submits the outputs that a run waits for; the run goes on. */
+export const submitToolOutputs: Handler = async (call) => {
+  const runKey = runKeyOf(call);
+  rejectUnknown(call.request.query, []);
+  const { tool_outputs, stream } = await readBody(call.request, readOutputsBody, maxSubmissionBytes);
+  const toolOutputs = tool_outputs.map(({ tool_call_id, output = '' }) => ({
+    toolCallId: tool_call_id,
+    output,
+  }));
+  checkOutputs(toolOutputs);
+  const { context, project } = call;
+  const outputs = { toolOutputs, approvals: [] };
+  const { stored } = await submitOutputs(context, { project, runKey, outputs }).catch(async (error) => {
+    if (!(error instanceof AppError && error.code === 'run_not_waiting')) throw error;
+    const { status } = toWireRun(viewOf(call, (await findRun(context, runKey)).value));
+    throw badRequest(`Runs in status "${status}" do not accept tool outputs.`);
+  });
+  if (!stream) return respond(call, stored);
+  return streamRun(call, { ...viewOf(call, stored.value), fromRound: roundOf(stored.value) });
+};
+
+/** Returns a run with what it waits for. */
+async function respond(call: Call, run: Stored<Run>): Promise<HttpResponseInit> {
+  const { stored, requiredAction } = await describeRun(call.context, run);
+  const view = viewOf(call, stored.value);
+  return jsonResponse(200, toWireRun({ ...view, requiredAction }), pollHeaders);
+}
+
+/** Returns what a later request shows of a run. Its own instructions are not stored. */
+function viewOf({ context, caller, project }: Call, run: Run) {
+  const assistant = context.config.assistants.get(run.assistantId);
+  const instructions = mayEdit(caller, project) ? (assistant?.instructions ?? '') : '';
+  return { run, assistant, instructions };
+}

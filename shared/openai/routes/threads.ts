@@ -1,0 +1,61 @@
+import { waitAtMost } from '../../deadline.ts';
+import { AppError } from '../../errors.ts';
+import { jsonResponse } from '../../http/responses.ts';
+import { followUpWaitMs, scheduleFollowUp } from '../../runs/followUps.ts';
+import { createThread as openThread } from '../../threads/createThread.ts';
+import { deleteThread as removeThread } from '../../threads/deleteThread.ts';
+import { readBody } from '../body.ts';
+import { type Handler, threadKeyOf } from '../call.ts';
+import { rejectUnknown } from '../query.ts';
+import { metadata, object, optional } from '../readers.ts';
+import { toWireThread } from '../threadObject.ts';
+import { readThreadBody, toolResources } from '../threadParams.ts';
+import type { WireThreadDeleted } from '../wire.ts';
+
+/** Creates a thread with its first messages. */
+export const createThread: Handler = async ({ request, context, project }) => {
+  rejectUnknown(request.query, []);
+  const { messages = [], metadata: labels = {} } = await readBody(request, readThreadBody);
+  const { thread } = await openThread(context, {
+    ...{ project, messages, metadata: labels },
+    ...{ input: undefined, idempotencyKey: undefined },
+  });
+  return jsonResponse(200, toWireThread(thread));
+};
+
+/** Returns a thread. */
+export const retrieveThread: Handler = async (call) => {
+  const threadKey = threadKeyOf(call);
+  rejectUnknown(call.request.query, []);
+  const thread = await call.context.threads.find(threadKey);
+  if (!thread) throw new AppError('thread_not_found');
+  return jsonResponse(200, toWireThread(thread.value));
+};
+
+const readUpdate = object({ metadata: optional(metadata), tool_resources: toolResources });
+
+/** Replaces the metadata of a thread, if given. */
+export const updateThread: Handler = async (call) => {
+  const threadKey = threadKeyOf(call);
+  rejectUnknown(call.request.query, []);
+  const { metadata: labels } = await readBody(call.request, readUpdate);
+  const { threads } = call.context;
+  const thread = labels
+    ? await threads.setMetadata(threadKey, labels)
+    : (await threads.find(threadKey))?.value;
+  if (!thread) throw new AppError('thread_not_found');
+  return jsonResponse(200, toWireThread(thread));
+};
+
+/** Deletes a thread with its runs and messages. */
+export const deleteThread: Handler = async (call) => {
+  const threadKey = threadKeyOf(call);
+  rejectUnknown(call.request.query, []);
+  const { context } = call;
+  // Unlike the project API, the original answers 404 for a thread that is not there.
+  if (!(await context.threads.find(threadKey))) throw new AppError('thread_not_found');
+  const followUp = scheduleFollowUp(context, { kind: 'deletion', ...threadKey, attempt: 0 });
+  await removeThread(context, threadKey).finally(() => waitAtMost(followUpWaitMs, followUp));
+  const body: WireThreadDeleted = { id: threadKey.threadId, object: 'thread.deleted', deleted: true };
+  return jsonResponse(200, body);
+};

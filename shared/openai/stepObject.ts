@@ -1,0 +1,111 @@
+import type { Run } from '../model/run.ts';
+import type { Step, StepStatus } from '../model/step.ts';
+import type { TimedStep } from '../runs/listSteps.ts';
+import { toUnixSeconds, type WireStep, type WireToolCall, type WireToolCallDelta } from './wire.ts';
+
+const statuses: Readonly<Record<StepStatus, WireStep['status']>> = {
+  in_progress: 'in_progress',
+  completed: 'completed',
+  incomplete: 'failed',
+  failed: 'failed',
+};
+
+/**
+ * Returns the steps of a run as the Assistants API sends them, in order. The functions that the model calls together are
+ * one step. Steps for which that API has no word, such as web searches and calls of MCP servers, are left out.
+ */
+export function toWireSteps(run: Run, steps: readonly TimedStep[]): WireStep[] {
+  const wired: WireStep[] = [];
+  let calls: WireStep | undefined;
+  for (const timed of steps) {
+    const { step } = timed;
+    const toolCall = toToolCall(step);
+    if (step.type === 'function' && toolCall && calls?.step_details.type === 'tool_calls') {
+      calls.step_details.tool_calls.push(toolCall);
+      continue;
+    }
+    if (step.type !== 'message' && !toolCall) continue;
+    const wire = toWireStep(run, timed, toStepDetails(step, toolCall ? [toolCall] : []));
+    calls = step.type === 'function' ? wire : undefined;
+    wired.push(wire);
+  }
+  return wired;
+}
+
+/** Returns the details of a step. @param toolCalls the calls of a step that creates no message. */
+export const toStepDetails = (step: Step, toolCalls: WireToolCall[]): WireStep['step_details'] =>
+  step.type === 'message'
+    ? { type: 'message_creation', message_creation: { message_id: step.messageId ?? '' } }
+    : { type: 'tool_calls', tool_calls: toolCalls };
+
+/** Returns a call that becomes known. @param index of the call in its step. */
+export function toToolCallDelta(call: WireToolCall, index: number): WireToolCallDelta {
+  if (call.type !== 'code_interpreter') return { ...call, index };
+  const outputs = call.code_interpreter.outputs.map((output, position) => ({ ...output, index: position }));
+  return { ...call, index, code_interpreter: { ...call.code_interpreter, outputs } };
+}
+
+/** Returns the tool call that a step is; undefined if the Assistants API has no word for it. */
+export function toToolCall(step: Step): WireToolCall | undefined {
+  switch (step.type) {
+    case 'function':
+      return {
+        id: step.toolCallId ?? step.stepId,
+        type: 'function',
+        // What the client submitted is not read again.
+        function: { name: step.name, arguments: step.arguments, output: null },
+      };
+    case 'file_search':
+      return {
+        id: step.stepId,
+        type: 'file_search',
+        file_search: {
+          results: step.files.map(({ filename, score }) => ({
+            // The engine's id of a document never leaves the service.
+            file_id: '',
+            file_name: filename,
+            score: score ?? 0,
+          })),
+        },
+      };
+    case 'code_interpreter':
+      return {
+        id: step.stepId,
+        type: 'code_interpreter',
+        code_interpreter: {
+          input: step.code,
+          outputs: step.outputs.flatMap((output) => (output.type === 'logs' ? output : [])),
+        },
+      };
+    default:
+      return undefined;
+  }
+}
+
+/** Returns a step as the Assistants API sends it. */
+export function toWireStep(
+  run: Run,
+  { step, startedAt, endedAt }: TimedStep,
+  details: WireStep['step_details'],
+): WireStep {
+  const status = statuses[step.status];
+  const ended = endedAt ? toUnixSeconds(endedAt) : null;
+  return {
+    id: step.stepId,
+    object: 'thread.run.step',
+    created_at: toUnixSeconds(startedAt ?? run.startedAt ?? run.createdAt),
+    assistant_id: run.assistantId,
+    thread_id: run.threadId,
+    run_id: run.runId,
+    type: details.type,
+    status,
+    step_details: details,
+    last_error: null,
+    expired_at: null,
+    cancelled_at: null,
+    failed_at: status === 'failed' ? ended : null,
+    completed_at: status === 'completed' ? ended : null,
+    metadata: {},
+    usage: null,
+  };
+}

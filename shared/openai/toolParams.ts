@@ -1,0 +1,80 @@
+import type { AssistantTool, ResponseFormat, ToolChoice } from '../model/assistant.ts';
+import { absent } from './messageParams.ts';
+import { anyObject, flag, number, object, oneOf, optional, type Reader, text } from './readers.ts';
+
+/** Reads a tool of an assistant or a run. */
+export const readTool: Reader<AssistantTool> = (value, param) => {
+  const type = (value as { type?: unknown } | null)?.type;
+  if (type === 'code_interpreter') return object({ type: oneOf('code_interpreter') })(value, param);
+  if (type === 'file_search') {
+    const { file_search } = object({
+      type: oneOf('file_search'),
+      file_search: optional(
+        object({
+          max_num_results: optional(number({ min: 1, max: 50, integer: true })),
+          ranking_options: absent(),
+        }),
+      ),
+    })(value, param);
+    const maxResults = file_search?.max_num_results;
+    return { type, ...(maxResults !== undefined && { maxResults }) };
+  }
+  if (type === 'function') return readFunction(value, param);
+  throw oneOf('code_interpreter', 'file_search', 'function')(type, `${param}.type`);
+};
+
+const readFunction: Reader<AssistantTool> = (value, param) => {
+  const { function: definition } = object({
+    type: oneOf('function'),
+    function: object({
+      name: text({ min: 1, max: 64 }),
+      description: optional(text({ max: 4096 })),
+      parameters: optional(anyObject),
+      strict: optional(flag),
+    }),
+  })(value, param);
+  const { name, description, parameters, strict } = definition;
+  return {
+    type: 'function',
+    name,
+    ...(description && { description }),
+    ...(parameters && Object.keys(parameters).length > 0 && { parameters }),
+    ...(strict !== undefined && { strict }),
+  };
+};
+
+export const readToolChoice: Reader<ToolChoice> = (value, param) => {
+  if (typeof value === 'string') return oneOf('none', 'auto', 'required')(value, param);
+  const choice = object({
+    type: oneOf('function', 'file_search', 'code_interpreter'),
+    function: optional(object({ name: text({ min: 1, max: 64 }) })),
+  })(value, param);
+  if (choice.type !== 'function') return { type: choice.type };
+  const { name } = object({ name: text({ min: 1, max: 64 }) })(choice.function, `${param}.function`);
+  return { type: 'function', name };
+};
+
+/** Reads the form of replies; undefined for `auto`, the assistant's own. */
+export const readResponseFormat: Reader<ResponseFormat | undefined> = (value, param) => {
+  if (value === 'auto') return undefined;
+  const type = (value as { type?: unknown } | null)?.type;
+  if (type === 'json_schema') {
+    const { json_schema } = object({ type: oneOf('json_schema'), json_schema: jsonSchema })(value, param);
+    const { name, description, schema, strict } = json_schema;
+    return {
+      ...{ type, name, schema },
+      ...(description && { description }),
+      ...(strict !== undefined && { strict }),
+    };
+  }
+  return {
+    type: object({ type: oneOf('text', 'json_object', 'json_schema') })(value, param).type,
+  } as ResponseFormat;
+};
+
+const jsonSchema = object({
+  name: text({ min: 1, max: 64 }),
+  description: optional(text({ max: 4096 })),
+  schema: anyObject,
+  strict: optional(flag),
+});

@@ -1,0 +1,21 @@
+import type OpenAI from 'openai';
+
+/*
+ * The objects of the Assistants API, as the official package types them. Only types are imported: what the service sends
+ * must compile against what its clients parse.
+ */
+export type WireAssistant = OpenAI.Beta.Assistant;
+export type WireAssistantDeleted = OpenAI.Beta.AssistantDeleted;
+export type WireThread = OpenAI.Beta.Thread;
+export type WireThreadDeleted = OpenAI.Beta.ThreadDeleted;
+export type WireMessage = OpenAI.Beta.Threads.Message;
+export type WireMessageDeleted = OpenAI.Beta.Threads.MessageDeleted;
+export type WireRun = OpenAI.Beta.Threads.Run;
+export type WireStep = OpenAI.Beta.Threads.Runs.RunStep;
+export type WireToolCall = OpenAI.Beta.Threads.Runs.ToolCall;
+export type WireToolCallDelta = OpenAI.Beta.Threads.Runs.ToolCallDelta;
+export type WireTool = OpenAI.Beta.AssistantTool;
+export type WireEvent = OpenAI.Beta.AssistantStreamEvent;
+
+/** Returns a time in whole Unix seconds. */
+export const toUnixSeconds = (date: Date): number => Math.floor(date.getTime() / 1000);

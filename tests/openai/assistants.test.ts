@@ -1,0 +1,173 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import OpenAI from 'openai';
+import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
+import { useService } from '../support/useService.ts';
+
+const t = useService();
+let client: Client;
+let editor: Client;
+/** Of an editor of another project. */
+let foreign: Client;
+beforeAll(async () => {
+  const { projectId } = await t.addProject({ groups: ['all'], editors: ['writers'] });
+  const other = await t.addProject({ members: ['eve'], editors: ['eve'] });
+  client = await openClient(t, { projectId, claims: { sub: 'member', groups: ['all'] } });
+  editor = await openClient(t, { projectId, claims: { sub: 'eve', groups: ['all', 'writers'] } });
+  foreign = await openClient(t, { projectId: other.projectId, claims: { sub: 'eve' } });
+});
+
+const poll = { pollIntervalMs: 25 };
+
+const poet = {
+  model: 'gpt-5-nano',
+  name: 'Poet',
+  description: 'Answers in verse',
+  instructions: 'Answer in verse.',
+  tools: [{ type: 'file_search' as const, file_search: { max_num_results: 3 } }],
+  temperature: 0.3,
+  metadata: { team: 'docs' },
+};
+
+test('the configured assistant is listed and retrieved', async () => {
+  const { projectId } = await t.addProject({ assistantId: 'asst_second' });
+  const { beta } = await openClient(t, { projectId });
+  const { data, has_more } = await beta.assistants.list();
+  expect(has_more).toBe(false);
+  expect(data).toEqual([
+    {
+      id: 'asst_second',
+      object: 'assistant',
+      created_at: 0,
+      name: 'Second',
+      description: null,
+      model: 'gpt-5-nano',
+      instructions: null,
+      tools: [],
+      tool_resources: {},
+      metadata: {},
+      temperature: 1,
+      top_p: 1,
+      response_format: 'auto',
+    },
+  ]);
+  expect(await beta.assistants.retrieve('asst_second')).toEqual(data[0]);
+});
+
+describe('an assistant that an editor creates', () => {
+  test('is read, changed in part, listed and deleted', async () => {
+    const created = await editor.beta.assistants.create(poet);
+    expect(created).toEqual({
+      ...poet,
+      id: expect.stringMatching(/^asst_[a-z0-9]+$/),
+      object: 'assistant',
+      created_at: expect.any(Number),
+      tool_resources: {},
+      top_p: 1,
+      response_format: 'auto',
+    });
+    expect(await editor.beta.assistants.retrieve(created.id)).toEqual(created);
+    const changes = { name: 'Bard', description: null, metadata: { team: 'music' } };
+    const updated = await editor.beta.assistants.update(created.id, changes);
+    expect(updated).toEqual({ ...created, ...changes });
+    const listed: string[] = [];
+    for await (const { id } of client.beta.assistants.list({ limit: 1 })) listed.push(id);
+    expect(listed).toEqual([created.id, 'asst_test']);
+    const deleted = await editor.beta.assistants.delete(created.id);
+    expect(deleted).toEqual({ id: created.id, object: 'assistant.deleted', deleted: true });
+    expect((await failureOf(client.beta.assistants.retrieve(created.id))).status).toBe(404);
+    expect((await failureOf(editor.beta.assistants.delete(created.id))).status).toBe(404);
+  });
+
+  test('serves every member’s runs, whose instructions are added to its own', async () => {
+    const { id: assistant_id } = await editor.beta.assistants.create(poet);
+    const run = await client.beta.threads.createAndRunPoll(
+      {
+        assistant_id,
+        instructions: 'Be brief.',
+        thread: { messages: [{ role: 'user', content: 'Hello' }] },
+      },
+      poll,
+    );
+    expect(run).toMatchObject({ status: 'completed', assistant_id, model: 'gpt-5-nano', temperature: 0.3 });
+    const engineRun = (await t.engine.runs()).find(({ metadata }) => metadata['runId'] === run.id);
+    expect(engineRun).toMatchObject({
+      model: 'gpt-5-nano',
+      instructions: 'Answer in verse.\n\nBe brief.',
+    });
+    const engine = new OpenAI({ baseURL: t.engine.url, apiKey: 'test' });
+    expect((await engine.responses.retrieve(engineRun?.id ?? '')).tools).toEqual([
+      expect.objectContaining({ type: 'file_search', vector_store_ids: ['vs_demo'], max_num_results: 3 }),
+    ]);
+  });
+
+  test('may be as small as its model', async () => {
+    const created = await editor.beta.assistants.create({ model: 'gpt-5-mini' });
+    expect(created).toMatchObject({ name: null, instructions: null, tools: [], temperature: 1 });
+  });
+
+  test('may be large, and comes back as it was', async () => {
+    const instructions = 'ä€😀'.repeat(10_000);
+    const { id } = await editor.beta.assistants.create({ ...poet, instructions });
+    expect((await editor.beta.assistants.retrieve(id)).instructions).toBe(instructions);
+    await editor.beta.assistants.update(id, { instructions: 'Short.' });
+    expect((await editor.beta.assistants.retrieve(id)).instructions).toBe('Short.');
+  });
+
+  test('belongs to its project alone', async () => {
+    const { id } = await editor.beta.assistants.create(poet);
+    const { assistants, threads } = foreign.beta;
+    const { id: threadId } = await threads.create();
+    const calls = [
+      assistants.retrieve(id),
+      assistants.update(id, { name: 'Mine' }),
+      assistants.delete(id),
+      threads.runs.create(threadId, { assistant_id: id }),
+    ];
+    for (const call of calls) expect((await failureOf(call)).status).toBe(404);
+    expect((await assistants.list()).data.map((one) => one.id)).toEqual(['asst_test']);
+    expect((await editor.beta.assistants.retrieve(id)).name).toBe('Poet');
+  });
+
+  test('is not for callers who are no editors', async () => {
+    const { id } = await editor.beta.assistants.create(poet);
+    const { assistants } = client.beta;
+    const calls = [assistants.create(poet), assistants.update(id, { name: 'Mine' }), assistants.delete(id)];
+    for (const call of calls) {
+      const error = await failureOf(call);
+      expect(error).toBeInstanceOf(OpenAI.PermissionDeniedError);
+      expect(error.code).toBe('editor_required');
+    }
+    expect((await assistants.retrieve(id)).instructions).toBeNull();
+  });
+
+  test('is changed by two editors at once without losing either change', async () => {
+    const { id } = await editor.beta.assistants.create(poet);
+    await Promise.all([
+      editor.beta.assistants.update(id, { name: 'Bard' }),
+      editor.beta.assistants.update(id, { instructions: 'Sing.' }),
+    ]);
+    expect(await editor.beta.assistants.retrieve(id)).toMatchObject({ name: 'Bard', instructions: 'Sing.' });
+  });
+});
+
+test.each<[string, object]>([
+  ['model', { model: 'gpt-4o' }],
+  ['model', { model: undefined }],
+  ['tools[0].type', { tools: [{ type: 'web_search' }] }],
+  ['top_p', { top_p: 2 }],
+  ['temperature', { temperature: '1' }],
+  [
+    'tool_resources.file_search.vector_store_ids',
+    { tool_resources: { file_search: { vector_store_ids: ['vs_x'] } } },
+  ],
+  ['colour', { colour: 'red' }],
+])('an invalid %s is refused by its name', async (param, changes) => {
+  const error = await failureOf(editor.beta.assistants.create({ ...poet, ...changes }));
+  expect(error).toMatchObject({ status: 400, param });
+});
+
+test('the configured assistant is not changed here', async () => {
+  const updated = await failureOf(editor.beta.assistants.update('asst_test', { name: 'Mine' }));
+  expect(updated.status).toBe(400);
+  expect((await failureOf(editor.beta.assistants.delete('asst_test'))).status).toBe(400);
+});

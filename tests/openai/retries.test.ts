@@ -1,0 +1,135 @@
+import { describe, expect, test } from '@jest/globals';
+import OpenAI from 'openai';
+import { failureOf } from '../support/assistantsApi.ts';
+import { useService } from '../support/useService.ts';
+
+const t = useService();
+const assistant_id = 'asst_test';
+
+/** A client that repeats what failed, as by default, and whose first responses to POSTs are lost on request. */
+async function openRetrying(claims: Record<string, unknown> = {}) {
+  let toLose = 0;
+  const counts: (string | null)[] = [];
+  const client = new OpenAI({
+    baseURL: `${t.url}/api/projects/${t.projectId}/openai/v1`,
+    apiKey: await t.issuer.sign({ projects: [t.projectId], ...claims }),
+    maxRetries: 2,
+    fetch: async (input, init) => {
+      const response = await fetch(input, init);
+      if (init?.method !== 'POST' && init?.method !== 'post') return response;
+      counts.push(new Headers(init.headers).get('X-Stainless-Retry-Count'));
+      if (toLose-- <= 0) return response;
+      await response.body?.cancel();
+      throw new TypeError('fetch failed');
+    },
+  });
+  const lose = (responses: number) => {
+    toLose = responses;
+    counts.length = 0;
+  };
+  return { client, lose, counts };
+}
+
+const startsOf = async (threadId: string) =>
+  (await t.engine.runs()).filter(({ metadata }) => metadata['threadId'] === threadId);
+
+describe('when the package repeats a request on its own', () => {
+  test('a run is started once, and its repetition gets it', async () => {
+    const { client, lose, counts } = await openRetrying();
+    const { id } = await client.beta.threads.create();
+    await client.beta.threads.messages.create(id, { role: 'user', content: 'Hello' });
+    lose(2);
+    const run = await client.beta.threads.runs.create(id, { assistant_id });
+    expect(counts).toEqual(['0', '1', '2']);
+    expect((await startsOf(id)).map(({ metadata }) => metadata['runId'])).toEqual([run.id]);
+  });
+
+  test('a streamed run is started once', async () => {
+    const { client, lose } = await openRetrying();
+    const { id } = await client.beta.threads.create();
+    lose(1);
+    const stream = client.beta.threads.runs.stream(id, {
+      assistant_id,
+      additional_messages: [{ role: 'user', content: 'Hello' }],
+    });
+    const run = await stream.finalRun();
+    expect(run.status).toBe('completed');
+    expect(await startsOf(id)).toHaveLength(1);
+  });
+
+  test('a thread and its run are created once', async () => {
+    const { client, lose, counts } = await openRetrying();
+    const params = { assistant_id, thread: { messages: [{ role: 'user' as const, content: 'Hello' }] } };
+    const earlier = await client.beta.threads.createAndRun(params);
+    lose(2);
+    const run = await client.beta.threads.createAndRun(params);
+    expect(counts).toEqual(['0', '1', '2']);
+    expect(run.thread_id).not.toBe(earlier.thread_id);
+    expect((await startsOf(run.thread_id)).map(({ metadata }) => metadata['runId'])).toEqual([run.id]);
+    const { body } = await t.call(`projects/${t.projectId}/threads`);
+    const threads = body.threads.map(({ threadId }: { threadId: string }) => threadId);
+    expect(threads.slice(0, 2)).toEqual([run.thread_id, earlier.thread_id]);
+  });
+
+  test('a run of unknown outcome is not started again', async () => {
+    const { client } = await openRetrying();
+    const { id } = await client.beta.threads.create();
+    await t.engine.fault(
+      { method: 'POST', path: '/v1/responses', exact: true },
+      { kind: 'status', status: 500 },
+    );
+    const run = await client.beta.threads.runs.create(id, { assistant_id });
+    expect(run).toMatchObject({ status: 'failed', last_error: { code: 'server_error' } });
+    expect(await startsOf(id)).toHaveLength(0);
+  });
+
+  test('a run that the engine certainly rejected is started', async () => {
+    const { client } = await openRetrying();
+    const { id } = await client.beta.threads.create();
+    const limited = { kind: 'status', status: 429, headers: { 'retry-after': '0' } };
+    await t.engine.fault({ method: 'POST', path: '/v1/responses', exact: true }, limited);
+    const run = await client.beta.threads.runs.createAndPoll(id, { assistant_id }, { pollIntervalMs: 25 });
+    expect(run.status).toBe('completed');
+  });
+
+  test('a message is added once', async () => {
+    const { client, lose } = await openRetrying();
+    const { id } = await client.beta.threads.create();
+    lose(1);
+    const message = await client.beta.threads.messages.create(id, { role: 'user', content: 'Hello' });
+    expect((await client.beta.threads.messages.list(id)).data.map((one) => one.id)).toEqual([message.id]);
+  });
+});
+
+describe('an equal request that is no repetition', () => {
+  test('starts another run', async () => {
+    const { client } = await openRetrying();
+    const { id } = await client.beta.threads.create();
+    const poll = { pollIntervalMs: 25 };
+    const first = await client.beta.threads.runs.createAndPoll(id, { assistant_id }, poll);
+    const second = await client.beta.threads.runs.createAndPoll(id, { assistant_id }, poll);
+    expect(second.id).not.toBe(first.id);
+  });
+
+  test('finds a busy thread busy', async () => {
+    const { client } = await openRetrying();
+    await t.engine.outcome({ status: 'never' });
+    const { id } = await client.beta.threads.create();
+    const { id: runId } = await client.beta.threads.runs.create(id, { assistant_id });
+    const error = await failureOf(client.beta.threads.runs.create(id, { assistant_id }));
+    expect(error.message).toBe(`400 Thread ${id} already has an active run ${runId}.`);
+  });
+
+  test.each([
+    ['another body', {}, { additional_instructions: 'Other' }],
+    ['another caller', { sub: 'somebody else' }, {}],
+  ])('of %s starts another run though it counts as repeated', async (_name, claims, params) => {
+    const { client } = await openRetrying();
+    const { client: other } = await openRetrying(claims);
+    const { id } = await client.beta.threads.create();
+    const first = await client.beta.threads.runs.createAndPoll(id, { assistant_id }, { pollIntervalMs: 25 });
+    const headers = { 'X-Stainless-Retry-Count': '1' };
+    const second = await other.beta.threads.runs.create(id, { assistant_id, ...params }, { headers });
+    expect(second.id).not.toBe(first.id);
+  });
+});

@@ -1,0 +1,183 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import type OpenAI from 'openai';
+import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
+import { replies } from '../support/engine.ts';
+import { useService } from '../support/useService.ts';
+
+const t = useService();
+let client: Client;
+beforeAll(async () => {
+  client = await openClient(t);
+});
+
+const assistant_id = 'asst_test';
+const messages = [{ role: 'user' as const, content: 'Explain the database schema' }];
+type Event = OpenAI.Beta.AssistantStreamEvent;
+
+/** Joins repeated events. */
+const typesOf = (events: readonly Event[]) =>
+  events.map(({ event }) => event).filter((event, index, all) => event !== all[index - 1]);
+
+const start = () => client.beta.threads.createAndRun({ assistant_id, thread: { messages }, stream: true });
+
+const runEvents = ['thread.created', 'thread.run.created', 'thread.run.queued', 'thread.run.in_progress'];
+const messageEvents = [
+  'thread.run.step.created',
+  'thread.run.step.in_progress',
+  'thread.message.created',
+  'thread.message.in_progress',
+  'thread.message.delta',
+  'thread.message.completed',
+  'thread.run.step.completed',
+];
+const searchEvents = [
+  'thread.run.step.created',
+  'thread.run.step.in_progress',
+  'thread.run.step.delta',
+  'thread.run.step.completed',
+];
+
+test('a stream has the events of the original in its order', async () => {
+  const events = await Array.fromAsync(await start());
+  expect(typesOf(events)).toEqual([...runEvents, ...searchEvents, ...messageEvents, 'thread.run.completed']);
+  for (const { event, data } of events) {
+    if (event === 'thread.run.queued') expect(data).toMatchObject({ status: 'queued', started_at: null });
+    if (event === 'thread.run.in_progress') expect(data.status).toBe('in_progress');
+    if (event === 'thread.message.created')
+      expect(data).toMatchObject({ status: 'in_progress', content: [] });
+    if (event === 'thread.run.completed') expect(data.usage?.total_tokens).toBeGreaterThan(0);
+  }
+});
+
+test('a stream calls every listener that a text has', async () => {
+  const seen: string[] = [];
+  const stream = client.beta.threads.createAndRunStream({ assistant_id, thread: { messages } });
+  stream
+    .on('messageCreated', () => seen.push('messageCreated'))
+    .on('textCreated', () => seen.push('textCreated'))
+    .on('textDone', ({ value }) => seen.push(`textDone ${value.length > 0}`))
+    .on('messageDone', () => seen.push('messageDone'))
+    .on('run', ({ status }) => seen.push(`run ${status}`))
+    .on('end', () => seen.push('end'));
+  await stream.done();
+  expect(seen).toEqual([
+    'messageCreated',
+    'textCreated',
+    'textDone true',
+    'messageDone',
+    'run completed',
+    'end',
+  ]);
+});
+
+test('several messages are streamed one after the other', async () => {
+  await t.engine.outcome(replies.commentary('I will look.', 'Here it is.'));
+  const stream = client.beta.threads.createAndRunStream({ assistant_id, thread: { messages } });
+  const texts = (await stream.finalMessages()).map(({ content: [part] }) =>
+    part?.type === 'text' ? part.text.value : undefined,
+  );
+  expect(texts).toEqual(['I will look.', 'Here it is.']);
+});
+
+describe('a stream of a run that does not complete', () => {
+  test('that is cut off ends incomplete', async () => {
+    await t.engine.outcome({ status: 'incomplete', reason: 'max_output_tokens', text: 'Half a' });
+    const events = await Array.fromAsync(await start());
+    expect(typesOf(events).at(-1)).toBe('thread.run.incomplete');
+  });
+
+  test('that fails ends failed', async () => {
+    await t.engine.outcome({ status: 'failed', code: 'server_error', message: 'secret-canary' });
+    const events = await Array.fromAsync(await start());
+    const last = events.at(-1);
+    expect(last?.event).toBe('thread.run.failed');
+    expect(JSON.stringify(events)).not.toContain('canary');
+  });
+
+  test('that was refused at once ends failed', async () => {
+    await t.engine.refuseCreate('content_filter');
+    const events = await Array.fromAsync(await start());
+    expect(typesOf(events)).toEqual([...runEvents.slice(0, 3), 'thread.run.failed']);
+  });
+
+  test('that is cancelled ends cancelled', async () => {
+    await t.engine.outcome({ status: 'never' });
+    const events: Event[] = [];
+    for await (const event of await start()) {
+      events.push(event);
+      if (event.event !== 'thread.run.in_progress') continue;
+      const { id, thread_id } = event.data;
+      await client.beta.threads.runs.cancel(id, { thread_id });
+    }
+    expect(typesOf(events)).toEqual([...runEvents, 'thread.run.cancelling', 'thread.run.cancelled']);
+  });
+
+  test('whose thread is deleted ends with an error', async () => {
+    await t.engine.outcome({ status: 'never' });
+    const read = async () => {
+      for await (const event of await start()) {
+        if (event.event === 'thread.run.in_progress') {
+          await client.beta.threads.delete(event.data.thread_id);
+        }
+      }
+    };
+    expect((await failureOf(read())).code).toBe('stream_closed');
+  });
+});
+
+test('a stream that the client leaves does not end its run', async () => {
+  await t.engine.timing({ runMs: 1_500 });
+  const stream = await start();
+  let ids = { id: '', thread_id: '' };
+  for await (const event of stream) {
+    if (event.event !== 'thread.run.in_progress') continue;
+    ids = event.data;
+    break;
+  }
+  await t.idle();
+  const ended = await client.beta.threads.runs.poll(
+    ids.id,
+    { thread_id: ids.thread_id },
+    { pollIntervalMs: 50 },
+  );
+  expect(ended.status).toBe('completed');
+});
+
+test('a run is followed on both faces at once', async () => {
+  await t.engine.timing({ queueMs: 300, runMs: 1_500 });
+  const deltas: string[] = [];
+  let projectEvents: Promise<string> | undefined;
+  for await (const event of await start()) {
+    if (event.event === 'thread.run.created') {
+      const { id, thread_id } = event.data;
+      const path = `projects/${t.projectId}/threads/${thread_id}/runs/${id}/events`;
+      projectEvents = t.call(path).then(({ text }) => text);
+    }
+    if (event.event === 'thread.message.delta') {
+      const [part] = event.data.delta.content ?? [];
+      if (part?.type === 'text') deltas.push(part.text?.value ?? '');
+    }
+  }
+  const text = [...((await projectEvents) ?? '').matchAll(/^data: (.*"delta".*)$/gm)]
+    .map(([, data = '']) => JSON.parse(data).delta)
+    .join('');
+  expect(text).toBe(deltas.join(''));
+  expect(text).not.toBe('');
+});
+
+describe('with a short time limit', () => {
+  test('a stream says that it ends before its run', async () => {
+    const token = await t.issuer.sign({
+      projects: [t.projectId],
+      exp: Math.floor(Date.now() / 1000) + 4,
+    });
+    const brief = client.withOptions({ apiKey: token });
+    await t.engine.outcome({ status: 'never' });
+    const read = async () => {
+      const params = { assistant_id, thread: { messages }, stream: true } as const;
+      for await (const _event of await brief.beta.threads.createAndRun(params)) await wait(0);
+    };
+    expect((await failureOf(read())).code).toBe('stream_timeout');
+  });
+});
