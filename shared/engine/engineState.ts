@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts';
 import type { EngineRunState, ReplyMessage } from '../model/runState.ts';
 import type { PendingCall, ToolCall } from '../model/toolCalls.ts';
 import { toRunErrorCode } from './engineErrors.ts';
+import { textOf } from './messages.ts';
 
 const knownStatuses = ['queued', 'in_progress', 'cancelled', 'completed', 'failed', 'incomplete'];
 
@@ -97,18 +98,6 @@ function toCompletion({ completed_at, usage }: OpenAI.Responses.Response) {
 /** Accepts codes only: a sentence may quote a message. */
 const toReason = (code: string | null | undefined): string =>
   code && /^[a-z0-9_]{1,64}$/i.test(code) ? code : 'unknown_error';
-
-type MessagePart = { readonly type: string; readonly text?: string; readonly refusal?: string };
-
-/** Content parts that are text of a message; a reasoning summary, for example, is not. */
-const textParts = new Set(['input_text', 'output_text', 'text']);
-
-/** Joins the text and refusal parts of a message with line breaks. */
-export const textOf = (parts: readonly MessagePart[]): string =>
-  parts
-    .map(({ type, text, refusal }) => (textParts.has(type) ? text : type === 'refusal' ? refusal : ''))
-    .filter(Boolean)
-    .join('\n');
 
 /** Identifies a message of a reply. */
 export const toMessageStart = ({ id, phase }: OpenAI.Responses.ResponseOutputMessage) => ({

@@ -26,9 +26,18 @@ const maxSubmissionBytes = 6.5 * 1024 * 1024;
  * @throws {AppError} invalid_request naming every invalid field; also as {@link ApiRequest.text}.
  */
 export async function parseRunInput(request: ApiRequest, note?: Note): Promise<RunInput> {
-  type Body = { message: string; instructions?: string | null };
+  type Body = {
+    message: string;
+    instructions?: string | null;
+    attachments?: readonly { readonly fileId: string }[] | null;
+  };
   const body = await parseBody<Body>(request, schemas.CreateRunRequest, { note });
-  return { message: body.message, instructions: body.instructions ?? null };
+  const attachments = (body.attachments ?? []).map(({ fileId }) => fileId);
+  return {
+    message: body.message,
+    instructions: body.instructions ?? null,
+    ...(attachments.length > 0 && { attachments }),
+  };
 }
 
 /**
@@ -107,14 +116,20 @@ function toFieldError(field: string, { keyword, params, data }: ErrorObject & { 
   switch (keyword) {
     case 'maxLength':
       return `The field ${field} must be a string with a maximum length of ${params['limit']}.`;
-    case 'maxItems':
-      return `The field ${field} must have at most ${params['limit']} items.`;
     case 'type':
       return data === null
         ? `The ${field} field is required.`
         : `The field ${field} must be ${types[[params['type']].flat()[0]] ?? 'of another type'}.`;
     case 'format':
       return `The field ${field} must be well-formed Unicode text.`;
+    case 'maxItems':
+      return `The field ${field} must have at most ${params['limit']} items.`;
+    case 'uniqueItems':
+      return `The field ${field} must not contain an item twice.`;
+    case 'pattern':
+      return field.endsWith('FileId')
+        ? `The field ${field} must be the id of a file.`
+        : `The ${field} field is required.`;
     default:
       return `The ${field} field is required.`;
   }

@@ -14,7 +14,11 @@ export function toIdempotencyKey(key: string, input: RunInput): IdempotencyKey {
     rowKey: `key_${createHash('sha256').update(key).digest('hex')}`,
     // Keyed with the secret key, because a short message could be guessed from a plain hash.
     fingerprint: createHmac('sha256', key)
-      .update(JSON.stringify([input.message, input.instructions]))
+      .update(JSON.stringify(toParts(input)))
       .digest('hex'),
   };
 }
+
+/** Returns what must be equal in equal requests. Files are left out where there are none, as they once were for all. */
+const toParts = ({ message, instructions, attachments = [] }: RunInput) =>
+  attachments.length === 0 ? [message, instructions] : [message, instructions, attachments];

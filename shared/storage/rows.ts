@@ -6,7 +6,7 @@ import type { PendingCall } from '../model/toolCalls.ts';
 
 /*
  * The table `threads`. A partition holds a thread and its runs: the row `thread`, a row for each run with its id as key,
- * and a row `key_…` for each Idempotency-Key. A separate partition is the index of a project: a row for each thread,
+ * a row `key_…` for each Idempotency-Key, and a row `item_…` for each message of a reply. A separate partition is the index of a project: a row for each thread,
  * newest first.
  */
 
@@ -46,6 +46,8 @@ export interface RunRow {
   errorCode?: RunErrorCode;
   /** Empty while a later round is being submitted, because a merge cannot remove a property. */
   responseId?: string;
+  /** JSON, because table columns are scalar. */
+  replyItemIds?: string;
   submittedAt?: Date;
   /** JSON. */
   earlierResponseIds?: string;
@@ -62,6 +64,11 @@ export interface RunRow {
   removed?: boolean;
 }
 
+/** Leads from a message of a reply, by the engine's id, to its run. */
+export interface ItemRow {
+  runId: string;
+}
+
 export interface KeyRow {
   runId: string;
   fingerprint: string;
@@ -72,6 +79,10 @@ export const threadRowKey = 'thread';
 /** Returns the partition key of a thread. Ids contain no colon. */
 export const toPartitionKey = ({ projectId, threadId }: { projectId: string; threadId: string }) =>
   `${projectId}:${threadId}`;
+
+/** Returns the row key for a message of a reply; undefined for an id that no row can have. */
+export const toItemRowKey = (itemId: string): string | undefined =>
+  /^[\w-]{1,256}$/.test(itemId) ? `item_${itemId}` : undefined;
 
 const indexPartition = 'threads';
 
@@ -122,7 +133,7 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
 
 /** Returns the columns of a run, without its keys. Omits undefined values, which a merge leaves unchanged. */
 export function toRunRow({ runId, threadId, projectId, usage, ...run }: Run): RunRow {
-  const { earlierResponseIds, pendingCalls, submissions, ...rest } = run;
+  const { replyItemIds, earlierResponseIds, pendingCalls, submissions, ...rest } = run;
   return {
     ...rest,
     ...usage,
@@ -130,6 +141,7 @@ export function toRunRow({ runId, threadId, projectId, usage, ...run }: Run): Ru
       responseId: run.responseId ?? '',
       earlierResponseIds: JSON.stringify(earlierResponseIds),
     }),
+    ...(replyItemIds && { replyItemIds: JSON.stringify(replyItemIds) }),
     ...(pendingCalls && { pendingCalls: fromPendingCalls(pendingCalls) }),
     ...(submissions && { submissions: JSON.stringify(submissions) }),
   };
@@ -158,6 +170,7 @@ export function toRun(row: TableEntityResult<RunRow>): Run {
     ...(row.errorMessage !== undefined && { errorMessage: row.errorMessage }),
     ...(row.errorCode !== undefined && { errorCode: row.errorCode }),
     ...(row.responseId && { responseId: row.responseId }),
+    ...(row.replyItemIds !== undefined && { replyItemIds: JSON.parse(row.replyItemIds) }),
     ...(row.submittedAt && { submittedAt: row.submittedAt }),
     ...(row.earlierResponseIds && { earlierResponseIds: JSON.parse(row.earlierResponseIds) }),
     ...(row.pendingCalls && { pendingCalls: toPendingCalls(row.pendingCalls) }),

@@ -1,7 +1,7 @@
 import { waitAtMost } from '../deadline.ts';
-import type { MessagePage } from '../engine/engine.ts';
 import { AppError, fieldError } from '../errors.ts';
 import { newId } from '../model/ids.ts';
+import type { Message } from '../model/message.ts';
 import { openMessageId, sealMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
@@ -9,6 +9,7 @@ import type { Thread, ThreadKey } from '../model/thread.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../runs/followUps.ts';
 import { refreshRun } from '../runs/refreshRun.ts';
 import type { RunServices } from '../runs/runServices.ts';
+import { type MessageServices, toMessages } from './messages.ts';
 
 /** Timeouts of the engine's calls, in milliseconds. */
 const openMs = 20_000;
@@ -96,16 +97,27 @@ function threadClosed(error: unknown): never {
     : error;
 }
 
+/** A page of a thread's messages. */
+export interface MessagePage {
+  readonly messages: readonly Message[];
+  /** Whether more messages may follow. True is possible even for a short or empty page. */
+  readonly hasMore: boolean;
+  /** Cursor of the next page. */
+  readonly lastId: string | undefined;
+}
+
 /**
  * Returns a page of a thread's messages, oldest first.
  * @param after id of a message of this thread, after which the page starts; null for the first page.
  * @throws {AppError} invalid_request when `after` is not such an id; thread_not_found, rate_limited, unavailable, internal_error.
  */
 export async function listMessages(
-  { engine, deadline }: RunServices,
-  { conversationId }: Thread,
+  services: RunServices & MessageServices,
+  thread: Thread,
   { after, limit }: { after: string | null; limit: number },
 ): Promise<MessagePage> {
+  const { engine, deadline } = services;
+  const { conversationId } = thread;
   const itemId = after === null ? undefined : openMessageId(conversationId, after);
   if (after !== null && itemId === undefined) {
     throw fieldError('After', 'The field After must be the messageId of a message of this thread.');
@@ -115,10 +127,9 @@ export async function listMessages(
     { limit, ...(itemId !== undefined && { after: itemId }) },
     deadline.remaining(listMs),
   );
-  const seal = (id: string) => sealMessageId(conversationId, id);
   return {
-    ...page,
-    messages: page.messages.map((message) => ({ ...message, messageId: seal(message.messageId) })),
-    lastId: page.lastId && seal(page.lastId),
+    messages: await toMessages(services, thread, page.messages, page.next),
+    hasMore: page.hasMore,
+    lastId: page.lastId && sealMessageId(conversationId, page.lastId),
   };
 }
