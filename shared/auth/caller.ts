@@ -31,5 +31,9 @@ export function mayUse(caller: Caller, project: Project): boolean {
   );
 }
 
+/** Returns whether the caller may change what all members of the project share. */
+export const mayEdit = ({ ids, groups }: Caller, { editors = [] }: Project): boolean =>
+  [...ids, ...groups].some((name) => editors.includes(name));
+
 const strings = (claim: unknown): string[] =>
   Array.isArray(claim) ? claim.filter((value) => typeof value === 'string') : [];

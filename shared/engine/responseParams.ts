@@ -1,5 +1,6 @@
 import type OpenAI from 'openai';
 import type { Assistant, AssistantTool, FunctionTool, McpTool } from '../model/assistant.ts';
+import { type Attachment, isImage } from '../model/file.ts';
 import type { Project } from '../model/project.ts';
 import type { Run, RunInput } from '../model/run.ts';
 import type { CallOutput } from '../model/toolCalls.ts';
@@ -12,6 +13,8 @@ export interface RunRequest {
   readonly project: Project;
   /** The message that starts the run; undefined for a later round. */
   readonly input?: RunInput;
+  /** The files that the message carries. */
+  readonly attachments?: readonly Attachment[];
   /** Outputs of the calls of the round before, or of those that an earlier run left unanswered. */
   readonly outputs?: readonly CallOutput[];
   /** The instructions of the round before; undefined for the first round. */
@@ -23,14 +26,16 @@ export interface RunRequest {
  * @param authorizations values of the settings that MCP tools name as their `authorizationSetting`.
  */
 export function toResponseParams(
-  { run, conversationId, assistant, project, input, outputs = [], instructions }: RunRequest,
+  request: RunRequest,
   authorizations: ReadonlyMap<string, string> = new Map(),
 ) {
-  const tools = toTools(assistant.tools ?? [], project.vectorStoreIds ?? [], authorizations);
+  const { run, conversationId, assistant, project, input, outputs = [], instructions } = request;
+  const { attachments = [] } = request;
+  const tools = toTools(assistant.tools ?? [], storesOf(project), attachments, authorizations);
   return {
     model: assistant.model,
     conversation: conversationId,
-    input: [...outputs.map(toOutputItem), ...(input ? [toMessageItem(input)] : [])],
+    input: [...outputs.map(toOutputItem), ...(input ? [toMessageItem(input, attachments)] : [])],
     // The caller's instructions are appended to those of the assistant and the project and never replace them.
     instructions:
       instructions ??
@@ -51,7 +56,28 @@ export function toResponseParams(
   } satisfies OpenAI.Responses.ResponseCreateParamsStreaming;
 }
 
-const toMessageItem = ({ message }: RunInput) => ({ role: 'user', content: message }) as const;
+const storesOf = ({ vectorStoreIds = [], documentStoreId }: Project): readonly string[] =>
+  documentStoreId === undefined ? vectorStoreIds : [...vectorStoreIds, documentStoreId];
+
+/** Returns the parts of a message: its text, images to see and files to read. */
+function toContent(
+  text: string,
+  attachments: readonly Attachment[],
+): string | OpenAI.Responses.ResponseInputContent[] {
+  if (attachments.length === 0) return text;
+  return [
+    { type: 'input_text', text },
+    ...attachments.map(
+      ({ engineFileId, mediaType }): OpenAI.Responses.ResponseInputContent =>
+        isImage(mediaType)
+          ? { type: 'input_image', file_id: engineFileId, detail: 'auto' }
+          : { type: 'input_file', file_id: engineFileId },
+    ),
+  ];
+}
+
+const toMessageItem = ({ message }: RunInput, attachments: readonly Attachment[]) =>
+  ({ role: 'user', content: toContent(message, attachments) }) as const;
 
 const toOutputItem = (call: CallOutput) =>
   call.kind === 'function'
@@ -66,12 +92,20 @@ const toOutputItem = (call: CallOutput) =>
 function toTools(
   tools: readonly AssistantTool[],
   projectStores: readonly string[],
+  attachments: readonly Attachment[],
   authorizations: ReadonlyMap<string, string>,
 ): OpenAI.Responses.Tool[] {
+  const fileIds = attachments
+    .filter(({ mediaType }) => !isImage(mediaType))
+    .map(({ engineFileId }) => engineFileId);
   const searches = tools.some(({ type }) => type === 'file_search');
   const all: readonly AssistantTool[] = searches ? tools : [...tools, { type: 'file_search' }];
   return all.flatMap((tool): OpenAI.Responses.Tool[] => {
-    if (tool.type === 'code_interpreter') return [{ type: tool.type, container: { type: 'auto' } }];
+    if (tool.type === 'code_interpreter') {
+      return [
+        { type: tool.type, container: { type: 'auto', ...(fileIds.length > 0 && { file_ids: fileIds }) } },
+      ];
+    }
     if (tool.type === 'web_search') return [{ type: tool.type }];
     if (tool.type === 'function') return [toFunctionTool(tool)];
     if (tool.type === 'mcp') return [toMcpTool(tool, authorizations)];

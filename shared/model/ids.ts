@@ -24,5 +24,12 @@ export const isThreadId = (value: string | undefined): value is string => isId('
 
 export const isRunId = (value: string | undefined): value is string => isId('run', value);
 
+export const isDocumentId = (value: string | undefined): value is string =>
+  value !== undefined && /^doc_[A-Za-z0-9_-]{24,400}$/.test(value);
+
+/** Sealed ids, which consist of more characters. */
+export const isFileId = (value: string | undefined): value is string =>
+  value !== undefined && /^file_[A-Za-z0-9_-]{24,400}$/.test(value);
+
 const isId = (prefix: 'thread' | 'run', value: string | undefined): boolean =>
   value !== undefined && value.length <= 64 && new RegExp(`^${prefix}_[A-Za-z0-9]+$`).test(value);

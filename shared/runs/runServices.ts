@@ -2,17 +2,19 @@ import type { Config } from '../config.ts';
 import type { Deadline } from '../deadline.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LogFacts } from '../failures.ts';
+import type { FileStore } from '../storage/fileStore.ts';
 import type { FollowUpQueue } from '../storage/followUpQueue.ts';
 import type { ReservationStore } from '../storage/reservationStore.ts';
 import type { RunStore } from '../storage/runStore.ts';
 import type { ThreadStore } from '../storage/threadStore.ts';
 import type { LiveRuns } from './liveRuns.ts';
 
-/** The stores of threads, runs and reservations. */
+/** The stores of threads, runs, reservations and files. */
 export interface Stores {
   readonly threads: ThreadStore;
   readonly runs: RunStore;
   readonly reservations: ReservationStore;
+  readonly files: FileStore;
 }
 
 /** Dependencies of the operations on runs and threads. */

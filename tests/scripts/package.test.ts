@@ -32,6 +32,7 @@ describe('the deployed package', () => {
     const files = (await readdir(folder, { recursive: true })).sort();
     expect(files).toEqual([
       'dist',
+      'dist/busboy.cjs',
       'dist/identity.cjs',
       'dist/index.cjs',
       'dist/openai.cjs',
