@@ -67,6 +67,22 @@ test('no attachments are none', async () => {
   }
 });
 
+test('the first message of a new thread carries files too, or there is no thread', async () => {
+  const [image, foreign] = [await upload('a.png', pixel), `file_${'x'.repeat(60)}`];
+  const threads = `projects/${t.projectId}/threads`;
+  const created = await t.call(threads, { method: 'POST', body: withFiles(image) });
+  const opened = `${threads}/${created.body.threadId}`;
+  await t.finish(`${opened}/runs/${created.body.run.runId}`);
+  expect((await t.call(opened)).body.messages[0].attachments).toEqual([{ fileId: image, type: 'image' }]);
+
+  const before = (await t.call(threads)).body.threads;
+  await t.engine.reset();
+  const refused = await t.call(threads, { method: 'POST', body: withFiles(foreign) });
+  expect([refused.status, refused.body.code]).toEqual([404, 'file_not_found']);
+  expect(await t.engine.calls()).toEqual([]);
+  expect((await t.call(threads)).body.threads).toEqual(before);
+});
+
 test('a file of another project, a deleted one and one that never was start nothing', async () => {
   const own = await upload('a.txt', 'Own');
   const { projectId: other } = await t.addProject();
