@@ -1,5 +1,6 @@
 import { app } from '@azure/functions';
 import { endpoint } from '../shared/http/endpoint.ts';
+import { toMessageBody } from '../shared/http/messageBody.ts';
 import { authorizeThread } from '../shared/http/params.ts';
 import { parseLimit, parseOrder } from '../shared/http/query.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
@@ -21,6 +22,12 @@ app.http('getThread', {
     const { thread } = await findCurrentThread(context, threadKey);
     const { messages, hasMore, lastId = null } = await listMessages(context, thread, page);
     const activeRunId = thread.activeRunId ?? null;
-    return jsonResponse(200, { ...toThreadBody(thread), activeRunId, messages, hasMore, lastId });
+    return jsonResponse(200, {
+      ...toThreadBody(thread),
+      activeRunId,
+      messages: messages.map(toMessageBody),
+      hasMore,
+      lastId,
+    });
   }),
 });

@@ -44,6 +44,11 @@ param maxToolRounds int = 16
 @maxValue(220)
 param eventStreamSeconds int = 220
 
+@description('Largest file that callers may upload, in MiB.')
+@minValue(1)
+@maxValue(95)
+param maxFileMb int = 20
+
 @description('Base URL of an OpenAI-compatible endpoint that exists already. Empty: a Foundry account is created.')
 param existingOpenAiBaseUrl string = ''
 
@@ -394,6 +399,7 @@ module app 'modules/app.bicep' = {
         RUN_TIMEOUT_SECONDS: string(runTimeoutSeconds)
         MAX_TOOL_ROUNDS: string(maxToolRounds)
         EVENT_STREAM_SECONDS: string(eventStreamSeconds)
+        MAX_FILE_MB: string(maxFileMb)
       },
       empty(jwtJwksUri) ? {} : { JWT_JWKS_URI: jwtJwksUri },
       empty(openAiApiKeySecretUri) ? {} : { OPENAI_API_KEY: '@Microsoft.KeyVault(SecretUri=${openAiApiKeySecretUri})' },

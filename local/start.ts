@@ -59,7 +59,6 @@ async function startService(devServices: DevServices, settings: Settings, port: 
     folder: projectFolder,
     port,
     everyOrigin: true,
-    maxBodyBytes: 8 * 1024 * 1024,
     endsWithNewline: true,
   });
   const token = devServices.signer && (await signDemoToken(devServices.signer));

@@ -13,6 +13,7 @@ const { values } = parseArgs({ options: { 'source-maps': { type: 'boolean', defa
 /** Modules loaded on demand, by import specifier. */
 const onDemand: Readonly<Record<string, { readonly file: string; readonly contents: string }>> = {
   openai: { file: 'openai.cjs', contents: "module.exports = require('openai');" },
+  '@fastify/busboy': { file: 'busboy.cjs', contents: "module.exports = require('@fastify/busboy');" },
   '@azure/identity': { file: 'identity.cjs', contents: "module.exports = require('@azure/identity');" },
   './azureStorage.ts': {
     file: 'storage.cjs',

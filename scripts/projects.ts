@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import type { TokenCredential } from '@azure/identity';
 import { findSettings } from '../local/localSettings.ts';
 import { ConfigError, parseProjectsConfig } from '../shared/config.ts';
-import { withTimeout } from '../shared/deadline.ts';
 import { parseProjects } from '../shared/projects/projects.ts';
-import { createProjectStore } from '../shared/storage/projectStore.ts';
+import { createProjectStore, type ProjectStore } from '../shared/storage/projectStore.ts';
 import { openTable } from '../shared/storage/tables.ts';
+import { fetchStorageToken } from './storageToken.ts';
 
 /*
  * `npm run projects -- apply FILE.json | list | remove ID`: manages the project records, using the app's settings or
@@ -24,7 +23,7 @@ async function main([command = '', argument, ...others]: string[]): Promise<void
   // Read first, so that an invalid file is rejected before anything is changed.
   const projects =
     command === 'apply' ? parseProjects(await readJson(argument ?? ''), config.assistants) : [];
-  const credential = config.tables.connectionString === undefined ? await fetchToken() : undefined;
+  const credential = await fetchStorageToken(config);
   const table = await openTable(config.tables, 'projects', credential);
   const store = createProjectStore(async () => table);
   // A connection string implies a development store, in which the table may not exist yet.
@@ -38,26 +37,20 @@ async function main([command = '', argument, ...others]: string[]): Promise<void
     console.log(JSON.stringify(await store.list(), null, 2));
   } else if (await store.remove(argument ?? '')) {
     console.log(`removed ${argument}`);
+    console.log(await describeRemains(store, argument ?? ''));
   } else {
     throw new Error(`Project ${argument} does not exist.`);
   }
 }
 
-/** Timeout of fetching a token, in milliseconds. Generous, because az starts slowly on a busy machine. */
-const tokenMs = 60_000;
-
-/**
- * Fetches the token for all round trips in advance: their timeout is the service's, which has a cached token, while
- * fetching one on an operator's machine takes seconds.
- */
-async function fetchToken(): Promise<TokenCredential> {
-  const { DefaultAzureCredential } = await import('@azure/identity');
-  const token = await withTimeout(tokenMs, (abortSignal) =>
-    new DefaultAzureCredential().getToken('https://storage.azure.com/.default', { abortSignal }),
-  ).catch(() => {
-    throw new Error(`No token for storage within ${tokenMs / 1000} s: sign in with "az login".`);
-  });
-  return { getToken: async () => token };
+/** Says what of a removed project remains in the engine, and how to get rid of it. */
+async function describeRemains(store: ProjectStore, projectId: string): Promise<string> {
+  const vectorStoreId = await store.findDocumentStore(projectId);
+  const documents =
+    vectorStoreId === undefined ? 'It had no documents.' : `Its documents: vector store ${vectorStoreId}.`;
+  return `What remains in the engine: the conversations of its threads and its uploaded files. ${documents}
+To delete these, apply the project again, delete its threads and files through the API, sync its documents with an
+empty folder, and then remove it.`;
 }
 
 async function readJson(file: string): Promise<unknown> {

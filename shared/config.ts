@@ -18,6 +18,7 @@ export const settingNames = [
   'RUN_TIMEOUT_SECONDS',
   'MAX_TOOL_ROUNDS',
   'EVENT_STREAM_SECONDS',
+  'MAX_FILE_MB',
 ] as const;
 
 type SettingName = (typeof settingNames)[number];
@@ -42,6 +43,7 @@ export interface Config {
   readonly maxToolRounds: number;
   /** Maximum duration of one event stream. */
   readonly eventStreamSeconds: number;
+  readonly maxFileBytes: number;
 }
 
 /** Connection to a service of a storage account: its endpoint (with Entra ID), or a connection string. */
@@ -84,6 +86,20 @@ export function parseProjectsConfig(
   const own = issues.filter((issue) => /^(TABLES_|ASSISTANTS)/.test(issue));
   if (own.length > 0) throw new ConfigError(own);
   return { tables, assistants };
+}
+
+/**
+ * Reads the part of the configuration that managing documents takes.
+ * @throws {ConfigError} as {@link parseConfig}, for these settings only.
+ */
+export function parseDocumentsConfig(
+  env: Readonly<Record<string, string | undefined>>,
+): Pick<Config, 'tables' | 'engine' | 'maxFileBytes'> {
+  const issues: string[] = [];
+  const { tables, engine, maxFileBytes } = readConfig(env, issues);
+  const own = issues.filter((issue) => /^(TABLES_|OPENAI_|MAX_FILE_MB)/.test(issue));
+  if (own.length > 0) throw new ConfigError(own);
+  return { tables, engine, maxFileBytes };
 }
 
 /** Reads the configuration, and appends what is wrong with it to `issues`. */
@@ -137,6 +153,8 @@ function readConfig(env: Readonly<Record<string, string | undefined>>, issues: s
     maxToolRounds: wholeNumber('MAX_TOOL_ROUNDS', 16, 100),
     // Azure's load balancer closes idle requests after 230 seconds.
     eventStreamSeconds: wholeNumber('EVENT_STREAM_SECONDS', 220, 220),
+    // The host reads bodies of up to 100 MiB.
+    maxFileBytes: wholeNumber('MAX_FILE_MB', 20, 95) * 1024 * 1024,
   };
   return deepFreeze(config);
 }

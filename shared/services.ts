@@ -1,11 +1,17 @@
 import { type Authenticate, createAuthenticate } from './auth/token.ts';
 import { type Config, parseConfig } from './config.ts';
 import { type Deadline, startDeadline } from './deadline.ts';
+import { createEngineClient } from './engine/client.ts';
+import { createEngineDocuments, type EngineDocuments } from './engine/documents.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
-import { cachedFind } from './projects/cachedFind.ts';
+import { createEngineFiles, type EngineFiles } from './engine/files.ts';
+import type { DocumentStores } from './files/documents.ts';
+import { createFileSecrets, type FileSecrets } from './files/fileSecrets.ts';
+import { cacheProjects } from './projects/cachedProjects.ts';
 import { createLiveRuns, type LiveRuns } from './runs/liveRuns.ts';
 import type { Stores } from './runs/runServices.ts';
 import { createAssistantStore } from './storage/assistantStore.ts';
+import { createFileStore } from './storage/fileStore.ts';
 import { createFollowUpQueue, type FollowUpQueue } from './storage/followUpQueue.ts';
 import { createMessageStore } from './storage/messageStore.ts';
 import { createProjectStore, type ProjectStore } from './storage/projectStore.ts';
@@ -20,11 +26,15 @@ export interface Services {
   readonly config: Config;
   readonly authenticate: Authenticate;
   readonly findProject: ProjectStore['find'];
-  /** Opens the stores of threads and runs for one request. */
+  readonly documentStores: DocumentStores;
+  /** Opens the stores of threads, runs and files for one request. */
   readonly openStores: (deadline: Deadline) => Stores;
   /** The stores for work shared by several requests: round trips have their own timeout only. */
   readonly workerStores: Stores;
   readonly engine: Engine;
+  readonly engineFiles: EngineFiles;
+  readonly engineDocuments: EngineDocuments;
+  readonly fileSecrets: FileSecrets;
   readonly liveRuns: LiveRuns;
   readonly followUps: FollowUpQueue;
 }
@@ -41,12 +51,16 @@ export function services(): Services {
 }
 
 function buildServices(config: Config): Services {
-  const engine = createEngine(config.engine);
+  const client = createEngineClient(config.engine);
+  const engine = createEngine(client);
   const threads = lazyTable(config.tables, 'threads');
+  const projectStore = createProjectStore(lazyTable(config.tables, 'projects'));
+  const projects = cacheProjects(projectStore.find);
   const openStores = (deadline?: Deadline) => ({
     threads: createThreadStore(threads, deadline),
     runs: createRunStore(threads, deadline),
     reservations: createReservationStore(threads, deadline),
+    files: createFileStore(threads, deadline),
     messages: createMessageStore(threads, deadline),
     assistants: createAssistantStore(threads, deadline),
     secrets: createSecretStore(threads, deadline),
@@ -62,10 +76,21 @@ function buildServices(config: Config): Services {
   return {
     config,
     authenticate: createAuthenticate(config.jwt),
-    findProject: cachedFind(createProjectStore(lazyTable(config.tables, 'projects')).find),
+    findProject: projects.find,
+    documentStores: {
+      find: projectStore.findDocumentStore,
+      async add(projectId, vectorStoreId) {
+        const added = await projectStore.addDocumentStore(projectId, vectorStoreId);
+        projects.forget(projectId);
+        return added;
+      },
+    },
     openStores,
     workerStores,
     engine,
+    engineFiles: createEngineFiles(client),
+    engineDocuments: createEngineDocuments(client),
+    fileSecrets: createFileSecrets(projectStore),
     followUps,
     liveRuns,
   };

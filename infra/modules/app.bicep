@@ -63,8 +63,8 @@ var platformSettings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
   // Which identity @azure/identity takes: a user-assigned one is never the default.
   AZURE_CLIENT_ID: identity.properties.clientId
-  // Above the service's own limits, at most 6.5 MiB, so that its 413 is what clients see.
-  FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '8388608'
+  // Above the service's own limits, also for files, so that its 413 is what clients see.
+  FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '104857600'
   // The host takes 32 KB of headers, Node 16 KB: a request in between would hang.
   languageWorkers__node__arguments: '--max-http-header-size=65536'
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../../shared/config.ts';
+import { createEngineClient } from '../../shared/engine/client.ts';
 import { createEngine } from '../../shared/engine/engine.ts';
 import { parseProjects } from '../../shared/projects/projects.ts';
 import { openFollowUpQueue } from '../../shared/storage/followUpQueue.ts';
@@ -40,7 +41,10 @@ export async function applyDemo(config: Config): Promise<void> {
   // A store of an older version may have no index entry.
   if (present) return void (await threadStore.addToIndex(present.value));
   const labels = { projectId: demoProjectId, threadId: demoThreadId };
-  const conversationId = await createEngine(config.engine).openConversation(labels, 20_000);
+  const conversationId = await createEngine(createEngineClient(config.engine)).openConversation(
+    labels,
+    20_000,
+  );
   await threadStore.add({
     projectId: demoProjectId,
     threadId: demoThreadId,

@@ -1,6 +1,7 @@
 import { scheduler } from 'node:timers/promises';
 import type { Config } from '../../shared/config.ts';
 import { withTimeout } from '../../shared/deadline.ts';
+import { createEngineClient } from '../../shared/engine/client.ts';
 import { createEngine, type Engine, type Submission } from '../../shared/engine/engine.ts';
 import type { Assistant, AssistantTool } from '../../shared/model/assistant.ts';
 import { newId } from '../../shared/model/ids.ts';
@@ -56,7 +57,7 @@ export async function checkEngine(
 ): Promise<void> {
   const credential = config.engine.apiKey === undefined ? 'Entra ID' : 'key';
   list.heading(`Engine ${config.engine.baseUrl} (${credential})`);
-  const engine = createEngine(config.engine);
+  const engine = createEngine(createEngineClient(config.engine));
   const assistants = [...config.assistants.values()];
   const [first] = assistants;
   const opened = await list.check(asked.open, () => engine.openConversation({ purpose: 'doctor' }, callMs));

@@ -1,6 +1,6 @@
 import { AppError, type AppErrorOptions } from '../errors.ts';
 import { isProjectId, normalProjectId, type Project } from '../model/project.ts';
-import { type Caller, mayUse } from './caller.ts';
+import { type Caller, mayEdit, mayUse } from './caller.ts';
 import type { Authenticate } from './token.ts';
 
 /** An authorized caller and the project of the request. */
@@ -34,6 +34,11 @@ export async function authorizeProject(
   if (!project) throw denied({ reason: 'project_unknown' });
   if (!mayUse(caller, project)) throw denied({ reason: 'caller_not_granted', projectId: project.projectId });
   return { caller, project };
+}
+
+/** Checks that the caller may change what all members share. @throws {AppError} editor_required */
+export function requireEditor({ caller, project }: Access): void {
+  if (!mayEdit(caller, project)) throw new AppError('editor_required');
 }
 
 /** Creates the error of all three cases. The response is the same, so that it does not tell which projects exist. */

@@ -31,10 +31,9 @@ export function mayUse(caller: Caller, project: Project): boolean {
   );
 }
 
-/** Returns whether a caller with access to the project may also change what its members share. */
-export function mayEdit(caller: Caller, { editors = [] }: Project): boolean {
-  return [...caller.ids, ...caller.groups].some((id) => editors.includes(id));
-}
+/** Returns whether the caller may change what all members of the project share. */
+export const mayEdit = ({ ids, groups }: Caller, { editors = [] }: Project): boolean =>
+  [...ids, ...groups].some((name) => editors.includes(name));
 
 const strings = (claim: unknown): string[] =>
   Array.isArray(claim) ? claim.filter((value) => typeof value === 'string') : [];

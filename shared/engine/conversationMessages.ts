@@ -1,9 +1,10 @@
 import type OpenAI from 'openai';
-import { AppError, type ErrorCode, fieldError } from '../errors.ts';
+import { AppError, fieldError } from '../errors.ts';
 import type { NewMessage } from '../model/newMessage.ts';
-import type { Message } from '../model/thread.ts';
+import type { EngineClient } from './client.ts';
 import { toPromptRefusal, toStartError } from './engineErrors.ts';
 import { toInputItem } from './inputItems.ts';
+import { type EngineMessage, toMessage } from './messages.ts';
 
 /** Maximum number of reasoning items looked for before a message. */
 const maxReasoning = 10;
@@ -19,25 +20,15 @@ export interface ConversationMessages {
     conversationId: string,
     messages: readonly NewMessage[],
     timeoutMs: number,
-  ): Promise<readonly Message[]>;
+  ): Promise<readonly EngineMessage[]>;
   /** @throws {AppError} also message_not_found. */
-  findMessage(conversationId: string, itemId: string, timeoutMs: number): Promise<Message>;
+  findMessage(conversationId: string, itemId: string, timeoutMs: number): Promise<EngineMessage>;
   /** Removes a message with the reasoning that led to it. @throws {AppError} also message_not_found. */
   removeMessage(conversationId: string, itemId: string, timeoutMs: number): Promise<void>;
 }
 
-type CallEngine = <T>(
-  timeoutMs: number,
-  send: (openai: OpenAI, options: { timeout: number; signal: AbortSignal }) => Promise<T>,
-  missing?: ErrorCode,
-) => Promise<T>;
-
-/** @param toMessage returns the message that an item is; undefined for other items. */
-export function createConversationMessages(
-  call: CallEngine,
-  toMessage: (item: OpenAI.Conversations.ConversationItem) => Message | undefined,
-): ConversationMessages {
-  const asMessage = (item: OpenAI.Conversations.ConversationItem): Message => {
+export function createConversationMessages(call: EngineClient['call']): ConversationMessages {
+  const asMessage = (item: OpenAI.Conversations.ConversationItem): EngineMessage => {
     const message = toMessage(item);
     if (!message) throw new AppError('message_not_found');
     return message;

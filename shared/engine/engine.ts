@@ -1,26 +1,16 @@
-import { scheduler } from 'node:timers/promises';
 import type OpenAI from 'openai';
-import type { Config } from '../config.ts';
 import { withTimeout } from '../deadline.ts';
-import { AppError, type ErrorCode } from '../errors.ts';
-import { lazy } from '../lazy.ts';
+import { AppError } from '../errors.ts';
 import type { RunErrorCode } from '../model/run.ts';
 import type { EngineRunState } from '../model/runState.ts';
 import type { EngineRound, EngineStep } from '../model/step.ts';
-import type { Message } from '../model/thread.ts';
 import type { PendingCall } from '../model/toolCalls.ts';
+import type { EngineClient, Send } from './client.ts';
 import { type ConversationMessages, createConversationMessages } from './conversationMessages.ts';
-import {
-  CredentialUnavailable,
-  engineFetch,
-  isCallMismatch,
-  isRefusal,
-  toAppError,
-  toPromptRefusal,
-  toStartError,
-} from './engineErrors.ts';
-import { isKnownStatus, textOf, toEngineRunState, toOpenCalls } from './engineState.ts';
+import { isCallMismatch, isRefusal, toPromptRefusal, toStartError } from './engineErrors.ts';
+import { isKnownStatus, toEngineRunState, toOpenCalls } from './engineState.ts';
 import { stepDetails, toEngineRound, toEngineStep } from './engineSteps.ts';
+import { type EngineMessage, toMessage } from './messages.ts';
 import { type RunRequest, toResponseParams } from './responseParams.ts';
 
 /**
@@ -68,7 +58,10 @@ export interface EngineEvent {
 }
 
 export interface MessagePage {
-  readonly messages: readonly Message[];
+  /** Their ids are the engine's. */
+  readonly messages: readonly EngineMessage[];
+  /** The message after them, if it was read. */
+  readonly next?: EngineMessage;
   /** Whether more messages may follow. True is possible even for a short or empty page. */
   readonly hasMore: boolean;
   /** Cursor of the next page: the last message or, for a short page, the last item read. */
@@ -106,18 +99,8 @@ export interface Engine extends ConversationMessages {
   ): Promise<MessagePage>;
 }
 
-/** Creates a client of the engine; the `openai` module is loaded on first use. */
-export function createEngine(config: Config['engine']): Engine {
-  // Requests for terminal runs do not need the client.
-  const client = lazy(() => openClient(config));
-  const call = async <T>(timeoutMs: number, send: Send<T>, missing?: ErrorCode): Promise<T> => {
-    try {
-      const openai = await client();
-      return await withTimeout(timeoutMs, (signal) => send(openai, { timeout: timeoutMs, signal }));
-    } catch (error) {
-      throw toAppError(error, missing);
-    }
-  };
+/** Creates the part of the engine that threads and runs use. */
+export function createEngine({ open: client, call, toolAuthorizations }: EngineClient): Engine {
   /** Maps a run that the engine does not know to the state `absent`. */
   const findState = (timeoutMs: number, send: Send<OpenAI.Responses.Response>): Promise<EngineRunState> =>
     call(
@@ -130,7 +113,7 @@ export function createEngine(config: Config['engine']): Engine {
     });
 
   return {
-    ...createConversationMessages(call, toMessage),
+    ...createConversationMessages(call),
 
     openConversation: (metadata, timeoutMs) =>
       call(timeoutMs, async (openai, options) => {
@@ -154,7 +137,7 @@ export function createEngine(config: Config['engine']): Engine {
         return await withTimeout(timeoutMs, async (timeout) => {
           timeout.addEventListener('abort', () => disconnect.abort());
           const options = { timeout: timeoutMs, signal: disconnect.signal };
-          const params = toResponseParams(request, config.toolAuthorizations);
+          const params = toResponseParams(request, toolAuthorizations);
           const stream = await openai.responses.create(params, options);
           const events = stream[Symbol.asyncIterator]();
           const response = await firstResponse(events);
@@ -221,7 +204,7 @@ export function createEngine(config: Config['engine']): Engine {
 
     listMessages: (conversationId, { after, limit, order }, timeoutMs) => {
       const list: Send<MessagePage> = async (openai, options) => {
-        const messages: Message[] = [];
+        const messages: EngineMessage[] = [];
         let lastId = after;
         for (let lists = 0; lists < maxItemLists; lists++) {
           const page = await openai.conversations.items.list(
@@ -237,7 +220,7 @@ export function createEngine(config: Config['engine']): Engine {
           for (const item of page.data) {
             const message = toMessage(item);
             if (message && messages.length === limit) {
-              return { messages, hasMore: true, lastId: messages.at(-1)?.messageId };
+              return { messages, next: message, hasMore: true, lastId: messages.at(-1)?.messageId };
             }
             if (message) messages.push(message);
             lastId = item.id;
@@ -258,9 +241,6 @@ const maxItems = 100;
 
 /** Maximum number of item pages read for one page of messages. */
 const maxItemLists = 5;
-
-/** Timeout of an Entra ID token request, in milliseconds. */
-const tokenMs = 5_000;
 
 /** Timeout of opening a stream, in milliseconds. */
 const openStreamMs = 10_000;
@@ -317,47 +297,4 @@ function toEngineEvent(event: OpenAI.Responses.ResponseStreamEvent): EngineEvent
 function toStepChange(change: 'started' | 'finished', item: OpenAI.Responses.ResponseOutputItem) {
   const step = toEngineStep(item);
   return step && { step: { change, ...step } };
-}
-
-type Send<T> = (openai: OpenAI, options: { timeout: number; signal: AbortSignal }) => Promise<T>;
-
-async function openClient({ baseUrl, apiKey, tokenScope }: Config['engine']): Promise<OpenAI> {
-  const { default: Client } = await import('openai');
-  return new Client({
-    baseURL: baseUrl,
-    apiKey: apiKey ?? (await entraTokens(tokenScope)),
-    // Ignore the client's own environment variables, and never log requests.
-    organization: null,
-    project: null,
-    logLevel: 'off',
-    // A retried create could start a second run, and a retried read would outlast its caller.
-    maxRetries: 0,
-    fetch: engineFetch,
-  });
-}
-
-async function entraTokens(scope: string): Promise<() => Promise<string>> {
-  const { DefaultAzureCredential, getBearerTokenProvider } = await import('@azure/identity');
-  const tokens = getBearerTokenProvider(new DefaultAzureCredential(), scope);
-  return async () => {
-    // The client's own timeout does not cover the token request.
-    const done = new AbortController();
-    try {
-      return await Promise.race([
-        tokens(),
-        scheduler.wait(tokenMs, { signal: done.signal }).then(() => {
-          throw new Error('the token took too long');
-        }),
-      ]);
-    } catch (error) {
-      throw new CredentialUnavailable('no token for the engine', { cause: error });
-    } finally {
-      done.abort();
-    }
-  };
-}
-
-function toMessage(item: OpenAI.Conversations.ConversationItem): Message | undefined {
-  if (item.type !== 'message' || (item.role !== 'user' && item.role !== 'assistant')) return undefined;
-  return { messageId: item.id, role: item.role, content: textOf(item.content) };
 }

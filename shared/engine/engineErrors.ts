@@ -6,6 +6,7 @@ interface EngineClientError {
   /** Present when the engine responded. */
   readonly status?: number;
   readonly code?: string | null;
+  readonly param?: string | null;
   readonly headers?: Headers;
   /** The `error` of a JSON response body; responses of a proxy have none. */
   readonly error?: { readonly message?: string; readonly innererror?: { readonly code?: string } } | null;
@@ -54,7 +55,19 @@ const runErrorCodes: ReadonlyMap<string, RunErrorCode> = new Map([
   ['ResponsibleAIPolicyViolation', 'content_filter'],
   ['context_length_exceeded', 'context_length_exceeded'],
   ['string_above_max_length', 'context_length_exceeded'],
+  ['image_content_policy_violation', 'content_filter'],
   ['invalid_prompt', 'invalid_prompt'],
+  ...[
+    'invalid_image',
+    'invalid_image_format',
+    'image_parse_error',
+    'image_too_large',
+    'image_too_small',
+    'image_file_too_large',
+    'image_file_not_found',
+    'empty_image_file',
+    'unsupported_image_media_type',
+  ].map((code) => [code, 'invalid_prompt'] as const),
   ['max_output_tokens', 'max_output_tokens'],
   ['rate_limit_exceeded', 'rate_limited'],
   ['insufficient_quota', 'rate_limited'],
@@ -104,12 +117,13 @@ export class CredentialUnavailable extends Error {
 }
 
 /**
- * Returns whether a 404 concerns the requested thread or run. A 404 for a model deployment or a vector store, or
+ * Returns whether a 404 concerns the requested thread or run. A 404 for a model deployment, or a
+ * vector store unless a document was requested, or
  * without the engine's error body, means that the configuration is wrong.
  */
-function isAbsence({ status, code, error }: EngineClientError): boolean {
+function isAbsence({ status, code, error }: EngineClientError, missing: ErrorCode | undefined): boolean {
   if (status !== 404 || !error || code === 'model_not_found' || code === 'DeploymentNotFound') return false;
-  return !/vector.?store/i.test(error.message ?? '');
+  return missing === 'document_not_found' || !/vector.?store/i.test(error.message ?? '');
 }
 
 /**
@@ -126,15 +140,22 @@ export function toAppError(error: unknown, missing?: ErrorCode): AppError {
   if (status === undefined || status >= 500 || status === 408) {
     return new AppError('unavailable', { cause: error, retryAfterSeconds });
   }
-  const absent = isAbsence(error as EngineClientError) ? missing : undefined;
+  const absent = isAbsence(error as EngineClientError, missing) ? missing : undefined;
   return new AppError(absent ?? 'internal_error', { cause: error });
 }
+
+/** Returns whether the engine refused a message because of a file that it does not have, or no longer. */
+const isMissingFile = ({ status, param, error }: EngineClientError): boolean =>
+  (status === 400 || status === 404) &&
+  (/file_ids?\b/.test(param ?? '') ||
+    /\bfiles?\b.*\b(not found|not exist|no such)|\bno such file/i.test(error?.message ?? ''));
 
 /** The engine may keep a conversation locked for some seconds after a run was cancelled. */
 const lockedRetrySeconds = 5;
 
 /** Translates an error of a start, which may also find the conversation missing or locked by an unrecorded run. */
 export function toStartError(error: unknown): AppError {
+  if (isMissingFile(error as EngineClientError)) return new AppError('file_not_found', { cause: error });
   const locked = (error as EngineClientError).code === 'conversation_locked' && isRefusal(error);
   return locked
     ? new AppError('thread_busy', { cause: error, retryAfterSeconds: lockedRetrySeconds })

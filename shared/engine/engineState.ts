@@ -1,9 +1,10 @@
 import type OpenAI from 'openai';
 import { AppError } from '../errors.ts';
-import type { EngineRunState, MessagePart, OutputStep } from '../model/runState.ts';
+import type { EngineRunState, OutputStep } from '../model/runState.ts';
 import type { PendingCall, ToolCall } from '../model/toolCalls.ts';
 import { toRunErrorCode } from './engineErrors.ts';
 import { toEngineStep } from './engineSteps.ts';
+import { partsOf } from './messages.ts';
 
 const knownStatuses = ['queued', 'in_progress', 'cancelled', 'completed', 'failed', 'incomplete'];
 
@@ -99,22 +100,3 @@ function toCompletion({ completed_at, usage }: OpenAI.Responses.Response) {
 /** Accepts codes only: a sentence may quote a message. */
 const toReason = (code: string | null | undefined): string =>
   code && /^[a-z0-9_]{1,64}$/i.test(code) ? code : 'unknown_error';
-
-type WirePart = { readonly type: string; readonly text?: string; readonly refusal?: string };
-
-/** Content parts that are text of a message; a reasoning summary, for example, is not. */
-const textParts = new Set(['input_text', 'output_text', 'text']);
-
-/** Returns the text and refusal parts of a message that are not empty. */
-const partsOf = (parts: readonly WirePart[]): MessagePart[] =>
-  parts.flatMap(({ type, text = '', refusal = '' }) => {
-    const isRefusal = type === 'refusal';
-    const part = { text: isRefusal ? refusal : textParts.has(type) ? text : '', refusal: isRefusal };
-    return part.text === '' ? [] : [part];
-  });
-
-/** Joins the text and refusal parts of a message with line breaks. */
-export const textOf = (parts: readonly WirePart[]): string =>
-  partsOf(parts)
-    .map(({ text }) => text)
-    .join('\n');

@@ -1,5 +1,5 @@
 import type OpenAI from 'openai';
-import type { MessagePart, NewMessage } from '../model/newMessage.ts';
+import type { NewMessage, NewMessagePart } from '../model/newMessage.ts';
 
 /** Returns a message as an item for a conversation or a response. */
 export const toInputItem = ({ role, parts }: NewMessage): OpenAI.Responses.ResponseInputItem =>
@@ -16,7 +16,7 @@ export const toInputItem = ({ role, parts }: NewMessage): OpenAI.Responses.Respo
         })),
       } as unknown as OpenAI.Responses.ResponseOutputMessage);
 
-const toInputPart = (part: MessagePart): OpenAI.Responses.ResponseInputContent =>
+const toInputPart = (part: NewMessagePart): OpenAI.Responses.ResponseInputContent =>
   part.type === 'text'
     ? { type: 'input_text', text: part.text }
     : { type: 'input_image', image_url: part.url, detail: part.detail ?? 'auto' };

@@ -1,5 +1,6 @@
 import type OpenAI from 'openai';
 import type { Assistant, AssistantTool, FunctionTool, McpTool } from '../model/assistant.ts';
+import { type Attachment, isImage } from '../model/file.ts';
 import type { Project } from '../model/project.ts';
 import type { Run, RunInput } from '../model/run.ts';
 import type { CallOutput } from '../model/toolCalls.ts';
@@ -13,6 +14,8 @@ export interface RunRequest {
   readonly project: Project;
   /** The message that starts the run; undefined for a later round. */
   readonly input?: RunInput;
+  /** The files that the message carries. */
+  readonly attachments?: readonly Attachment[];
   /** Outputs of the calls of the round before, or of those that an earlier run left unanswered. */
   readonly outputs?: readonly CallOutput[];
   /** The instructions of the round before; undefined for the first round. */
@@ -24,18 +27,19 @@ export interface RunRequest {
  * @param authorizations values of the settings that MCP tools name as their `authorizationSetting`.
  */
 export function toResponseParams(
-  { run, conversationId, assistant: configured, project, input, outputs = [], instructions }: RunRequest,
+  request: RunRequest,
   authorizations: ReadonlyMap<string, string> = new Map(),
 ) {
+  const { run, conversationId, project, input, outputs = [], attachments = [], instructions } = request;
   const { toolChoice, parallelToolCalls, ...overrides } = run.overrides ?? {};
-  const assistant = { ...configured, ...overrides };
-  const tools = toTools(assistant.tools ?? [], project.vectorStoreIds ?? [], authorizations);
+  const assistant = { ...request.assistant, ...overrides };
+  const tools = toTools(assistant.tools ?? [], storesOf(project), attachments, authorizations);
   // A tool that every round had to call would be called without end.
   const isChosen = toolChoice === 'none' || (toolChoice !== undefined && instructions === undefined);
   return {
     model: assistant.model,
     conversation: conversationId,
-    input: [...outputs.map(toOutputItem), ...(input ? toMessageItems(input) : [])],
+    input: [...outputs.map(toOutputItem), ...(input ? toMessageItems(input, attachments) : [])],
     instructions: instructions ?? toInstructions(assistant, project, input),
     ...(tools.length > 0 && { tools }),
     ...(isChosen && { tool_choice: toolChoice }),
@@ -56,9 +60,12 @@ export function toResponseParams(
 }
 
 /** Returns the messages that a run adds; none for a run over the messages that the thread has. */
-const toMessageItems = ({ message, messages = [] }: RunInput): OpenAI.Responses.ResponseInputItem[] => [
+const toMessageItems = (
+  { message, messages = [] }: RunInput,
+  attachments: readonly Attachment[],
+): OpenAI.Responses.ResponseInputItem[] => [
   ...messages.map(toInputItem),
-  ...(message === null ? [] : [{ role: 'user', content: message } as const]),
+  ...(message === null ? [] : [{ role: 'user', content: toContent(message, attachments) } as const]),
 ];
 
 /** The caller's instructions are appended, unless an editor of the project chose to replace the assistant's. */
@@ -69,6 +76,26 @@ const toInstructions = (assistant: Assistant, project: Project, input: RunInput 
   )
     .filter(Boolean)
     .join('\n\n');
+
+const storesOf = ({ vectorStoreIds = [], documentStoreId }: Project): readonly string[] =>
+  documentStoreId === undefined ? vectorStoreIds : [...vectorStoreIds, documentStoreId];
+
+/** Returns the parts of a message: its text, images to see and files to read. */
+function toContent(
+  text: string,
+  attachments: readonly Attachment[],
+): string | OpenAI.Responses.ResponseInputContent[] {
+  if (attachments.length === 0) return text;
+  return [
+    { type: 'input_text', text },
+    ...attachments.map(
+      ({ engineFileId, mediaType }): OpenAI.Responses.ResponseInputContent =>
+        isImage(mediaType)
+          ? { type: 'input_image', file_id: engineFileId, detail: 'auto' }
+          : { type: 'input_file', file_id: engineFileId },
+    ),
+  ];
+}
 
 const toOutputItem = (call: CallOutput) =>
   call.kind === 'function'
@@ -83,12 +110,20 @@ const toOutputItem = (call: CallOutput) =>
 function toTools(
   tools: readonly AssistantTool[],
   projectStores: readonly string[],
+  attachments: readonly Attachment[],
   authorizations: ReadonlyMap<string, string>,
 ): OpenAI.Responses.Tool[] {
+  const fileIds = attachments
+    .filter(({ mediaType }) => !isImage(mediaType))
+    .map(({ engineFileId }) => engineFileId);
   const searches = tools.some(({ type }) => type === 'file_search');
   const all: readonly AssistantTool[] = searches ? tools : [...tools, { type: 'file_search' }];
   return all.flatMap((tool): OpenAI.Responses.Tool[] => {
-    if (tool.type === 'code_interpreter') return [{ type: tool.type, container: { type: 'auto' } }];
+    if (tool.type === 'code_interpreter') {
+      return [
+        { type: tool.type, container: { type: 'auto', ...(fileIds.length > 0 && { file_ids: fileIds }) } },
+      ];
+    }
     if (tool.type === 'web_search') return [{ type: tool.type }];
     if (tool.type === 'function') return [toFunctionTool(tool)];
     if (tool.type === 'mcp') return [toMcpTool(tool, authorizations)];

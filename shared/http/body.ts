@@ -23,6 +23,20 @@ interface RunBody {
   readonly message: string;
   readonly instructions?: string | null;
   readonly metadata?: Metadata | null;
+  readonly attachments?: readonly { readonly fileId: string }[] | null;
+}
+
+function toRunInput(
+  message: string,
+  { instructions, metadata, attachments }: Omit<RunBody, 'message'>,
+): RunInput {
+  const fileIds = (attachments ?? []).map(({ fileId }) => fileId);
+  return {
+    message,
+    instructions: instructions ?? null,
+    ...metadataOf(metadata ?? {}),
+    ...(fileIds.length > 0 && { attachments: fileIds }),
+  };
 }
 
 /** Body of the create of a thread. */
@@ -45,17 +59,16 @@ export const maxSubmissionBytes = 6.5 * 1024 * 1024;
  */
 export async function parseRunInput(request: ApiRequest, note?: Note): Promise<RunInput> {
   const body = await parseBody<RunBody>(request, 'CreateRunRequest', { note });
-  const { message, instructions, metadata } = body;
-  return { message, instructions: instructions ?? null, ...metadataOf(metadata ?? {}) };
+  return toRunInput(body.message, body);
 }
 
 /** Parses the body of a create of a thread. @throws {AppError} as {@link parseRunInput}. */
 export async function parseThreadInput(request: ApiRequest, note?: Note): Promise<ThreadInput> {
   const body = await parseBody<Partial<RunBody>>(request, 'CreateThreadRequest', { note });
-  const { message, instructions, metadata } = body;
+  const { message, metadata, ...rest } = body;
   return {
     metadata: metadata ?? {},
-    input: message === undefined ? undefined : { message, instructions: instructions ?? null },
+    input: message === undefined ? undefined : toRunInput(message, rest),
   };
 }
 
@@ -152,14 +165,20 @@ function toFieldError(field: string, { keyword, params, data }: ErrorObject & { 
   switch (keyword) {
     case 'maxLength':
       return `The field ${field} must be a string with a maximum length of ${params['limit']}.`;
-    case 'maxItems':
-      return `The field ${field} must have at most ${params['limit']} items.`;
     case 'type':
       return data === null
         ? `The ${field} field is required.`
         : `The field ${field} must be ${types[[params['type']].flat()[0]] ?? 'of another type'}.`;
     case 'format':
       return `The field ${field} must be well-formed Unicode text.`;
+    case 'maxItems':
+      return `The field ${field} must have at most ${params['limit']} items.`;
+    case 'uniqueItems':
+      return `The field ${field} must not contain an item twice.`;
+    case 'pattern':
+      return field.endsWith('FileId')
+        ? `The field ${field} must be the id of a file.`
+        : `The ${field} field is required.`;
     default:
       return `The ${field} field is required.`;
   }

@@ -2,8 +2,10 @@ import type { ServerResponse } from 'node:http';
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { describeFailure, type LogFacts } from '../failures.ts';
 import { openContext, type ServiceContext } from '../invocation.ts';
+import type { Upload } from '../model/file.ts';
 import { findRequest } from './proxyRequest.ts';
 import { readBody } from './readBody.ts';
+import { readUpload } from './readUpload.ts';
 import { errorResponse, withCommonHeaders } from './responses.ts';
 
 /** Context of a request. */
@@ -26,7 +28,16 @@ export interface ApiRequest extends Pick<HttpRequest, 'headers' | 'method' | 'pa
   text(maxBytes?: number): Promise<string>;
 }
 
-type Respond = (request: ApiRequest, context: RequestContext) => Promise<HttpResponseInit>;
+/** A request whose body may be a file. */
+export interface UploadRequest extends ApiRequest {
+  /**
+   * Reads the body as a form with one file, whose content is read by the caller.
+   * @throws {AppError} as {@link readUpload}.
+   */
+  upload(maxBytes: number): Promise<Upload>;
+}
+
+type Respond = (request: UploadRequest, context: RequestContext) => Promise<HttpResponseInit>;
 
 /** Returns the response to a request that failed with an error. */
 export type ToErrorResponse = (
@@ -47,11 +58,13 @@ export function endpoint(failure: string | ToErrorResponse, respond: Respond): H
     const startedAt = performance.now();
     let response: HttpResponseInit;
     let failureCause: unknown;
+    const done = new AbortController();
     let noted: LogFacts = {};
     try {
       const context = openContext(invocation);
       const proxyRequest = findRequest(invocation.invocationId);
       const headers = proxyRequest?.headers ?? request.headers;
+      const body = proxyRequest?.incoming ?? request.body;
       response = await respond(
         {
           headers,
@@ -59,8 +72,8 @@ export function endpoint(failure: string | ToErrorResponse, respond: Respond): H
           params: request.params,
           query: request.query,
           url: request.url,
-          text: (maxBytes) =>
-            readBody(proxyRequest?.incoming ?? request.body, headers.get('Content-Length'), maxBytes),
+          text: (maxBytes) => readBody(body, headers.get('Content-Length'), maxBytes),
+          upload: (maxBytes) => readUpload(body, headers, maxBytes, done.signal),
         },
         {
           ...context,
@@ -74,6 +87,8 @@ export function endpoint(failure: string | ToErrorResponse, respond: Respond): H
     } catch (error) {
       failureCause = error;
       response = await toErrorResponse(error, invocation.invocationId, request);
+    } finally {
+      done.abort();
     }
     logRequest(invocation, {
       method: request.method,

@@ -57,9 +57,14 @@ export function toThreadCreationKey(
 }
 
 /** Returns a request as text that is equal for equal requests only. Optional properties do not count if they are empty. */
-function canonical({ message, instructions, metadata = {} }: RunInput): string {
+function canonical({ message, instructions, metadata = {}, attachments = [] }: RunInput): string {
   const pairs = sortedPairs(metadata);
-  return JSON.stringify([message, instructions, ...(pairs.length > 0 ? [{ metadata: pairs }] : [])]);
+  return JSON.stringify([
+    message,
+    instructions,
+    ...(pairs.length > 0 ? [{ metadata: pairs }] : []),
+    ...(attachments.length > 0 ? [{ attachments }] : []),
+  ]);
 }
 
 const sortedPairs = (metadata: Metadata) =>

@@ -26,5 +26,12 @@ export const isRunId = (value: string | undefined): value is string => isId('run
 
 export const isAssistantId = (value: string | undefined): value is string => isId('asst', value);
 
+export const isDocumentId = (value: string | undefined): value is string =>
+  value !== undefined && /^doc_[A-Za-z0-9_-]{24,400}$/.test(value);
+
+/** Sealed ids, which consist of more characters. */
+export const isFileId = (value: string | undefined): value is string =>
+  value !== undefined && /^file_[A-Za-z0-9_-]{24,400}$/.test(value);
+
 const isId = (prefix: 'thread' | 'run' | 'asst', value: string | undefined): boolean =>
   value !== undefined && value.length <= 64 && new RegExp(`^${prefix}_[A-Za-z0-9]+$`).test(value);

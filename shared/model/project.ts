@@ -8,12 +8,14 @@ export interface Project {
   /** `sub` or `oid` of callers with access to the project. */
   readonly members: readonly string[];
   readonly groups: readonly string[];
-  /** `sub`, `oid` or group of callers who may also change what all members share. */
+  /** `sub` or `oid` of callers, or values of their `groups`, who may change what all members share. */
   readonly editors?: readonly string[];
   /** Added after the assistant's own instructions. */
   readonly instructions?: string;
   /** Searched in addition to the assistant's own. */
   readonly vectorStoreIds?: readonly string[];
+  /** The vector store of the project's documents, kept by the service. Never leaves it. */
+  readonly documentStoreId?: string;
 }
 
 const projectIdPattern = new RegExp(schema.items.properties.projectId.pattern);

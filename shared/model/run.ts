@@ -71,6 +71,8 @@ export interface Run extends RunKey {
   readonly usage?: Usage;
   /** The engine's id of the current round; undefined until the engine has accepted it. Never leaves the service. */
   readonly responseId?: string;
+  /** The engine's ids of the messages of its reply, once it has ended. Never leave the service. */
+  readonly replyItemIds?: readonly string[];
   /** When the engine accepted the current round. */
   readonly submittedAt?: Date;
   /** The engine's ids of the rounds before, oldest first. */
@@ -102,4 +104,6 @@ export interface RunInput {
   /** Messages that the run adds to the thread, before `message`. */
   readonly messages?: readonly NewMessage[];
   readonly metadata?: Metadata;
+  /** Ids of the files that the message carries. */
+  readonly attachments?: readonly string[];
 }

@@ -93,7 +93,7 @@ export function applyEngineState(run: Run, state: EngineRunState, now: Date, max
       return isWaiting(run) ? run : requireAction(run, state, now, maxToolRounds);
     case 'failed':
       return end(
-        withPendingCalls(run, state.calls),
+        withReply(withPendingCalls(run, state.calls), state.output),
         'failed',
         now,
         state.errorCode,
@@ -169,12 +169,27 @@ function complete(run: Run, state: EngineRunState & { status: 'completed' }, now
   const reported = state.completedAt && state.completedAt < now ? state.completedAt : now;
   const completedAt = latest(reported, run.createdAt, run.startedAt);
   return {
-    ...withPendingCalls(run, []),
+    ...withReply(withPendingCalls(run, []), state.output),
     ...addUsage(run.usage, state.usage),
     status: 'completed',
     startedAt: startOf(run, completedAt),
     completedAt,
   };
+}
+
+/** Maximum number of messages of a reply that are recorded. */
+const maxReplyMessages = 50;
+
+/** Adds the messages of a round's output to a run. */
+function withReply(run: Run, output: readonly OutputStep[] = []): Run {
+  const earlier = run.replyItemIds ?? [];
+  const added = output
+    .filter(({ step }) => step.details.type === 'message')
+    .map(({ step }) => step.itemId)
+    .filter((itemId) => !earlier.includes(itemId));
+  return added.length === 0
+    ? run
+    : { ...run, replyItemIds: [...earlier, ...added].slice(0, maxReplyMessages) };
 }
 
 /** Returns when a run started. If nobody saw it in progress, its acceptance is closer to that than the end of a round is. */
@@ -185,12 +200,12 @@ function startOf(run: Run, endedAt: Date): Date {
 
 function requireAction(
   run: Run,
-  { calls, usage }: EngineRunState & { status: 'requires_action' },
+  { calls, usage, output }: EngineRunState & { status: 'requires_action' },
   now: Date,
   maxToolRounds: number,
 ): Run {
   const waiting: Run = {
-    ...withPendingCalls(run, calls),
+    ...withReply(withPendingCalls(run, calls), output),
     ...addUsage(run.usage, usage),
     status: 'requires_action',
     startedAt: startOf(run, now),

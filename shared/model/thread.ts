@@ -25,11 +25,3 @@ export interface Thread extends NewThread {
   /** Calls that the last run left unanswered. The engine refuses the next response without an output for each. */
   readonly openCalls?: readonly PendingCall[];
 }
-
-/** A message of a thread. */
-export interface Message {
-  readonly messageId: string;
-  readonly role: 'user' | 'assistant';
-  /** Plain text. Parts other than text are omitted. */
-  readonly content: string;
-}

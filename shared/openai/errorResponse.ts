@@ -26,6 +26,11 @@ const appearances: Readonly<Record<ErrorCode, Appearance>> = {
     code: 'access_denied',
     message: () => 'You do not have access to this project.',
   },
+  editor_required: {
+    status: 403,
+    code: 'editor_required',
+    message: () => 'Only editors of the project may do this.',
+  },
   thread_not_found: {
     status: 404,
     code: null,
@@ -42,6 +47,8 @@ const appearances: Readonly<Record<ErrorCode, Appearance>> = {
     code: null,
     message: ({ assistantId = '' }) => `No assistant found with id '${assistantId}'.`,
   },
+  file_not_found: { status: 404, code: null, message: () => 'No such file object.' },
+  document_not_found: { status: 404, code: null, message: () => 'No such document.' },
   thread_busy: {
     status: 400,
     code: null,
@@ -56,6 +63,12 @@ const appearances: Readonly<Record<ErrorCode, Appearance>> = {
     code: 'steps_expired',
     message: () => 'The steps of the run are no longer available.',
   },
+  file_not_readable: {
+    status: 400,
+    code: 'file_not_readable',
+    message: () => 'The content of this file cannot be read back.',
+  },
+  file_expired: { status: 410, code: 'file_expired', message: () => 'The file has expired.' },
   run_not_waiting: {
     status: 400,
     code: null,
@@ -70,6 +83,12 @@ const appearances: Readonly<Record<ErrorCode, Appearance>> = {
     status: 413,
     code: 'payload_too_large',
     message: () => 'The request body is larger than 2 MiB.',
+  },
+  file_too_large: { status: 413, code: 'file_too_large', message: () => 'The file is too large.' },
+  unsupported_media_type: {
+    status: 415,
+    code: 'unsupported_media_type',
+    message: () => 'The type of the request body or the file is not accepted.',
   },
   request_timeout: {
     status: 408,

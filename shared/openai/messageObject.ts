@@ -5,7 +5,7 @@ import { toUnixSeconds, type WireMessage } from './wire.ts';
 
 /**
  * Returns a message as the Assistants API sends it. Its text parts are one, as in the project API.
- * @param run that created the message, if known.
+ * @param run that created the message, if the caller knows it.
  */
 export function toWireMessage(
   { threadId, createdAt: threadCreatedAt }: Pick<Thread, 'threadId' | 'createdAt'>,
@@ -17,9 +17,9 @@ export function toWireMessage(
     id: message.messageId,
     object: 'thread.message',
     created_at: createdAt,
-    assistant_id: run?.assistantId ?? null,
+    assistant_id: message.assistantId ?? run?.assistantId ?? null,
     thread_id: threadId,
-    run_id: run?.runId ?? null,
+    run_id: message.runId ?? run?.runId ?? null,
     role: message.role,
     status: 'completed',
     incomplete_details: null,

@@ -1,4 +1,4 @@
-import type { MessagePart } from '../model/newMessage.ts';
+import type { NewMessagePart } from '../model/newMessage.ts';
 import type { LabelledMessage } from '../threads/messageRecords.ts';
 import { invalidType, list, metadata, object, oneOf, optional, type Reader, text } from './readers.ts';
 import { badRequest, notOffered } from './wireError.ts';
@@ -17,7 +17,7 @@ export const absent =
     return undefined;
   };
 
-const readPart: Reader<MessagePart> = (value, param) => {
+const readPart: Reader<NewMessagePart> = (value, param) => {
   const type = (value as { type?: unknown } | null)?.type;
   if (type === 'text') {
     const part = object({ type: oneOf('text'), text: contentText })(value, param);
@@ -43,7 +43,7 @@ const readUrl: Reader<string> = (value, param) => {
 
 const readImageUrl = object({ url: readUrl, detail: optional(oneOf('auto', 'low', 'high')) });
 
-const readContent: Reader<readonly MessagePart[]> = (value, param) =>
+const readContent: Reader<readonly NewMessagePart[]> = (value, param) =>
   typeof value === 'string'
     ? [{ type: 'text', text: contentText(value, param) }]
     : list(readPart, { min: 1, max: 100 })(value, param);

@@ -30,8 +30,7 @@ export const notOffered = (param: string, why = 'is not supported'): WireError =
 
 /** Creates the error for a parameter that takes an editor of the project. */
 export const editorsOnly = (param: string): WireError =>
-  new WireError('access_denied', {
+  new WireError('editor_required', {
     message: `Only an editor of the project may set '${param}' to another value than the assistant's.`,
     param,
-    code: 'editor_required',
   });

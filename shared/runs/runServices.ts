@@ -3,6 +3,7 @@ import type { Deadline } from '../deadline.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LogFacts } from '../failures.ts';
 import type { AssistantStore } from '../storage/assistantStore.ts';
+import type { FileStore } from '../storage/fileStore.ts';
 import type { FollowUpQueue } from '../storage/followUpQueue.ts';
 import type { MessageStore } from '../storage/messageStore.ts';
 import type { ReservationStore } from '../storage/reservationStore.ts';
@@ -11,11 +12,12 @@ import type { SecretStore } from '../storage/secretStore.ts';
 import type { ThreadStore } from '../storage/threadStore.ts';
 import type { LiveRuns } from './liveRuns.ts';
 
-/** The stores of threads, runs, reservations, messages, assistants and secrets. */
+/** The stores of threads, runs, reservations, files, messages, assistants and secrets. */
 export interface Stores {
   readonly threads: ThreadStore;
   readonly runs: RunStore;
   readonly reservations: ReservationStore;
+  readonly files: FileStore;
   readonly messages: MessageStore;
   readonly assistants: AssistantStore;
   readonly secrets: SecretStore;

@@ -2,6 +2,7 @@ import { scheduler } from 'node:timers/promises';
 import { waitAtMost } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import type { Assistant, AssistantOverrides } from '../model/assistant.ts';
+import type { Attachment } from '../model/file.ts';
 import {
   type IdempotencyKey,
   type Repeatable,
@@ -18,6 +19,7 @@ import type { Stored } from '../model/stored.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { toUnanswered } from '../model/toolCalls.ts';
 import type { Claim } from '../storage/runStore.ts';
+import { findAttachments } from './attachments.ts';
 import { followUpWaitMs, scheduleFollowUp, toFollowUp } from './followUps.ts';
 import { refreshRun } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
@@ -51,7 +53,7 @@ const maxClaims = 10;
  * Starts a run, or returns the run that the same idempotency key started before.
  * Claims the thread in the store first and then calls the engine once, so that concurrent requests, retries and crashes
  * cannot start a second run.
- * @throws {AppError} thread_not_found, thread_busy, idempotency_mismatch, rate_limited, unavailable, internal_error.
+ * @throws {AppError} thread_not_found, file_not_found, thread_busy, idempotency_mismatch, rate_limited, unavailable, internal_error.
  */
 export async function startRun(
   services: RunServices,
@@ -59,6 +61,7 @@ export async function startRun(
 ): Promise<{ run: Run; replayed: boolean }> {
   const { project, threadKey, input } = request;
   const assistant = request.assistant ?? findAssistant(services, project.assistantId);
+  let attachments: readonly Attachment[] | undefined;
   for (let claims = 0; claims < maxClaims; ) {
     if (!hasTimeToSubmit(services)) throw new AppError('unavailable');
     const thread = await services.threads.find(threadKey);
@@ -75,6 +78,14 @@ export async function startRun(
       await refreshActiveRun(services, { ...threadKey, runId: thread.value.activeRunId });
       continue;
     }
+    try {
+      attachments ??= await findAttachments(services, project.projectId, input.attachments ?? []);
+    } catch (error) {
+      // The first create may have come before a file was deleted.
+      const earlier = await findRepeated(services, thread.value, key);
+      if (earlier) return { run: earlier, replayed: true };
+      throw error;
+    }
     claims++;
     const claim = await claimThread(
       services,
@@ -88,7 +99,9 @@ export async function startRun(
       if (earlier) return { run: earlier, replayed: true };
       continue;
     }
-    await submitRun(services, { claim, thread: thread.value, assistant, project, input, key });
+    await submitRun(services, {
+      ...{ claim, thread: thread.value, assistant, project, input, attachments, key },
+    });
     return { run: claim.value, replayed: false };
   }
   throw new AppError('thread_busy');
@@ -208,6 +221,7 @@ interface RunSubmission {
   readonly assistant: Assistant;
   readonly project: Project;
   readonly input: RunInput;
+  readonly attachments: readonly Attachment[];
   readonly key: IdempotencyKey | undefined;
 }
 

@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import type { TableEntityResult } from '@azure/data-tables';
+import { AppError } from '../errors.ts';
 import { normalProjectId, type Project } from '../model/project.ts';
-import { roundTrip, type Table } from './tables.ts';
+import { queryRows } from './pages.ts';
+import { filter, roundTrip, type Table } from './tables.ts';
 
 /** A project's row. Lists are stored as JSON, because table columns are scalar. */
 interface ProjectRow {
@@ -13,7 +16,14 @@ interface ProjectRow {
   vectorStoreIds?: string;
 }
 
+/** The row of a project's documents, apart from its record, which the operator replaces as a whole. */
+interface DocumentsRow {
+  vectorStoreId: string;
+}
+
 const rowKey = 'project';
+const documentsRowKey = 'documents';
+const secretRowKey = 'secret';
 
 /** Store of project records. Ids are stored in normal form; any spelling is accepted. */
 export interface ProjectStore {
@@ -23,19 +33,34 @@ export interface ProjectStore {
   put(project: Project): Promise<void>;
   /** Deletes a project. @returns whether it existed. */
   remove(projectId: string): Promise<boolean>;
+  /**
+   * Records the vector store of a project's documents, unless there is one.
+   * @returns the recorded one.
+   */
+  addDocumentStore(projectId: string, vectorStoreId: string): Promise<string>;
+  /** Returns the secret from which the ids of a project's files are derived; undefined before its first upload. */
+  findSecret(projectId: string): Promise<string | undefined>;
+  /** As {@link findSecret}, but creates the secret on first use. */
+  openSecret(projectId: string): Promise<string>;
+  /** Returns the vector store of a project's documents, whether or not the project still exists. */
+  findDocumentStore(projectId: string): Promise<string | undefined>;
 }
 
 export function createProjectStore(table: Table): ProjectStore {
-  return {
+  const store: ProjectStore = {
     async find(projectId) {
-      const row = await roundTrip(table, (client, options) =>
-        client.getEntity<ProjectRow>(normalProjectId(projectId), rowKey, options),
-      );
-      return typeof row === 'object' ? toProject(row) : undefined;
+      const rows = filter`PartitionKey eq ${normalProjectId(projectId)}`;
+      const found = await queryRows<ProjectRow & DocumentsRow>(table, rows, 3);
+      const record = found.rows.find((row) => row.rowKey === rowKey);
+      const documentStoreId = found.rows.find((row) => row.rowKey === documentsRowKey)?.vectorStoreId;
+      return record && { ...toProject(record), ...(documentStoreId !== undefined && { documentStoreId }) };
     },
     async list() {
       const projects: Project[] = [];
-      for await (const row of (await table()).listEntities<ProjectRow>()) projects.push(toProject(row));
+      const queryOptions = { filter: filter`RowKey eq ${rowKey}` };
+      for await (const row of (await table()).listEntities<ProjectRow>({ queryOptions })) {
+        projects.push(toProject(row));
+      }
       return projects;
     },
     async put(project) {
@@ -48,10 +73,51 @@ export function createProjectStore(table: Table): ProjectStore {
         )) !== 'absent'
       );
     },
+    async addDocumentStore(projectId, vectorStoreId) {
+      const row = { partitionKey: normalProjectId(projectId), rowKey: documentsRowKey, vectorStoreId };
+      const result = await roundTrip(table, (client, options) => client.createEntity(row, options));
+      if (typeof result === 'object') return vectorStoreId;
+      const recorded = await store.findDocumentStore(projectId);
+      if (recorded === undefined) throw new AppError('unavailable');
+      return recorded;
+    },
+    async findSecret(projectId) {
+      const row = await roundTrip(table, (client, options) =>
+        client.getEntity<{ secret: string }>(normalProjectId(projectId), secretRowKey, options),
+      );
+      return typeof row === 'object' ? row.secret : undefined;
+    },
+    async openSecret(projectId) {
+      const known = await store.findSecret(projectId);
+      if (known !== undefined) return known;
+      const secret = randomBytes(32).toString('base64url');
+      const row = { partitionKey: normalProjectId(projectId), rowKey: secretRowKey, secret };
+      const result = await roundTrip(table, (client, options) => client.createEntity(row, options));
+      if (typeof result === 'object') return secret;
+      // Another request was first, or the client repeated its own.
+      const recorded = await store.findSecret(projectId);
+      if (recorded === undefined) throw new AppError('unavailable');
+      return recorded;
+    },
+    async findDocumentStore(projectId) {
+      const row = await roundTrip(table, (client, options) =>
+        client.getEntity<DocumentsRow>(normalProjectId(projectId), documentsRowKey, options),
+      );
+      return typeof row === 'object' ? row.vectorStoreId : undefined;
+    },
   };
+  return store;
 }
 
-function toRow({ projectId, members, groups, editors, vectorStoreIds, ...rest }: Project) {
+function toRow({
+  projectId,
+  members,
+  groups,
+  editors,
+  vectorStoreIds,
+  documentStoreId: _,
+  ...rest
+}: Project) {
   return {
     partitionKey: normalProjectId(projectId),
     rowKey,

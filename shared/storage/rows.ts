@@ -7,8 +7,9 @@ import type { PendingCall } from '../model/toolCalls.ts';
 
 /*
  * The table `threads`. A partition holds a thread and its runs: the row `thread`, a row for each run with its id as key,
- * and a row `key_…` for each Idempotency-Key. Two more partitions of a project are its index, with a row for each thread,
- * newest first, and its reservations, with a row for each Idempotency-Key that created a thread.
+ * a row `key_…` for each Idempotency-Key, and a row `item_…` for each message of a reply. More partitions of a project are
+ * its index, with a row for each thread, newest first; its reservations, with a row for each Idempotency-Key that created
+ * a thread; and its files.
  */
 
 export interface ThreadRow {
@@ -54,6 +55,8 @@ export interface RunRow {
   errorCode?: RunErrorCode;
   /** Empty while a later round is being submitted, because a merge cannot remove a property. */
   responseId?: string;
+  /** JSON, because table columns are scalar. */
+  replyItemIds?: string;
   submittedAt?: Date;
   /** JSON. */
   earlierResponseIds?: string;
@@ -92,6 +95,11 @@ export interface ReservationRow {
   fingerprint: string;
 }
 
+/** Leads from a message of a reply, by the engine's id, to its run. */
+export interface ItemRow {
+  runId: string;
+}
+
 export interface KeyRow {
   runId: string;
   fingerprint: string;
@@ -105,6 +113,10 @@ export const toPartitionKey = ({ projectId, threadId }: { projectId: string; thr
 
 /** Returns the partition key of a project's reservations. No thread has the same key; see below. */
 export const toReservationPartitionKey = (projectId: string) => `${projectId}:keys`;
+
+/** Returns the row key for a message of a reply; undefined for an id that no row can have. */
+export const toItemRowKey = (itemId: string): string | undefined =>
+  /^[\w-]{1,256}$/.test(itemId) ? `item_${itemId}` : undefined;
 
 const indexPartition = 'threads';
 
@@ -160,7 +172,7 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
  * which a merge leaves unchanged.
  */
 export function toRunRow({ runId, threadId, projectId, usage, metadata, ...run }: Run): RunRow {
-  const { earlierResponseIds, pendingCalls, submissions, overrides, ...rest } = run;
+  const { replyItemIds, earlierResponseIds, pendingCalls, submissions, overrides, ...rest } = run;
   return {
     ...rest,
     ...usage,
@@ -168,6 +180,7 @@ export function toRunRow({ runId, threadId, projectId, usage, metadata, ...run }
       responseId: run.responseId ?? '',
       earlierResponseIds: JSON.stringify(earlierResponseIds),
     }),
+    ...(replyItemIds && { replyItemIds: JSON.stringify(replyItemIds) }),
     ...(pendingCalls && { pendingCalls: fromPendingCalls(pendingCalls) }),
     ...(submissions && { submissions: JSON.stringify(submissions) }),
     ...(overrides && { overrides: new TextEncoder().encode(JSON.stringify(overrides)) }),
@@ -197,6 +210,7 @@ export function toRun(row: TableEntityResult<RunRow>): Run {
     ...(row.errorMessage !== undefined && { errorMessage: row.errorMessage }),
     ...(row.errorCode !== undefined && { errorCode: row.errorCode }),
     ...(row.responseId && { responseId: row.responseId }),
+    ...(row.replyItemIds !== undefined && { replyItemIds: JSON.parse(row.replyItemIds) }),
     ...(row.submittedAt && { submittedAt: row.submittedAt }),
     ...(row.earlierResponseIds && { earlierResponseIds: JSON.parse(row.earlierResponseIds) }),
     ...(row.pendingCalls && { pendingCalls: toPendingCalls(row.pendingCalls) }),

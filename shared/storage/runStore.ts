@@ -12,9 +12,11 @@ import type { Thread, ThreadKey } from '../model/thread.ts';
 import { queryRows } from './pages.ts';
 import {
   fromPendingCalls,
+  type ItemRow,
   type KeyRow,
   type RunRow,
   threadRowKey,
+  toItemRowKey,
   toMetadataColumn,
   toPartitionKey,
   toRun,
@@ -44,6 +46,12 @@ export interface RunStore {
   find(run: RunKey): Promise<Stored<Run> | undefined>;
   /** Returns a page of a thread's runs, newest first. May be short, because at most about 500 runs are searched. */
   list(thread: ThreadKey, page: RunPageRequest): Promise<Page<Run>>;
+  /**
+   * Finds the run that has a message in its reply, and the runs before it, newest first.
+   * @param itemId the engine's id of the message.
+   * @returns at most `limit` runs; none when no run is known to have the message.
+   */
+  listReplied(thread: ThreadKey, itemId: string, limit: number): Promise<Run[]>;
   /** Returns the id of the run that a key started and the fingerprint of its request. */
   findKey(thread: ThreadKey, key: IdempotencyKey): Promise<KeyRow | undefined>;
   /** Adds a run as the active run of an idle thread, and its idempotency key, in one transaction. */
@@ -74,22 +82,25 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
     once((client, options) => client.submitTransaction(actions, options));
 
   /** Saves the columns of a run once, if its etag matches. @returns its new etag; undefined when it does not match. */
-  const saveOnce = async (run: Run, etag: string, forget?: IdempotencyKey): Promise<string | undefined> => {
+  const saveOnce = async (
+    before: Run,
+    run: Run,
+    etag: string,
+    forget?: IdempotencyKey,
+  ): Promise<string | undefined> => {
     const partitionKey = toPartitionKey(run);
     const row = { partitionKey, rowKey: run.runId, ...toRunRow(run) };
-    if (!isTerminal(run)) {
+    const items = toItemRows(before, run);
+    if (!isTerminal(run) && items.length === 0) {
       const result = await once((client, options) => client.updateEntity(row, 'Merge', { etag, ...options }));
       return typeof result === 'object' ? (result.etag ?? '') : undefined;
     }
+    const freed = { partitionKey, rowKey: threadRowKey, activeRunId: '', ...toOpenCalls(run) };
     const result = await submit([
       ['update', row, 'Merge', { etag }],
       // The run's etag proves that it is active, so it is the thread's active run.
-      [
-        'update',
-        { partitionKey, rowKey: threadRowKey, activeRunId: '', ...toOpenCalls(run) },
-        'Merge',
-        { etag: '*' },
-      ],
+      ...(isTerminal(run) ? [['update', freed, 'Merge', { etag: '*' }]] : []),
+      ...items.map((item) => ['upsert', item, 'Replace']),
       ...(forget ? [['delete', { partitionKey, rowKey: forget.rowKey }]] : []),
     ] as TransactionAction[]);
     return typeof result === 'object' ? (result.subResponses[0]?.etag ?? '') : undefined;
@@ -124,6 +135,17 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
         searched += rows.length;
       }
       return { items, hasMore: true, lastId };
+    },
+
+    async listReplied(threadKey, itemId, limit) {
+      const partitionKey = toPartitionKey(threadKey);
+      const rowKey = toItemRowKey(itemId);
+      if (rowKey === undefined) return [];
+      const item = await once((client, options) => client.getEntity<ItemRow>(partitionKey, rowKey, options));
+      if (typeof item !== 'object') return [];
+      const runs = filter`PartitionKey eq ${partitionKey} and RowKey ge ${item.runId} and RowKey lt ${'run`'}`;
+      const { rows } = await queryRows<RunRow>(table, runs, limit, deadline);
+      return rows.filter(({ removed }) => !removed).map(toRun);
     },
 
     async findKey(thread, key) {
@@ -172,7 +194,7 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
       if (isTerminal(before.value)) return undefined;
       let { value, etag } = before;
       for (let saves = 0; saves < maxSaves; saves++) {
-        const saved = await saveOnce(run, etag, forget);
+        const saved = await saveOnce(before.value, run, etag, forget);
         if (saved !== undefined) return { value: withMetadataOf(value, run), etag: saved };
         const current = await store.find(run);
         // Without this, a client that labels a run could keep the end of the run from being recorded.
@@ -208,6 +230,15 @@ const withoutMetadata = (run: Run) =>
   Object.entries(run)
     .filter(([name, value]) => name !== 'metadata' && value !== undefined)
     .sort(([one], [other]) => (one < other ? -1 : 1));
+
+/** Returns the rows of the messages that a change adds to a run's reply. */
+const toItemRows = (before: Run, run: Run) =>
+  (run.replyItemIds ?? []).flatMap((itemId) => {
+    const rowKey = toItemRowKey(itemId);
+    const added = rowKey !== undefined && !before.replyItemIds?.includes(itemId);
+    return added ? { partitionKey: toPartitionKey(run), rowKey, runId: run.runId } : [];
+  });
+
 /** A run without calls changes nothing: then the thread had no open ones. */
 const toOpenCalls = ({ pendingCalls }: Run) => pendingCalls && { openCalls: fromPendingCalls(pendingCalls) };
 

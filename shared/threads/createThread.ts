@@ -16,6 +16,7 @@ import { type Run, type RunInput, type RunKey, roundOf } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { Thread } from '../model/thread.ts';
+import { findAttachments } from '../runs/attachments.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../runs/followUps.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import { findAssistant, newRun, submitRun } from '../runs/startRun.ts';
@@ -188,6 +189,7 @@ async function open(services: RunServices, request: CreateThreadRequest, ids: Ne
   const { threadId, runId, createdAt, rowKey: creationKey } = ids;
   const { projectId } = project;
   const assistant = input && findAssistant(services, project.assistantId);
+  const attachments = await findAttachments(services, projectId, input?.attachments ?? []);
   const newThread = { projectId, threadId, createdAt, ...metadataOf(metadata) };
   const [conversation, entry] = await Promise.allSettled([
     engine.openConversation(
@@ -220,12 +222,11 @@ async function open(services: RunServices, request: CreateThreadRequest, ids: Ne
   }
   const run = { ...newRun(services, assistant, thread, input), runId };
   const claim = await addThread(services, thread, () => addWithRun(services, thread, run, entry.value));
-  await submitRun(services, { claim, thread, assistant, project, input, key: undefined }).catch(
-    async (error) => {
-      await undoUnlessKept(services, thread, run);
-      throw toCreateError(error);
-    },
-  );
+  const submission = { claim, thread, assistant, project, input, attachments, key: undefined };
+  await submitRun(services, submission).catch(async (error) => {
+    await undoUnlessKept(services, thread, run);
+    throw toCreateError(error);
+  });
   return { thread, run };
 }
 

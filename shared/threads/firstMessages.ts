@@ -26,7 +26,13 @@ export async function appendFirstMessages(
   return itemIds;
 }
 
-/** Saves the metadata of a new thread's messages; they are as old as their thread. */
+/** Maximum number of records saved at once. */
+const recordBatch = 90;
+
+/**
+ * Saves the metadata of a new thread's messages, and that the last one is as old as the thread. A run that replies to it
+ * may come much later.
+ */
 export async function recordFirstMessages(
   services: RunServices,
   thread: Thread,
@@ -35,7 +41,12 @@ export async function recordFirstMessages(
 ): Promise<void> {
   const records = itemIds.flatMap((itemId, index) => {
     const labels = metadataOf(messages[index]?.metadata);
-    return labels.metadata ? [{ itemId, ...labels }] : [];
+    const isLast = index === itemIds.length - 1;
+    return labels.metadata || isLast
+      ? [{ itemId, ...labels, ...(isLast && { createdAt: thread.createdAt }) }]
+      : [];
   });
-  if (records.length > 0) await putRecords(services, thread, records);
+  for (let start = 0; start < records.length; start += recordBatch) {
+    await putRecords(services, thread, records.slice(start, start + recordBatch));
+  }
 }

@@ -1,20 +1,23 @@
+import type { EngineMessage } from '../engine/messages.ts';
 import { AppError } from '../errors.ts';
-import { openMessageId, sealMessageId } from '../model/messageId.ts';
+import type { Message } from '../model/message.ts';
+import { openMessageId } from '../model/messageId.ts';
 import type { MessageRecord } from '../model/messageRecord.ts';
 import type { Metadata } from '../model/metadata.ts';
 import type { NewMessage } from '../model/newMessage.ts';
-import type { Message, Thread, ThreadKey } from '../model/thread.ts';
+import type { Thread, ThreadKey } from '../model/thread.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import { type LabelledMessage, putRecords } from './messageRecords.ts';
+import { type MessageServices, toMessages } from './messages.ts';
 import { findCurrentThread } from './threads.ts';
 
 /** Timeout of a call that changes or reads single messages, in milliseconds. */
 const callMs = 10_000;
 
-/** A message with what the service itself knows of it. */
+type Services = RunServices & MessageServices;
+
+/** A message with its metadata. */
 export interface ThreadMessage extends Message {
-  /** When a client added it; undefined if it came with a run. */
-  readonly createdAt?: Date;
   readonly metadata?: Metadata;
 }
 
@@ -25,7 +28,7 @@ export interface ThreadMessage extends Message {
  * @throws {AppError} thread_not_found, thread_busy, invalid_request, rate_limited, unavailable, internal_error.
  */
 export async function addMessage(
-  services: RunServices,
+  services: Services,
   threadKey: ThreadKey,
   { metadata, ...message }: LabelledMessage,
   isRepetition: boolean,
@@ -42,7 +45,7 @@ export async function addMessage(
   if (!added) throw new AppError('unavailable', { cause: new Error('the engine returned no message') });
   const record = { createdAt, ...(metadata && { metadata }) };
   await putRecords(services, threadKey, [{ itemId: added.messageId, ...record }]);
-  return { ...seal(thread, added), ...record };
+  return { ...(await complete(services, thread, added)), ...record };
 }
 
 /** Returns the last message of a thread if it has the role and text of a new one. */
@@ -50,7 +53,7 @@ async function findLast(
   { engine, deadline }: RunServices,
   { conversationId }: Thread,
   { role, parts }: NewMessage,
-): Promise<Message | undefined> {
+): Promise<EngineMessage | undefined> {
   const page = { limit: 1, order: 'desc' } as const;
   const [last] = (await engine.listMessages(conversationId, page, deadline.remaining(callMs))).messages;
   const text = parts.flatMap((part) => (part.type === 'text' ? part.text : [])).join('\n');
@@ -62,7 +65,7 @@ async function findLast(
  * @throws {AppError} thread_not_found, message_not_found, rate_limited, unavailable, internal_error.
  */
 export async function findMessage(
-  services: RunServices,
+  services: Services,
   threadKey: ThreadKey,
   messageId: string,
 ): Promise<ThreadMessage> {
@@ -72,7 +75,17 @@ export async function findMessage(
     engine.findMessage(thread.conversationId, itemId, deadline.remaining(callMs)),
     messages.find(threadKey, [itemId]),
   ]);
-  return { ...seal(thread, message), ...toProperties(records.get(itemId)) };
+  const record = records.get(itemId);
+  const after = { after: itemId, limit: 1, order: 'asc' } as const;
+  // A message that came with a run is known by the reply that follows.
+  const following =
+    message.role === 'user' && !record?.createdAt
+      ? await engine.listMessages(thread.conversationId, after, deadline.remaining(callMs))
+      : undefined;
+  return {
+    ...(await complete(services, thread, message, following?.messages)),
+    ...toProperties(record),
+  };
 }
 
 /**
@@ -80,7 +93,7 @@ export async function findMessage(
  * @throws {AppError} as {@link findMessage}.
  */
 export async function setMessageMetadata(
-  services: RunServices,
+  services: Services,
   threadKey: ThreadKey,
   messageId: string,
   metadata: Metadata,
@@ -96,7 +109,7 @@ export async function setMessageMetadata(
  * @throws {AppError} as {@link findMessage}; thread_busy while a run is active.
  */
 export async function deleteMessage(
-  services: RunServices,
+  services: Services,
   threadKey: ThreadKey,
   messageId: string,
 ): Promise<void> {
@@ -108,7 +121,7 @@ export async function deleteMessage(
   await messages.remove(threadKey, itemId);
 }
 
-/** Adds what the service itself knows of messages with sealed ids. */
+/** Adds their metadata to messages, and the time of those that clients added. */
 export async function describeMessages(
   { messages: store }: RunServices,
   thread: Thread,
@@ -130,10 +143,16 @@ async function openMessage({ threads }: RunServices, threadKey: ThreadKey, messa
   return { thread, itemId };
 }
 
-const seal = ({ conversationId }: Thread, message: Message): Message => ({
-  ...message,
-  messageId: sealMessageId(conversationId, message.messageId),
-});
+async function complete(
+  services: MessageServices,
+  thread: Thread,
+  message: EngineMessage,
+  following: readonly EngineMessage[] = [],
+): Promise<Message> {
+  const [completed] = await toMessages(services, thread, [message], [message, ...following]);
+  if (!completed) throw new AppError('internal_error');
+  return completed;
+}
 
 const toProperties = (record: MessageRecord | undefined) => ({
   ...(record?.createdAt && { createdAt: record.createdAt }),

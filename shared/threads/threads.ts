@@ -1,11 +1,12 @@
-import type { MessagePage } from '../engine/engine.ts';
 import { AppError, fieldError } from '../errors.ts';
+import type { Message } from '../model/message.ts';
 import { openMessageId, sealMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { refreshRun } from '../runs/refreshRun.ts';
 import type { RunServices } from '../runs/runServices.ts';
+import { type MessageServices, toMessages } from './messages.ts';
 
 /** Timeout of the engine's list, in milliseconds. */
 const listMs = 10_000;
@@ -39,6 +40,15 @@ function threadClosed(error: unknown): never {
     : error;
 }
 
+/** A page of a thread's messages. */
+export interface MessagePage {
+  readonly messages: readonly Message[];
+  /** Whether more messages may follow. True is possible even for a short or empty page. */
+  readonly hasMore: boolean;
+  /** Cursor of the next page. */
+  readonly lastId: string | undefined;
+}
+
 /**
  * Returns a page of a thread's messages.
  * @param order `asc` for oldest first, `desc` for newest first.
@@ -46,10 +56,12 @@ function threadClosed(error: unknown): never {
  * @throws {AppError} invalid_request when `after` is not such an id; thread_not_found, rate_limited, unavailable, internal_error.
  */
 export async function listMessages(
-  { engine, deadline }: RunServices,
-  { conversationId }: Thread,
+  services: RunServices & MessageServices,
+  thread: Thread,
   { after, limit, order }: { after: string | null; limit: number; order: 'asc' | 'desc' },
 ): Promise<MessagePage> {
+  const { engine, deadline } = services;
+  const { conversationId } = thread;
   const itemId = after === null ? undefined : openMessageId(conversationId, after);
   if (after !== null && itemId === undefined) {
     throw fieldError('After', 'The field After must be the messageId of a message of this thread.');
@@ -59,10 +71,10 @@ export async function listMessages(
     { limit, order, ...(itemId !== undefined && { after: itemId }) },
     deadline.remaining(listMs),
   );
-  const seal = (id: string) => sealMessageId(conversationId, id);
+  const known = page.next ? [...page.messages, page.next] : page.messages;
   return {
-    ...page,
-    messages: page.messages.map((message) => ({ ...message, messageId: seal(message.messageId) })),
-    lastId: page.lastId && seal(page.lastId),
+    messages: await toMessages(services, thread, page.messages, order === 'asc' ? known : known.toReversed()),
+    hasMore: page.hasMore,
+    lastId: page.lastId && sealMessageId(conversationId, page.lastId),
   };
 }

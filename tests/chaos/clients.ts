@@ -229,7 +229,8 @@ async function followEvents(scene: Scene, dice: Dice, runPath: string): Promise<
       if (event === 'run') {
         journal.see(content, askedAtMs);
         submitting = submitting.then(() => submitOutputs(scene, dice, runPath, content));
-      } else texts.set(content.messageId, (texts.get(content.messageId) ?? '') + content.delta);
+      } else if (content.delta !== undefined)
+        texts.set(content.messageId, (texts.get(content.messageId) ?? '') + content.delta);
     }
   };
   for (const until = scene.until + 15_000; !ended && Date.now() < until; ) {

@@ -1,4 +1,4 @@
-import type { Message } from '../../shared/model/thread.ts';
+import type { Message } from '../../shared/model/message.ts';
 import type { EngineRun } from '../support/engine.ts';
 import type { Caller } from './caller.ts';
 import { canaryMark } from './clients.ts';

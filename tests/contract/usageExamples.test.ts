@@ -3,6 +3,7 @@ import { scheduler } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseConfig } from '../../shared/config.ts';
+import { createEngineClient } from '../../shared/engine/client.ts';
 import { createEngine } from '../../shared/engine/engine.ts';
 import { lazyTable } from '../../shared/storage/tables.ts';
 import { createThreadStore } from '../../shared/storage/threadStore.ts';
@@ -47,7 +48,10 @@ beforeAll(async () => {
   token = await t.issuer.sign({ projects: [projectId] });
   await t.addProject({ projectId, assistantId });
   const { engine, tables } = parseConfig(t.settings);
-  const conversationId = await createEngine(engine).openConversation({ projectId, threadId }, 20_000);
+  const conversationId = await createEngine(createEngineClient(engine)).openConversation(
+    { projectId, threadId },
+    20_000,
+  );
   const threads = createThreadStore(lazyTable(tables, 'threads'));
   expect(await threads.add({ projectId, threadId, createdAt: new Date(), conversationId })).toBe('added');
 });

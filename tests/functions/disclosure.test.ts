@@ -84,7 +84,7 @@ describe('after successes and failures of all kinds', () => {
     await engine.timing({ queueMs: 0, runMs: 0 });
     const secondRun = `${second}/runs/${(await create(`${second}/runs`, body)).body.runId}`;
     await t.finish(secondRun);
-    expect((await get(`${secondRun}/steps`)).body.steps).toHaveLength(2);
+    expect((await get(`${secondRun}/steps`)).body.steps).toHaveLength(3);
     const page = await get(`${second}?limit=1`);
     const rest = await get(`${second}?after=${page.body.lastId}`);
     answersOfAssistant.push(rest.body.messages[0].content);

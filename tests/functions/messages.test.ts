@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { replies } from '../support/engine.ts';
 import { rowsOf } from '../support/table.ts';
 import { useService } from '../support/useService.ts';
 
@@ -117,4 +118,101 @@ test('the text of a message is what was said and what was refused, never reasoni
   ]);
   const { body } = await t.call(thread);
   expect(contents(body.messages)).toEqual(['Said.\nRefused.\nAdded.', 'Asked.']);
+});
+
+describe('a message', () => {
+  const get = async (query = '') => (await t.call(`${thread}${query}`)).body.messages;
+
+  /** Runs a question to its end. */
+  const ask = async (outcome?: Record<string, unknown>) => {
+    if (outcome) await t.engine.outcome(outcome);
+    const { run } = await t.startRun(thread);
+    return (await t.finish(run)).body;
+  };
+
+  test('has the time of its run, and a reply the id of its run, on pages of any size', async () => {
+    const runs = [
+      await ask(),
+      await ask(replies.messages('One.', 'Two.')),
+      await ask({ status: 'failed', code: 'server_error', message: 'x' }),
+      await ask(replies.commentary('Looking …', 'Found.')),
+      await ask(),
+    ].filter(({ status }) => status === 'completed');
+    const replyCounts = [1, 2, 2, 1];
+    const expected = runs.flatMap(({ runId, createdAt, completedAt }, index) => [
+      { role: 'user', createdAt, runId: null },
+      ...Array.from({ length: replyCounts[index] ?? 0 }, () => ({
+        role: 'assistant',
+        createdAt: completedAt,
+        runId,
+      })),
+    ]);
+    for (const limit of [1, 2, 3, 4, 100]) {
+      const messages = [];
+      for (let after = ''; ; ) {
+        const { body } = await t.call(`${thread}?limit=${limit}${after}`);
+        messages.push(...body.messages);
+        if (!body.hasMore) break;
+        after = `&after=${body.lastId}`;
+      }
+      expect(messages).toMatchObject(expected);
+    }
+  });
+
+  test('costs two more reads of the store, however many there are', async () => {
+    const costs = [];
+    for (const _ of Array.from({ length: 3 })) {
+      await ask();
+      t.store.reset();
+      await get();
+      costs.push([...t.store.roundTrips].sort());
+    }
+    expect(costs).toEqual(costs.map(() => ['query', 'read', 'read']));
+  });
+
+  test('whose run no record tells has neither a time nor a run', async () => {
+    await addItems([message('Asked elsewhere'), { role: 'assistant', content: 'Answered elsewhere' }]);
+    await ask();
+    const [question, reply, ...known] = await get();
+    expect([question, reply]).toMatchObject([
+      { createdAt: null, runId: null },
+      { createdAt: null, runId: null },
+    ]);
+    expect(known).toMatchObject([{ createdAt: expect.any(String) }, { runId: expect.any(String) }]);
+    expect(await get('?limit=2')).toMatchObject([question, reply]);
+  });
+
+  test('says what it quotes and what it refuses, at offsets into its text', async () => {
+    const citation = { type: 'file_citation', file_id: 'file-x', filename: 'a.md', index: 4 };
+    const link = { type: 'url_citation', url: 'https://a.test/', title: 'A', start_index: 0, end_index: 5 };
+    const part = (text: string, ...annotations: object[]) => ({
+      type: 'output_text',
+      text,
+      annotations,
+      logprobs: [],
+    });
+    await addItems([
+      {
+        role: 'assistant',
+        content: [
+          part('Said.', citation),
+          part(''),
+          { type: 'refusal', refusal: 'No.' },
+          part('Again', link, citation),
+        ],
+      },
+    ]);
+    const [{ content, refusal, annotations, attachments }] = await get();
+    expect({ content, refusal, attachments }).toEqual({
+      content: 'Said.\nNo.\nAgain',
+      refusal: 'No.',
+      attachments: [],
+    });
+    expect(annotations).toEqual([
+      { type: 'file_citation', filename: 'a.md', index: 4 },
+      { type: 'url_citation', url: 'https://a.test/', title: 'A', startIndex: 10, endIndex: 15 },
+      { type: 'file_citation', filename: 'a.md', index: 14 },
+    ]);
+    expect(content.slice(10, 15)).toBe('Again');
+  });
 });

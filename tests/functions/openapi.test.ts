@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
 import { scheduler } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { freePort } from '../../local/azurite.ts';
 import document from '../../openapi.json' with { type: 'json' };
 import manifest from '../../package.json' with { type: 'json' };
+import { replies } from '../support/engine.ts';
+import { fileForm, pixel } from '../support/form.ts';
 import { deviations, type Operation, operations, parseEvents } from '../support/openApi.ts';
 import { idOf } from '../support/paths.ts';
 import { projectFolder } from '../support/process.ts';
@@ -19,11 +21,20 @@ const unconfigured = useService({ ASSISTANTS: '' });
 /** Without anyone to give it the issuer's keys. */
 const keyless = useService(async () => ({ JWT_JWKS_URI: `http://127.0.0.1:${await freePort()}/keys` }));
 
+beforeAll(() => t.addProject({ projectId: t.projectId, editors: ['editor'] }));
+
 /** The ids that a path is filled with. */
 interface Ids {
   readonly threadId: string;
   readonly runId: string;
+  readonly fileId?: string;
+  readonly documentId?: string;
 }
+
+/** Well-formed, but not an id of any file. */
+const unknownFile = `file_${'x'.repeat(40)}`;
+
+const unknownDocument = `doc_${'x'.repeat(40)}`;
 
 const unknownIds: Ids = { threadId: 'thread_nosuch', runId: 'run_nosuch' };
 
@@ -36,16 +47,28 @@ interface Sent extends Call {
 
 type Send = (sent?: Sent) => Promise<Answer>;
 
+/** Returns a valid body of an operation. */
+function bodyOf(id: string, method: string): unknown {
+  if (id === 'uploadFile' || id === 'addDocument') return fileForm('a.txt', 'Hello');
+  return method === 'PATCH' ? { metadata: { a: 'b' } } : question;
+}
+
 /** Calls an operation as a client would who gets everything right, but for what is `sent`. */
 const sender =
-  ({ method, path, takesBody, needsToken }: Operation): Send =>
+  ({ id, method, path, takesBody, needsToken }: Operation): Send =>
   async ({ ids = unknownIds, query = '', to = t, ...call } = {}) => {
     const filled = path
-      .replace(/\{(\w+)\}/g, (_, name) => ({ projectId: t.projectId, ...ids })[name as keyof Ids])
+      .replace(
+        /\{(\w+)\}/g,
+        (_, name) =>
+          ({ projectId: t.projectId, fileId: unknownFile, documentId: unknownDocument, ...ids })[
+            name as keyof Ids
+          ],
+      )
       .slice(1);
     const answer = await to.call(filled + query, {
       method,
-      ...(takesBody && { body: method === 'PATCH' ? { metadata: { a: 'b' } } : question }),
+      ...(takesBody && { body: bodyOf(id, method) }),
       ...(!needsToken && { token: null }),
       ...call,
     });
@@ -128,6 +151,104 @@ const waysOfAll: Readonly<Record<number, Ways>> = {
   },
 };
 
+async function uploadFile(name = 'a.txt', content: string | Uint8Array = 'Hello'): Promise<Ids> {
+  const body = fileForm(name, content);
+  const { body: file } = await t.call(`projects/${t.projectId}/files`, { method: 'POST', body });
+  return { ...unknownIds, fileId: file.fileId };
+}
+
+/** Gets an answer while the engine refuses everything with 429. */
+async function atTheLimit(send: Send, ids?: Ids): Promise<Answer> {
+  await Promise.all(
+    ['GET', 'POST', 'DELETE'].map((method) =>
+      t.engine.fault({ method, path: '/v1' }, { kind: 'status', status: 429, code: 'x' }, null),
+    ),
+  );
+  return send({ ...(ids && { ids }) });
+}
+
+const editor = () => t.issuer.sign({ sub: 'editor', projects: [t.projectId] });
+
+async function addDocument(): Promise<Ids> {
+  const { body } = await t.call(`projects/${t.projectId}/documents`, {
+    method: 'POST',
+    body: fileForm('a.md', '# A'),
+    token: await editor(),
+  });
+  return { ...unknownIds, documentId: body.documentId };
+}
+
+/** What all operations on documents may answer. */
+const waysOfDocuments: Readonly<Record<number, Ways>> = {
+  403: {
+    "for a stranger's token": async (send) => send({ token: await t.issuer.sign({ projects: [] }) }),
+    'for a member who is no editor': async (send) =>
+      send({ token: await t.issuer.sign({ projects: [t.projectId] }) }),
+  },
+  503: {
+    'without the store': async (send) => {
+      const token = await editor();
+      await send({ token });
+      await t.store.away();
+      try {
+        return await send({ token });
+      } finally {
+        await t.store.back();
+      }
+    },
+    'without the keys of the issuer': (send) => send({ to: keyless }),
+  },
+  429: {
+    'at the limit of the engine': async (send) => {
+      const ids = await addDocument();
+      return atTheLimit(async (sent) => send({ ...sent, token: await editor() }), ids);
+    },
+  },
+};
+
+/** What all operations on a file may answer. */
+const waysOfFiles: Readonly<Record<number, Ways>> = {
+  404: { 'for an unknown file': (send) => send() },
+  429: { 'at the limit of the engine': async (send) => atTheLimit(send, await uploadFile()) },
+};
+
+/** A thread with a file that a code interpreter made. */
+async function generateFile(): Promise<Ids> {
+  const ids = await finishRun(replies.generatedFile('chart.png', pixel));
+  const { body } = await t.call(`projects/${t.projectId}/threads/${ids.threadId}`);
+  return { ...ids, fileId: body.messages.at(-1).annotations[0].fileId };
+}
+
+/** Uploads a file that stops arriving. */
+async function stallUpload(collection: string, token: string): Promise<Answer> {
+  const path = `projects/${t.projectId}/${collection}`;
+  const body = new ReadableStream({
+    async start(controller) {
+      controller.enqueue(
+        Buffer.from('--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'),
+      );
+      // So much that the host itself does not find it too slow.
+      controller.enqueue(Buffer.alloc(20_000, 'x'));
+      await scheduler.wait(17_000);
+      controller.close();
+    },
+  });
+  const response = await fetch(`${t.url}/api/${path}`, {
+    method: 'POST',
+    headers: {
+      Authorization: `Bearer ${token}`,
+      'Content-Type': 'multipart/form-data; boundary=b',
+    },
+    body,
+    duplex: 'half',
+    signal: AbortSignal.timeout(28_000),
+  } as object);
+  const text = await response.text();
+  const answer = { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
+  expect(deviations('POST', path, answer)).toEqual([]);
+  return answer;
+}
+
 const pathOf = ({ threadId }: Ids) => `projects/${t.projectId}/threads/${threadId}`;
 const runPathOf = (ids: Ids) => `${pathOf(ids)}/runs/${ids.runId}`;
 
@@ -193,6 +314,10 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
       'without JSON': (send) => send({ body: 'x' }),
       'with an impossible key': (send) => send({ headers: { 'Idempotency-Key': 'a b' } }),
     },
+    404: {
+      'for an unknown file': (send) =>
+        send({ body: { ...question, attachments: [{ fileId: unknownFile }] } }),
+    },
     408: { 'for a body that is slow': () => sendSlowly('POST', `projects/${t.projectId}/threads`) },
     413: { 'for a body that is too large': (send) => send({ body: large }) },
     422: {
@@ -256,7 +381,11 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
       'with an impossible key': async (send) =>
         send({ ids: await openThread(), headers: { 'Idempotency-Key': 'a b' } }),
     },
-    404: { 'for an unknown thread': (send) => send() },
+    404: {
+      'for an unknown thread': (send) => send(),
+      'for an unknown file': async (send) =>
+        send({ ids: await openThread(), body: { ...question, attachments: [{ fileId: unknownFile }] } }),
+    },
     408: { 'for a body that is slow': async () => sendSlowly('POST', `${pathOf(await openThread())}/runs`) },
     413: {
       'for a body that is too large': async (send) => send({ ids: await openThread(), body: large }),
@@ -427,6 +556,104 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
     400: {
       'for a Last-Event-ID that is none': async (send) =>
         send({ ids: await finishRun(), headers: { 'Last-Event-ID': 'no such id' } }),
+    },
+  },
+  uploadFile: {
+    201: { plainly: (send) => send() },
+    400: { 'for an empty file': (send) => send({ body: fileForm('a.txt', '') }) },
+    408: {
+      'for a file that stops arriving': async () =>
+        stallUpload('files', await t.issuer.sign({ projects: [t.projectId] })),
+    },
+    413: {
+      'for a file that is too large': (send) =>
+        send({ body: fileForm('a.txt', 'x'.repeat(21 * 1024 * 1024)) }),
+    },
+    415: {
+      'for a file of another type': (send) => send({ body: fileForm('a.exe', 'MZ') }),
+      'for JSON': (send) => send({ body: question }),
+    },
+    429: { 'at the limit of the engine': (send) => atTheLimit(send) },
+  },
+  getFile: { ...waysOfFiles, 200: { plainly: async (send) => send({ ids: await uploadFile() }) } },
+  getFileContent: {
+    ...waysOfFiles,
+    200: {
+      'of text': async (send) => send({ ids: await uploadFile() }),
+      'of an image': async (send) => send({ ids: await uploadFile('a.png', pixel) }),
+    },
+    409: {
+      'for a file that the engine keeps': async (send) => {
+        await t.engine.behaviour({ refuseDownloads: true });
+        return send({ ids: await uploadFile() });
+      },
+    },
+  },
+  deleteFile: { ...waysOfFiles, 204: { plainly: async (send) => send({ ids: await uploadFile() }) } },
+  getThreadFileContent: {
+    200: { plainly: async (send) => send({ ids: await generateFile() }) },
+    404: {
+      'for an unknown thread': (send) => send(),
+      'for an unknown file': async (send) => send({ ids: await openThread() }),
+    },
+    410: {
+      'when its container has expired': async (send) => {
+        const ids = await generateFile();
+        await t.engine.expireContainers();
+        return send({ ids });
+      },
+    },
+    429: { 'at the limit of the engine': async (send) => atTheLimit(send, await generateFile()) },
+  },
+  addDocument: {
+    ...waysOfDocuments,
+    201: { plainly: async (send) => send({ token: await editor() }) },
+    400: {
+      'for an empty file': async (send) => send({ body: fileForm('a.txt', ''), token: await editor() }),
+    },
+    408: { 'for a file that stops arriving': async () => stallUpload('documents', await editor()) },
+    413: {
+      'for a file that is too large': async (send) =>
+        send({ body: fileForm('a.txt', 'x'.repeat(21 * 1024 * 1024)), token: await editor() }),
+    },
+    415: {
+      'for an image': async (send) => send({ body: fileForm('a.png', pixel), token: await editor() }),
+    },
+  },
+  listDocuments: {
+    ...waysOfDocuments,
+    200: {
+      'with a document': async (send) => {
+        await addDocument();
+        return send({ token: await editor() });
+      },
+      'page by page': async (send) => {
+        await addDocument();
+        await addDocument();
+        const { body } = await send({ query: '?limit=1', token: await editor() });
+        expect(body.hasMore).toBe(true);
+        return send({ query: `?limit=1&after=${body.lastId}`, token: await editor() });
+      },
+    },
+    400: {
+      'for an impossible limit': async (send) => send({ query: '?limit=-', token: await editor() }),
+      'for an impossible after': async (send) => send({ query: '?after=-', token: await editor() }),
+      'for a document of no project': async (send) =>
+        send({ query: `?after=doc_${'x'.repeat(40)}`, token: await editor() }),
+    },
+  },
+  deleteDocument: {
+    ...waysOfDocuments,
+    204: { plainly: async (send) => send({ ids: await addDocument(), token: await editor() }) },
+    404: {
+      'for an unknown document': async (send) => send({ token: await editor() }),
+      'for an impossible id': async (send) =>
+        send({ ids: { ...unknownIds, documentId: 'x' }, token: await editor() }),
+      'for the second time': async (send) => {
+        const sent = { ids: await addDocument(), token: await editor() };
+        await send(sent);
+        return send(sent);
+      },
     },
   },
   getOpenApi: {

@@ -1,3 +1,4 @@
+import { scheduler } from 'node:timers/promises';
 import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
 import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
@@ -110,11 +111,11 @@ describe('a message', () => {
     const { id: thread_id } = await client.beta.threads.create();
     const { messages } = client.beta.threads;
     for (const call of [
-      messages.retrieve(message.id, { thread_id }),
-      messages.update(message.id, { thread_id, metadata: {} }),
-      messages.delete(message.id, { thread_id }),
+      () => messages.retrieve(message.id, { thread_id }),
+      () => messages.update(message.id, { thread_id, metadata: {} }),
+      () => messages.delete(message.id, { thread_id }),
     ]) {
-      expect((await failureOf(call)).status).toBe(404);
+      expect((await failureOf(call())).status).toBe(404);
     }
   });
 
@@ -135,6 +136,41 @@ describe('a message', () => {
     expect((await t.call(`projects/${t.projectId}/threads/${threadId}/runs/${run.id}`)).body.status).toBe(
       'completed',
     );
+  });
+});
+
+describe('the run and the time of a message', () => {
+  const question = { role: 'user' as const, content: 'Explain the database schema' };
+
+  test('are the same in a list and alone', async () => {
+    await ask('Explain the database schema');
+    const { threads } = client.beta;
+    const run = await threads.runs.createAndPoll(
+      threadId,
+      { assistant_id: 'asst_test', additional_messages: [question] },
+      { pollIntervalMs: 25 },
+    );
+    const listed = (await threads.messages.list(threadId)).data;
+    const [reply, added] = listed;
+    expect(reply).toMatchObject({
+      run_id: run.id,
+      assistant_id: 'asst_test',
+      created_at: run.completed_at,
+    });
+    expect(added).toMatchObject({ run_id: null, assistant_id: null, created_at: run.created_at });
+    for (const message of listed) {
+      expect(await threads.messages.retrieve(message.id, { thread_id: threadId })).toEqual(message);
+    }
+  });
+
+  test('do not change when a run replies to the last of the first messages', async () => {
+    const { threads } = client.beta;
+    const thread = await threads.create({ messages: [question, question] });
+    const before = (await threads.messages.list(thread.id)).data;
+    await scheduler.wait(1_100);
+    await threads.runs.createAndPoll(thread.id, { assistant_id: 'asst_test' }, { pollIntervalMs: 25 });
+    const [, ...after] = (await threads.messages.list(thread.id)).data;
+    expect(after).toEqual(before);
   });
 });
 
@@ -191,7 +227,7 @@ describe('a list of messages', () => {
 });
 
 test('a thread is created with up to a hundred messages, in their order', async () => {
-  const messages = Array.from({ length: 45 }, (_, index) => ({
+  const messages = Array.from({ length: 100 }, (_, index) => ({
     role: index % 2 === 0 ? ('user' as const) : ('assistant' as const),
     content: `Message ${index}`,
     metadata: { index: String(index) },

@@ -33,6 +33,7 @@ describe('the deployed package', () => {
     expect(files).toEqual([
       'dist',
       'dist/assistantsApi.cjs',
+      'dist/busboy.cjs',
       'dist/identity.cjs',
       'dist/index.cjs',
       'dist/openai.cjs',

@@ -41,6 +41,7 @@ describe('usable settings', () => {
       runTimeoutSeconds: 600,
       maxToolRounds: 16,
       eventStreamSeconds: 220,
+      maxFileBytes: 20 * 1024 * 1024,
     });
   });
 
@@ -56,6 +57,7 @@ describe('usable settings', () => {
       RUN_TIMEOUT_SECONDS: '30',
       MAX_TOOL_ROUNDS: '3',
       EVENT_STREAM_SECONDS: '5',
+      MAX_FILE_MB: '1',
     });
     expect(config).toMatchObject({
       jwt: { jwksUri: 'https://issuer.example/keys' },
@@ -65,6 +67,7 @@ describe('usable settings', () => {
       runTimeoutSeconds: 30,
       maxToolRounds: 3,
       eventStreamSeconds: 5,
+      maxFileBytes: 1024 * 1024,
     });
   });
 
@@ -182,6 +185,7 @@ describe('unusable settings', () => {
       RUN_TIMEOUT_SECONDS: 'canary-seconds',
       MAX_TOOL_ROUNDS: 'canary-rounds',
       EVENT_STREAM_SECONDS: 'canary-duration',
+      MAX_FILE_MB: 'canary-size',
     };
     expect(Object.keys(values)).toEqual([...settingNames]);
     const issues = issuesOf(values);
@@ -201,6 +205,7 @@ describe('unusable settings', () => {
       'RUN_TIMEOUT_SECONDS must be a whole number from 1 to 86400',
       'MAX_TOOL_ROUNDS must be a whole number from 1 to 100',
       'EVENT_STREAM_SECONDS must be a whole number from 1 to 220',
+      'MAX_FILE_MB must be a whole number from 1 to 95',
     ]);
     const { message } = new ConfigError(issues);
     for (const issue of issues) expect(message).toContain(issue);

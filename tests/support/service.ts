@@ -15,7 +15,7 @@ export interface Answer {
 
 export interface Call {
   readonly method?: string;
-  /** JSON unless it is a string. */
+  /** JSON unless it is a string or a form. */
   readonly body?: unknown;
   /** A token; null sends none; by default one with access to the project of the path. */
   readonly token?: string | null;
@@ -86,16 +86,19 @@ export async function startService(
     async call(path, { method = 'GET', body, token, headers = {} } = {}) {
       const projectId = /^projects\/([^/?]+)/.exec(path)?.[1];
       const bearer = token === undefined ? await issuer.sign({ projects: [projectId] }) : token;
+      const isForm = body instanceof FormData;
       const response = await fetch(`${host.url}/api/${path}`, {
         method,
         // The API's time limit for a request.
         signal: AbortSignal.timeout(30_000),
         headers: {
           ...(bearer !== null && { Authorization: `Bearer ${bearer}` }),
-          ...(body !== undefined && { 'Content-Type': 'application/json' }),
+          ...(body !== undefined && !isForm && { 'Content-Type': 'application/json' }),
           ...headers,
         },
-        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+        ...(body !== undefined && {
+          body: typeof body === 'string' || isForm ? body : JSON.stringify(body),
+        }),
       });
       const text = await response.text();
       const json = response.headers.get('Content-Type')?.includes('json');

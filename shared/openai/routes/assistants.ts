@@ -87,9 +87,8 @@ export const deleteAssistant: Handler = async (call) => {
 
 function requireEditor({ caller, project }: Call): void {
   if (mayEdit(caller, project)) return;
-  throw new WireError('access_denied', {
+  throw new WireError('editor_required', {
     message: 'Only an editor of the project may create, change or delete its assistants.',
-    code: 'editor_required',
   });
 }
 

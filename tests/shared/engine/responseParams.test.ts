@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { toResponseParams } from '../../../shared/engine/responseParams.ts';
 import type { Assistant } from '../../../shared/model/assistant.ts';
+import type { Attachment } from '../../../shared/model/file.ts';
 import type { Project } from '../../../shared/model/project.ts';
 import type { RunInput } from '../../../shared/model/run.ts';
 
@@ -13,6 +14,7 @@ interface Parts {
   readonly assistant?: Partial<Assistant>;
   readonly project?: Partial<Project>;
   readonly input?: Partial<RunInput>;
+  readonly attachments?: readonly Attachment[];
 }
 
 const paramsOf = (parts: Parts = {}, authorizations = new Map<string, string>()) =>
@@ -26,6 +28,7 @@ const paramsOf = (parts: Parts = {}, authorizations = new Map<string, string>())
       assistant: { ...assistant, ...parts.assistant },
       project: { ...project, ...parts.project },
       input: { ...input, ...parts.input },
+      ...(parts.attachments && { attachments: parts.attachments }),
     },
     authorizations,
   );
@@ -167,4 +170,26 @@ describe('the tools of a run', () => {
       { ...common, require_approval: { never: { tool_names: ['b'] } } },
     ]);
   });
+});
+
+test('images are seen and other files read, also by a code interpreter', () => {
+  const attachments = [
+    { engineFileId: 'file-1', mediaType: 'image/png' },
+    { engineFileId: 'file-2', mediaType: 'text/csv' },
+  ];
+  const { input: messages, tools } = paramsOf({
+    assistant: { tools: [{ type: 'code_interpreter' }] },
+    attachments,
+  });
+  expect(messages).toEqual([
+    {
+      role: 'user',
+      content: [
+        { type: 'input_text', text: 'Hello' },
+        { type: 'input_image', file_id: 'file-1', detail: 'auto' },
+        { type: 'input_file', file_id: 'file-2' },
+      ],
+    },
+  ]);
+  expect(tools).toEqual([{ type: 'code_interpreter', container: { type: 'auto', file_ids: ['file-2'] } }]);
 });

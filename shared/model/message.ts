@@ -1,0 +1,59 @@
+import { openId, sealId } from './sealedId.ts';
+
+/** A source or a product of a reply, and where in its text it belongs; offsets are the engine's, from 0. */
+export type Annotation<FileId = string> =
+  | { readonly type: 'file_citation'; readonly filename: string; readonly index: number }
+  | {
+      readonly type: 'url_citation';
+      readonly url: string;
+      readonly title: string;
+      readonly startIndex: number;
+      readonly endIndex: number;
+    }
+  | {
+      readonly type: 'generated_file';
+      readonly fileId: FileId;
+      readonly filename: string;
+      readonly startIndex: number;
+      readonly endIndex: number;
+    };
+
+/** A file that a message carries. */
+export interface MessageAttachment<FileId = string> {
+  readonly fileId: FileId;
+  readonly type: 'image' | 'file';
+}
+
+/** A message of a thread. */
+export interface Message {
+  readonly messageId: string;
+  readonly role: 'user' | 'assistant';
+  /** Plain text, refusals included. */
+  readonly content: string;
+  /** What the assistant said in refusing; also part of the content. */
+  readonly refusal: string | undefined;
+  /** Undefined when no record tells. */
+  readonly createdAt: Date | undefined;
+  /** The run whose reply this is; undefined for a user's message, and when no record tells. */
+  readonly runId: string | undefined;
+  /** The assistant of that run. */
+  readonly assistantId: string | undefined;
+  readonly attachments: readonly MessageAttachment[];
+  readonly annotations: readonly Annotation[];
+}
+
+/** A file in a container of a code interpreter. The ids are the engine's. */
+export interface ContainerFile {
+  readonly containerId: string;
+  readonly fileId: string;
+}
+
+/** Encrypts the ids of a generated file, as an id that is valid in its thread only. */
+export const sealGeneratedFile = (conversationId: string, { containerId, fileId }: ContainerFile): string =>
+  sealId(conversationId, 'file', `${containerId} ${fileId}`);
+
+/** Decrypts the id of a generated file. @returns undefined for an id not of this conversation. */
+export function openGeneratedFile(conversationId: string, sealed: string): ContainerFile | undefined {
+  const [containerId, fileId] = openId(conversationId, 'file', sealed)?.split(' ') ?? [];
+  return containerId && fileId ? { containerId, fileId } : undefined;
+}

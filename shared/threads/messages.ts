@@ -1,0 +1,71 @@
+import type { EngineMessage } from '../engine/messages.ts';
+import type { FileSecrets } from '../files/fileSecrets.ts';
+import { sealFileId } from '../model/fileId.ts';
+import { type Message, sealGeneratedFile } from '../model/message.ts';
+import { sealMessageId } from '../model/messageId.ts';
+import type { Run } from '../model/run.ts';
+import type { Thread } from '../model/thread.ts';
+import type { RunStore } from '../storage/runStore.ts';
+
+/** Dependencies of {@link toMessages}. */
+export interface MessageServices {
+  readonly runs: RunStore;
+  readonly fileSecrets: FileSecrets;
+}
+
+/** Runs without messages that may lie between those of a page and are read in vain. */
+const runsWithoutMessages = 20;
+
+/**
+ * Completes messages of the engine with what the service knows of them. Costs at most three reads of the store, whatever
+ * the number of messages.
+ * @param messages of one page, in any order.
+ * @param known the same messages and the one beyond the page, if there is one, oldest first.
+ */
+export async function toMessages(
+  { runs, fileSecrets }: MessageServices,
+  thread: Thread,
+  messages: readonly EngineMessage[],
+  known: readonly EngineMessage[],
+): Promise<Message[]> {
+  const { projectId, conversationId } = thread;
+  const latestReply = known.findLast(({ role }) => role === 'assistant');
+  const [replied, secret] = await Promise.all([
+    latestReply && runs.listReplied(thread, latestReply.messageId, known.length + runsWithoutMessages),
+    messages.some(({ attachments }) => attachments.length > 0) ? fileSecrets.find(projectId) : undefined,
+  ]);
+  const facts = findFacts(known, replied ?? []);
+  return messages.map((message) => ({
+    ...message,
+    ...(facts.get(message.messageId) ?? { createdAt: undefined, runId: undefined, assistantId: undefined }),
+    messageId: sealMessageId(conversationId, message.messageId),
+    // Without a secret nothing was uploaded here, so the files are none of the project's.
+    attachments: secret
+      ? message.attachments.map((one) => ({ ...one, fileId: sealFileId(secret, one.fileId) }))
+      : [],
+    annotations: message.annotations.map((one) =>
+      one.type === 'generated_file' ? { ...one, fileId: sealGeneratedFile(conversationId, one.fileId) } : one,
+    ),
+  }));
+}
+
+type Facts = Pick<Message, 'createdAt' | 'runId' | 'assistantId'>;
+
+/** Finds the runs of messages, by the engine's ids of their replies. A question is the message before its first reply. */
+function findFacts(messages: readonly EngineMessage[], runs: readonly Run[]): Map<string, Facts> {
+  const runOf = new Map(runs.flatMap((run) => (run.replyItemIds ?? []).map((itemId) => [itemId, run])));
+  const facts = new Map<string, Facts>();
+  let before: EngineMessage | undefined;
+  for (const message of messages) {
+    const run = message.role === 'assistant' ? runOf.get(message.messageId) : undefined;
+    if (run) {
+      const { completedAt: createdAt, runId, assistantId } = run;
+      facts.set(message.messageId, { createdAt, runId, assistantId });
+      if (before?.role === 'user') {
+        facts.set(before.messageId, { createdAt: run.createdAt, runId: undefined, assistantId: undefined });
+      }
+    }
+    before = message;
+  }
+  return facts;
+}
