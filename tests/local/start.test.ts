@@ -260,6 +260,7 @@ describe('npm start', () => {
     }
     const started = await start({}, { file: 'npm', args: ['start'], cwd });
     expect(await readdir(join(cwd, 'dist'))).toEqual([
+      'busboy.cjs',
       'identity.cjs',
       'index.cjs',
       'openai.cjs',
