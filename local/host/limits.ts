@@ -27,15 +27,20 @@ export function watchRate(
   failed.catch(() => undefined);
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) reject(new RequestError(413));
   const startedAt = performance.now();
-  const before = request.socket.bytesRead;
-  const received = () => request.socket.bytesRead - before;
+  let received = request.readableLength;
+  const push = request.push.bind(request);
+  // The socket's own count would miss what it read together with the headers.
+  request.push = (chunk, encoding) => {
+    received += chunk?.length ?? 0;
+    return push(chunk, encoding);
+  };
   const timer = setInterval(() => {
     if (request.complete) return clearInterval(timer);
     const elapsedMs = performance.now() - startedAt;
     // Unread data means that the worker is slow, not the client.
     if (request.readableLength > 0) return;
-    if (received() > maxBytes) reject(new RequestError(413));
-    if (elapsedMs > graceMs && received() < (minBytesPerSecond * elapsedMs) / 1000)
+    if (received > maxBytes) reject(new RequestError(413));
+    if (elapsedMs > graceMs && received < (minBytesPerSecond * elapsedMs) / 1000)
       reject(new RequestError(408));
   }, 250);
   const broken = () => reject(new RequestError(500));

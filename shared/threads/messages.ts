@@ -16,25 +16,39 @@ export interface MessageServices {
 /** Runs without messages that may lie between those of a page and are read in vain. */
 const runsWithoutMessages = 20;
 
+/** A message as far as it helps to find the runs of others. */
+export type KnownMessage = Pick<EngineMessage, 'messageId' | 'role'>;
+
+/** Maximum number of replies from which the runs of a page are looked for. */
+const maxAnchors = 2;
+
 /**
- * Completes messages of the engine with what the service knows of them. Costs at most three reads of the store, whatever
- * the number of messages.
+ * Completes messages of the engine with what the service knows of them. Costs at most five reads of the store, and
+ * usually two, whatever the number of messages.
  * @param messages of one page, in any order.
- * @param known the same messages and the one beyond the page, if there is one, oldest first.
+ * @param known the same messages and those next to the page that may belong to them, oldest first. A user's message next
+ * to the page may pass for a reply.
  */
 export async function toMessages(
   { runs, fileSecrets }: MessageServices,
   thread: Thread,
   messages: readonly EngineMessage[],
-  known: readonly EngineMessage[],
+  known: readonly KnownMessage[],
 ): Promise<Message[]> {
   const { projectId, conversationId } = thread;
-  const latestReply = known.findLast(({ role }) => role === 'assistant');
+  const findRuns = async (): Promise<readonly Run[]> => {
+    const replies = known.filter(({ role }) => role === 'assistant').slice(-maxAnchors);
+    for (const { messageId } of replies.toReversed()) {
+      const found = await runs.listReplied(thread, messageId, known.length + runsWithoutMessages);
+      if (found.length > 0) return found;
+    }
+    return [];
+  };
   const [replied, secret] = await Promise.all([
-    latestReply && runs.listReplied(thread, latestReply.messageId, known.length + runsWithoutMessages),
+    findRuns(),
     messages.some(({ attachments }) => attachments.length > 0) ? fileSecrets.find(projectId) : undefined,
   ]);
-  const facts = findFacts(known, replied ?? []);
+  const facts = findFacts(known, replied);
   return messages.map((message) => ({
     ...message,
     ...(facts.get(message.messageId) ?? { createdAt: undefined, runId: undefined, assistantId: undefined }),
@@ -52,10 +66,10 @@ export async function toMessages(
 type Facts = Pick<Message, 'createdAt' | 'runId' | 'assistantId'>;
 
 /** Finds the runs of messages, by the engine's ids of their replies. A question is the message before its first reply. */
-function findFacts(messages: readonly EngineMessage[], runs: readonly Run[]): Map<string, Facts> {
+function findFacts(messages: readonly KnownMessage[], runs: readonly Run[]): Map<string, Facts> {
   const runOf = new Map(runs.flatMap((run) => (run.replyItemIds ?? []).map((itemId) => [itemId, run])));
   const facts = new Map<string, Facts>();
-  let before: EngineMessage | undefined;
+  let before: KnownMessage | undefined;
   for (const message of messages) {
     const run = message.role === 'assistant' ? runOf.get(message.messageId) : undefined;
     if (run) {

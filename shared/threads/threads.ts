@@ -6,7 +6,7 @@ import { isTerminal } from '../model/runState.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { refreshRun } from '../runs/refreshRun.ts';
 import type { RunServices } from '../runs/runServices.ts';
-import { type MessageServices, toMessages } from './messages.ts';
+import { type KnownMessage, type MessageServices, toMessages } from './messages.ts';
 
 /** Timeout of the engine's list, in milliseconds. */
 const listMs = 10_000;
@@ -71,9 +71,14 @@ export async function listMessages(
     { limit, order, ...(itemId !== undefined && { after: itemId }) },
     deadline.remaining(listMs),
   );
-  const known = page.next ? [...page.messages, page.next] : page.messages;
+  const known: KnownMessage[] = [...page.messages, ...(page.next ? [page.next] : [])];
+  if (order === 'desc') {
+    known.reverse();
+    // The message before the page, in the order of the list, may be the reply to the first one of the page.
+    if (itemId !== undefined) known.push({ messageId: itemId, role: 'assistant' });
+  }
   return {
-    messages: await toMessages(services, thread, page.messages, order === 'asc' ? known : known.toReversed()),
+    messages: await toMessages(services, thread, page.messages, known),
     hasMore: page.hasMore,
     lastId: page.lastId && sealMessageId(conversationId, page.lastId),
   };

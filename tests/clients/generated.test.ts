@@ -67,12 +67,17 @@ describe('openapi-typescript', () => {
       import type { components, paths } from './api.ts';
       type Path = paths['/projects/{projectId}/threads/{threadId}/runs/{runId}/events'];
       type Data = Path['get']['responses'][200]['content']['text/event-stream'];
-      export const data = (data: Data): string => ('delta' in data ? data.delta : data.status);
+      export function data(data: Data): string {
+        if ('delta' in data) return data.delta;
+        return 'status' in data ? data.status : '';
+      }
       export function handle(event: components['schemas']['RunEvent']) {
         // @ts-expect-error: a run has no delta.
         if (event.event === 'run') return event.data.delta;
         // @ts-expect-error: there is no such event.
         if (event.event === 'nosuch') return '';
+        if (event.event === 'message.start' || event.event === 'message.end') return event.data.messageId;
+        if (event.event === 'step') return event.data.step.type;
         return event.data.delta;
       }`;
     await writeFile(join(folder, 'misuse.ts'), misuse);

@@ -27,9 +27,11 @@ test('400 runs over 100 threads at 50 in flight all complete, none lost or doubl
     [1, 2, 3, 4].map((n) => ({ thread, message: `Question ${n}?` })),
   );
   const runs = await pool(questions, 50, async ({ thread, message }) => {
+    const headers = { 'Idempotency-Key': `${thread} ${message}`.replaceAll(/[^\w]/g, '-') };
     for (;;) {
-      const created = await call(`${thread}/runs`, { method: 'POST', body: { message } });
-      if (created.status === 409) {
+      const created = await call(`${thread}/runs`, { method: 'POST', body: { message }, headers });
+      // A busy thread, or a machine too busy for the request.
+      if (created.status === 409 || created.status === 503) {
         await scheduler.wait(pauseMs);
         continue;
       }

@@ -181,7 +181,8 @@ describe('metadata', () => {
     await t.call(`${thread}/runs/${body.runId}`);
     await t.call(thread);
     await t.call(list);
-    expect(t.store.roundTrips).toEqual(['read', 'read', 'query']);
+    // The run; the thread, with the run of its reply and the runs before; the list.
+    expect(t.store.roundTrips).toEqual(['read', 'read', 'read', 'query', 'query']);
   });
 });
 

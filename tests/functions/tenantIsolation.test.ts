@@ -91,7 +91,7 @@ describe('a caller of project A', () => {
     messageOfB = messages[0].messageId;
     const texts = [question, secretInstructions, metadataOfB.value, messages[1].content.slice(-100)];
     secrets = [...engineIds(stateOfB), ...texts];
-    expect(stateOfB.rows).toHaveLength(14);
+    expect(stateOfB.rows).toHaveLength(16);
     expect(stateOfB.runs.map(({ status }) => status)).toEqual([
       'completed',
       'completed',

@@ -261,6 +261,7 @@ describe('npm start', () => {
     const started = await start({}, { file: 'npm', args: ['start'], cwd });
     expect(await readdir(join(cwd, 'dist'))).toEqual([
       'assistantsApi.cjs',
+      'busboy.cjs',
       'identity.cjs',
       'index.cjs',
       'openai.cjs',

@@ -235,7 +235,7 @@ describe('npm run projects with settings that do not work', () => {
     const environment = { LOCAL_SETTINGS_FILE: file, LOCAL_DATA_DIR: folder };
     const args = ['scripts/projects.ts', 'remove', projectId];
     const { code, stdout, stderr } = await runCommand(process.execPath, args, environment);
-    expect([code, stdout, stderr]).toEqual([0, `removed ${projectId}\n`, '']);
+    expect([code, stdout.split('\n')[0], stderr]).toEqual([0, `removed ${projectId}`, '']);
   });
 
   /** A connection string with the secret `c2VjcmV0`. */

@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { projectFolder, startProcess, type TestProcess } from '../../support/process.ts';
 import { startService } from '../../support/service.ts';
+import { until } from '../../support/until.ts';
 
 const folders: string[] = [];
 const hosts: TestProcess[] = [];
@@ -152,11 +153,11 @@ describe('the local host', () => {
   ])('logs why it responds itself: %s', async (_name, method, path, reason) => {
     const before = host.output().length;
     await get(path, { method });
-    const said = host.output().slice(before);
-    expect(said).toContain('"event":"host_response"');
-    expect(said).toContain(`"method":"${method}","path":"${path.split('?')[0]}"`);
-    expect(said).toContain(`"reason":"${reason}`);
-    expect(said).not.toContain('secret');
+    const said = () => host.output().slice(before);
+    await until('the log has come', () => said().includes('host_response'));
+    expect(said()).toContain(`"method":"${method}","path":"${path.split('?')[0]}"`);
+    expect(said()).toContain(`"reason":"${reason}`);
+    expect(said()).not.toContain('secret');
   });
 
   test.each([
