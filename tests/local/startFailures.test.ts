@@ -16,15 +16,21 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-/** Starts with the parts of the test's service, but for those given, which keep it from starting. */
-const start = (settings: Record<string, string>) =>
-  runCommand(process.execPath, ['local/start.ts'], {
-    ...t.settings,
+/**
+ * Starts with the parts of the test's service, but for those given, which keep it from starting. Storage is its own: in
+ * that of all tests the demo's thread may exist already, and then the engine is not asked.
+ */
+function start(settings: Record<string, string>) {
+  const isOfStorage = (name: string) => /^(TABLES|QUEUES|AzureWebJobsStorage)/.test(name);
+  const others = Object.entries(t.settings).filter(([name]) => !isOfStorage(name));
+  return runCommand(process.execPath, ['local/start.ts'], {
+    ...Object.fromEntries(others),
     LOCAL_DATA_DIR: dataDir,
     LOCAL_SETTINGS_FILE: '/nosuch/local.settings.json',
     PORT: '0',
     ...settings,
   });
+}
 
 /** What it says ends with this line. */
 const doctor = 'npm run doctor tries all that the service needs.';
