@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { deepFreeze } from '../freeze.ts';
 import type { Assistant, AssistantTool } from '../model/assistant.ts';
 import schema from './assistant.schema.json' with { type: 'json' };
+import { isJsonSchema } from './jsonSchema.ts';
 import { responseFormatIssues } from './responseFormat.ts';
 
 // The tests validate the schema; loading the meta-schemas here would slow every start.
@@ -37,17 +38,6 @@ const nameOf = (tool: AssistantTool): string | undefined =>
     : tool.type === 'mcp'
       ? `mcp ${tool.serverLabel}`
       : undefined;
-
-/** Checks a JSON Schema, including its references and patterns. */
-function isJsonSchema({ $schema, ...schema }: Readonly<Record<string, unknown>>): boolean {
-  try {
-    // Only assistants with functions need the meta-schemas.
-    new Ajv2020({ strict: false, validateFormats: false, logger: false }).compile(schema);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Returns the names of the settings with tokens for an assistant's MCP servers, by the location of each. */
 export const authorizationSettings = ({ tools = [] }: Assistant): ReadonlyMap<string, string> =>

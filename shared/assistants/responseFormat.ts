@@ -1,5 +1,5 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ResponseFormat } from '../model/assistant.ts';
+import { isJsonSchema } from './jsonSchema.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -9,17 +9,6 @@ export function responseFormatIssues(format: ResponseFormat | undefined): string
   const place = 'responseFormat.schema';
   if (!isJsonSchema(format.schema)) return [`${place} must be a valid JSON Schema`];
   return format.strict ? strictIssues(format.schema, place) : [];
-}
-
-/** Checks a JSON Schema, including its references and patterns. */
-function isJsonSchema({ $schema, ...schema }: JsonObject): boolean {
-  try {
-    // Only assistants with a schema need the meta-schemas.
-    new Ajv2020({ strict: false, validateFormats: false, logger: false }).compile(schema);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /**
