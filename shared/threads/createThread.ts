@@ -20,7 +20,7 @@ import { findAttachments } from '../runs/attachments.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../runs/followUps.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import { findAssistant, newRun, submitRun } from '../runs/startRun.ts';
-import { hasTimeToSubmit } from '../runs/submission.ts';
+import { hasTimeToSubmit, submissionPollMs, submissionWaitMs } from '../runs/submission.ts';
 import type { IndexEntry } from '../storage/threadIndex.ts';
 import { deleteThread } from './deleteThread.ts';
 import { appendFirstMessages, recordFirstMessages } from './firstMessages.ts';
@@ -55,10 +55,6 @@ const startMs = 8_000;
 
 /** Age after which no request can be creating the thread of a reservation, in milliseconds; twice a request's time. */
 const reservedMs = 60_000;
-
-/** How long a repeated create waits for the first one to submit its run, in milliseconds. */
-const submissionWaitMs = 2_000;
-const submissionPollMs = 250;
 
 /** Maximum attempts. An attempt is repeated only after another request with the same idempotency key made progress. */
 const maxAttempts = 5;
