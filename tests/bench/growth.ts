@@ -135,7 +135,7 @@ async function measureRoutes(
     await engine.timing({ queueMs: 0, runMs: neverMs });
     store?.reset();
     const startedAt = performance.now();
-    const answer = await send();
+    const response = await send();
     const ms = performance.now() - startedAt;
     const sample = {
       rows: store?.rowsRead() ?? Number.NaN,
@@ -145,7 +145,7 @@ async function measureRoutes(
       ms,
     };
     samples.set(measuredRoute, [...(samples.get(measuredRoute) ?? []), sample]);
-    return answer;
+    return response;
   };
   const get = (measuredRoute: Route, path: string) =>
     measure(measuredRoute, () => client.call('GET', path, 200));

@@ -1,5 +1,5 @@
 import { deviations } from '../support/openApi.ts';
-import type { Answer } from '../support/service.ts';
+import type { TestResponse } from '../support/service.ts';
 import type { Member } from './cluster.ts';
 import type { Journal } from './journal.ts';
 
@@ -27,7 +27,7 @@ export type Caller = (
   method: string,
   path: string,
   call?: Call,
-) => Promise<Answer | undefined>;
+) => Promise<TestResponse | undefined>;
 
 /** Creates a caller that counts responses and validates each against openapi.json. */
 export function createCaller(journal: Journal, token: string): Caller {
@@ -36,7 +36,7 @@ export function createCaller(journal: Journal, token: string): Caller {
     const limitMs = longestMs + waitMs + toleranceMs;
     const killsBefore = member.kills.length;
     try {
-      const response = await fetch(`${member.url}/api/${path}`, {
+      const received = await fetch(`${member.url}/api/${path}`, {
         method,
         signal: AbortSignal.timeout(vanishAfterMs ?? limitMs),
         headers: {
@@ -46,17 +46,17 @@ export function createCaller(journal: Journal, token: string): Caller {
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
-      const text = await response.text();
-      const json = response.headers.get('Content-Type')?.includes('json');
-      const { status } = response;
-      const answer: Answer = {
+      const text = await received.text();
+      const json = received.headers.get('Content-Type')?.includes('json');
+      const { status } = received;
+      const response: TestResponse = {
         status,
-        headers: response.headers,
+        headers: received.headers,
         text,
         body: json ? JSON.parse(text) : undefined,
       };
       journal.count(String(status));
-      for (const deviation of deviations(method, path, answer)) {
+      for (const deviation of deviations(method, path, response)) {
         journal.violations.add(`not as described in openapi.json: ${deviation}`);
       }
       if (status === 500) {
@@ -64,7 +64,7 @@ export function createCaller(journal: Journal, token: string): Caller {
           `${method} ${path} answered 500, request ${response.headers.get('X-Request-Id')}`,
         );
       }
-      return answer;
+      return response;
     } catch (error) {
       const vanished = vanishAfterMs !== undefined && Date.now() - startedAt >= vanishAfterMs - 5;
       journal.count(vanished ? 'client vanished' : 'no response');

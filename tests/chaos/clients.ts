@@ -50,11 +50,11 @@ const patience = (dice: Dice, hurry = 0.08): number | undefined =>
 
 async function createThread({ cluster, journal, call }: Scene, dice: Dice): Promise<void> {
   const projectId = dice.pick(cluster.projectIds);
-  const answer = await call(dice.pick(cluster.members), 'POST', `projects/${projectId}/threads`, {
+  const response = await call(dice.pick(cluster.members), 'POST', `projects/${projectId}/threads`, {
     vanishAfterMs: patience(dice),
   });
-  if (answer?.status !== 201) return;
-  const { threadId } = answer.body;
+  if (response?.status !== 201) return;
+  const { threadId } = response.body;
   journal.threads.set(threadId, { projectId, threadId, deletions: [], deleted: false });
 }
 
@@ -100,16 +100,16 @@ async function createRun(
     endedAtMs: Number.POSITIVE_INFINITY,
   };
   journal.creations.push(creation);
-  const answer = await call(member, 'POST', `${pathOf(thread)}/runs`, {
+  const response = await call(member, 'POST', `${pathOf(thread)}/runs`, {
     body: { message: `How does the login work? ${canary}`, instructions: `Be brief. ${canary}` },
     headers: key === undefined ? {} : { 'Idempotency-Key': key },
     vanishAfterMs,
   });
   creation.endedAtMs = Date.now();
-  if (!answer) return undefined;
-  creation.status = answer.status;
-  if (answer.status !== 201) return undefined;
-  const { runId } = answer.body;
+  if (!response) return undefined;
+  creation.status = response.status;
+  if (response.status !== 201) return undefined;
+  const { runId } = response.body;
   creation.runId = runId;
   const path = `${pathOf(thread)}/runs/${runId}`;
   journal.runPaths.push(path);
@@ -144,13 +144,13 @@ async function submitOnce({ cluster, journal, call }: Scene, dice: Dice, runPath
   const submission: Submission = { runId: runPath.slice(runPath.lastIndexOf('/') + 1), member };
   journal.submissions.push(submission);
   const askedAtMs = Date.now();
-  const answer = await call(member, 'POST', `${runPath}/tool-outputs`, {
+  const response = await call(member, 'POST', `${runPath}/tool-outputs`, {
     body,
     vanishAfterMs: patience(dice),
   });
-  if (!answer) return;
-  submission.status = answer.status;
-  if (answer.status === 200) journal.see(answer.body, askedAtMs);
+  if (!response) return;
+  submission.status = response.status;
+  if (response.status === 200) journal.see(response.body, askedAtMs);
 }
 
 /** Waits until the run has ended, using a random worker for each request. */
@@ -159,16 +159,16 @@ async function waitForEnd(scene: Scene, dice: Dice, runPath: string): Promise<vo
   for (let waits = dice.between(1, 8); waits > 0 && Date.now() < scene.until; waits--) {
     const askedAtMs = Date.now();
     const seconds = dice.between(1, 5);
-    const answer = await call(dice.pick(cluster.members), 'GET', `${runPath}?wait=${seconds}`, {
+    const response = await call(dice.pick(cluster.members), 'GET', `${runPath}?wait=${seconds}`, {
       waitMs: seconds * 1000,
       vanishAfterMs: patience(dice, 0.15),
     });
-    if (answer?.status === 404) return;
-    if (answer?.status !== 200) await scheduler.wait(200);
+    if (response?.status === 404) return;
+    if (response?.status !== 200) await scheduler.wait(200);
     else {
-      journal.see(answer.body, askedAtMs);
-      if (isOver(answer.body)) return;
-      await submitOutputs(scene, dice, runPath, answer.body);
+      journal.see(response.body, askedAtMs);
+      if (isOver(response.body)) return;
+      await submitOutputs(scene, dice, runPath, response.body);
     }
   }
 }
@@ -178,15 +178,15 @@ async function poll(scene: Scene, dice: Dice, runPath: string): Promise<void> {
   let etag: string | undefined;
   for (let polls = dice.between(2, 12); polls > 0 && Date.now() < scene.until; polls--) {
     const askedAtMs = Date.now();
-    const answer = await call(dice.pick(cluster.members), 'GET', runPath, {
+    const response = await call(dice.pick(cluster.members), 'GET', runPath, {
       headers: etag === undefined ? {} : { 'If-None-Match': etag },
     });
-    if (answer?.status === 404) return;
-    if (answer?.status === 200) {
-      etag = answer.headers.get('ETag') ?? undefined;
-      journal.see(answer.body, askedAtMs);
-      if (isOver(answer.body)) return;
-      await submitOutputs(scene, dice, runPath, answer.body);
+    if (response?.status === 404) return;
+    if (response?.status === 200) {
+      etag = response.headers.get('ETag') ?? undefined;
+      journal.see(response.body, askedAtMs);
+      if (isOver(response.body)) return;
+      await submitOutputs(scene, dice, runPath, response.body);
     }
     await scheduler.wait(dice.between(50, 500));
   }
@@ -278,10 +278,10 @@ async function cancelRun({ cluster, journal, call }: Scene, dice: Dice): Promise
   const paths = journal.runPaths.slice(-6);
   if (paths.length === 0) return;
   const askedAtMs = Date.now();
-  const answer = await call(dice.pick(cluster.members), 'POST', `${dice.pick(paths)}/cancel`, {
+  const response = await call(dice.pick(cluster.members), 'POST', `${dice.pick(paths)}/cancel`, {
     vanishAfterMs: patience(dice),
   });
-  if (answer?.status === 200) journal.see(answer.body, askedAtMs);
+  if (response?.status === 200) journal.see(response.body, askedAtMs);
 }
 
 async function deleteThread(scene: Scene, dice: Dice): Promise<void> {
@@ -292,23 +292,23 @@ async function deleteThread(scene: Scene, dice: Dice): Promise<void> {
   const member = dice.pick(cluster.members);
   const deletion: ThreadSeen['deletions'][number] = { member, startedAtMs: Date.now() };
   thread.deletions.push(deletion);
-  const answer = await call(member, 'DELETE', pathOf(thread), { vanishAfterMs: patience(dice, 0.2) });
+  const response = await call(member, 'DELETE', pathOf(thread), { vanishAfterMs: patience(dice, 0.2) });
   // The request of a disconnected client continues for an unknown time.
-  if (answer) deletion.endedAtMs = Date.now();
-  if (answer?.status === 204) thread.deleted = true;
+  if (response) deletion.endedAtMs = Date.now();
+  if (response?.status === 204) thread.deleted = true;
 }
 
 async function listThreads({ cluster, call }: Scene, dice: Dice): Promise<void> {
   let after = '';
   const projectId = dice.pick(cluster.projectIds);
   for (let pages = 0; pages < 3; pages++) {
-    const answer = await call(
+    const response = await call(
       dice.pick(cluster.members),
       'GET',
       `projects/${projectId}/threads?limit=${dice.between(1, 8)}${after}`,
     );
-    if (!answer?.body?.hasMore) return;
-    after = `&after=${answer.body.lastId}`;
+    if (!response?.body?.hasMore) return;
+    after = `&after=${response.body.lastId}`;
   }
 }
 
@@ -320,14 +320,14 @@ async function readThread(scene: Scene, dice: Dice): Promise<void> {
   const member = dice.pick(cluster.members);
   if (dice.chance(0.5)) return void (await call(member, 'GET', `${path}?limit=${dice.between(1, 20)}`));
   const askedAtMs = Date.now();
-  const answer = await call(member, 'GET', `${path}/runs?limit=${dice.between(1, 20)}`);
-  if (answer?.status === 200) for (const run of answer.body.runs) journal.see(run, askedAtMs);
+  const response = await call(member, 'GET', `${path}/runs?limit=${dice.between(1, 20)}`);
+  if (response?.status === 200) for (const run of response.body.runs) journal.see(run, askedAtMs);
 }
 
 async function readRun({ cluster, journal, call }: Scene, dice: Dice): Promise<void> {
   const paths = journal.runPaths.slice(-20);
   if (paths.length === 0) return;
   const askedAtMs = Date.now();
-  const answer = await call(dice.pick(cluster.members), 'GET', dice.pick(paths));
-  if (answer?.status === 200) journal.see(answer.body, askedAtMs);
+  const response = await call(dice.pick(cluster.members), 'GET', dice.pick(paths));
+  if (response?.status === 200) journal.see(response.body, askedAtMs);
 }

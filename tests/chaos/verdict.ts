@@ -151,12 +151,12 @@ async function judgeThreads({ cluster, call, threads, runs }: Case): Promise<str
     const created = await call(member, 'POST', path, { body: { message: `Hello ${canaryMark}` } });
     if (created?.status !== 201) return [`${threadId} takes no message: ${created?.status}`];
     const run = `${path}/${created.body.runId}`;
-    let answer = await call(member, 'GET', `${run}?wait=5`, { waitMs: 5_000 });
-    for (let waits = 0; waits < 5 && answer?.body?.completedAt === null; waits++) {
-      answer = await call(member, 'GET', `${run}?wait=5`, { waitMs: 5_000 });
+    let response = await call(member, 'GET', `${run}?wait=5`, { waitMs: 5_000 });
+    for (let waits = 0; waits < 5 && response?.body?.completedAt === null; waits++) {
+      response = await call(member, 'GET', `${run}?wait=5`, { waitMs: 5_000 });
     }
-    const { status } = answer?.body ?? {};
-    return status === 'completed' ? [] : [`${threadId} does not go on: ${JSON.stringify(answer?.body)}`];
+    const { status } = response?.body ?? {};
+    return status === 'completed' ? [] : [`${threadId} does not go on: ${JSON.stringify(response?.body)}`];
   });
   return (await Promise.all(results)).flat();
 }
@@ -217,11 +217,12 @@ async function judgeLists({ cluster, call, threads }: Case): Promise<string[]> {
   const lists = cluster.projectIds.map(async (projectId) => {
     const listed: string[] = [];
     for (let after = ''; ; ) {
-      const answer = await call(member, 'GET', `projects/${projectId}/threads?limit=100${after}`);
-      if (answer?.status !== 200) return [`the threads of ${projectId} cannot be listed: ${answer?.status}`];
-      for (const { threadId } of answer.body.threads) listed.push(threadId);
-      if (!answer.body.hasMore) break;
-      after = `&after=${answer.body.lastId}`;
+      const response = await call(member, 'GET', `projects/${projectId}/threads?limit=100${after}`);
+      if (response?.status !== 200)
+        return [`the threads of ${projectId} cannot be listed: ${response?.status}`];
+      for (const { threadId } of response.body.threads) listed.push(threadId);
+      if (!response.body.hasMore) break;
+      after = `&after=${response.body.lastId}`;
     }
     const open = threads.filter((row) => row.projectId === projectId && !row.columns['closed']);
     const expected = new Set(open.map(({ threadId }) => threadId));
@@ -245,11 +246,11 @@ async function judgeReadings({ cluster, call, journal, runs }: Case): Promise<st
   const compared = [...byThread].map(async ([path, those]) => {
     const messages: Message[] = [];
     for (let after = ''; ; ) {
-      const answer = await call(member, 'GET', `${path}?limit=100${after}`);
-      if (answer?.status !== 200) return [`${path} cannot be read: ${answer?.status}`];
-      messages.push(...answer.body.messages);
-      if (!answer.body.hasMore) break;
-      after = `&after=${answer.body.lastId}`;
+      const response = await call(member, 'GET', `${path}?limit=100${after}`);
+      if (response?.status !== 200) return [`${path} cannot be read: ${response?.status}`];
+      messages.push(...response.body.messages);
+      if (!response.body.hasMore) break;
+      after = `&after=${response.body.lastId}`;
     }
     return those.flatMap((reading) => compare(reading, messages, journal));
   });

@@ -7,7 +7,7 @@ import { createEngineClient } from '../../shared/engine/client.ts';
 import { createEngine } from '../../shared/engine/engine.ts';
 import { lazyTable } from '../../shared/storage/tables.ts';
 import { createThreadStore } from '../../shared/storage/threadStore.ts';
-import type { Answer, Call } from '../support/service.ts';
+import type { Call, TestResponse } from '../support/service.ts';
 import { useService } from '../support/useService.ts';
 import { readBlocks } from './document.ts';
 import { type Page, runPage } from './page.ts';
@@ -64,7 +64,7 @@ afterEach(async () => {
 const post = (path = thread, call: Call = {}) =>
   t.call(`${path}/runs`, { method: 'POST', body: { message: 'Explain the database schema' }, ...call });
 
-const runPath = ({ body }: Answer) =>
+const runPath = ({ body }: TestResponse) =>
   `projects/${body.projectId}/threads/${body.threadId}/runs/${body.runId}`;
 
 /** Opens a document's JavaScript at the service's address. */
@@ -76,7 +76,7 @@ const openPage = (script: string, globals: Record<string, unknown> = {}, fasterB
   });
 
 /** Runs a document's curl command in a shell; rejects where there is no curl. */
-async function curl(command: string): Promise<Answer['body']> {
+async function curl(command: string): Promise<TestResponse['body']> {
   const line = command.replaceAll(documentedHost, t.url).replaceAll('YOUR_JWT_TOKEN', token);
   const { PATH } = process.env;
   return JSON.parse((await promisify(execFile)('bash', ['-c', line], { env: { PATH } })).stdout);
@@ -90,7 +90,7 @@ const looks = (statuses: readonly string[]) =>
   statuses.map((status, index) => ['log', `📊 Attempt ${index + 1}: Status = ${status}`] as const);
 
 /** A run of a thread of its own in each state that the document lists, as the service tells of it. */
-async function runsInEveryStatus(): Promise<Record<string, Answer['body']>> {
+async function runsInEveryStatus(): Promise<Record<string, TestResponse['body']>> {
   const { engine } = t;
   const inStatus = async (status: string, prepare: () => Promise<unknown>) => {
     await prepare();
@@ -119,25 +119,25 @@ async function runsInEveryStatus(): Promise<Record<string, Answer['body']>> {
 }
 
 /** What a documented error body and a real one have in common: all that is documented, and a code. */
-async function expectError(text: string, status: number, answers: Promise<Answer>[]): Promise<void> {
-  for (const answer of await Promise.all(answers)) {
-    expect(answer.status).toBe(status);
-    expect(answer.body).toEqual({
+async function expectError(text: string, status: number, responses: Promise<TestResponse>[]): Promise<void> {
+  for (const response of await Promise.all(responses)) {
+    expect(response.status).toBe(status);
+    expect(response.body).toEqual({
       ...JSON.parse(text),
       code: expect.stringMatching(/^[a-z_]+$/),
-      ...(status === 500 && { details: answer.headers.get('X-Request-Id') }),
+      ...(status === 500 && { details: response.headers.get('X-Request-Id') }),
     });
   }
 }
 
 const engineRefusesKey = { kind: 'status', status: 401, code: 'invalid_api_key', type: 'x', message: 'x' };
 
-/* Each proves one documented error with real answers, of both documented endpoints where both can give it. */
+/* Each proves one documented error with real responses, of both documented endpoints where both can give it. */
 const proveError = {
   async invalid(text: string) {
-    const answer = await post(thread, { body: {} });
-    expect(answer.status).toBe(400);
-    expect(answer.body).toEqual(JSON.parse(text));
+    const response = await post(thread, { body: {} });
+    expect(response.status).toBe(400);
+    expect(response.body).toEqual(JSON.parse(text));
   },
   unauthorized: (text: string) =>
     expectError(text, 401, [
@@ -284,17 +284,17 @@ const proofs: Record<string, Proof> = {
   },
 
   'json at Response Structures › Create Run Response (201 Created)': {
-    says: 'has the fields and values of the answer to a create',
+    says: 'has the fields and values of the response to a create',
     prove: proveCreated,
   },
 
   'json at Response Structures › Get Run Status Response (200 OK)': {
-    says: 'has the fields and values of the answer about a completed run, which adds usage and expiresAt',
+    says: 'has the fields and values of the response about a completed run, which adds usage and expiresAt',
     async prove(text) {
       const created = await post();
-      const answer = await t.finish(runPath(created));
-      expect(answer.status).toBe(200);
-      expect(answer.body).toEqual({
+      const response = await t.finish(runPath(created));
+      expect(response.status).toBe(200);
+      expect(response.body).toEqual({
         ...JSON.parse(text),
         runId: created.body.runId,
         createdAt: created.body.createdAt,
@@ -307,31 +307,31 @@ const proofs: Record<string, Proof> = {
   },
 
   'json at Error Responses › 400 Bad Request': {
-    says: 'is the answer to a create without a message',
+    says: 'is the response to a create without a message',
     prove: proveError.invalid,
   },
   'json at Error Responses › 401 Unauthorized': {
-    says: 'is the answer to a request without a token',
+    says: 'is the response to a request without a token',
     prove: proveError.unauthorized,
   },
   'json at Error Responses › 403 Forbidden': {
-    says: "is the answer to a token of another project's",
+    says: "is the response to a token of another project's",
     prove: proveError.denied,
   },
   'json at Error Responses › 404 Not Found': {
-    says: 'is the answer for a thread that does not exist',
+    says: 'is the response for a thread that does not exist',
     prove: proveError.threadNotFound,
   },
   'json at Error Responses › 404 Not Found (2)': {
-    says: 'is the answer for a run that does not exist',
+    says: 'is the response for a run that does not exist',
     prove: proveError.runNotFound,
   },
   'json at Error Responses › 500 Internal Server Error': {
-    says: 'is the answer to a create that fails',
+    says: 'is the response to a create that fails',
     prove: proveError.createFailed,
   },
   'json at Error Responses › 500 Internal Server Error (2)': {
-    says: 'is the answer to a look that fails',
+    says: 'is the response to a look that fails',
     prove: proveError.checkFailed,
   },
 
@@ -411,7 +411,7 @@ const proofs: Record<string, Proof> = {
   },
 
   'json at Response Structure › Success Response (200 OK)': {
-    says: 'has the fields and values of the answer to a create, whose status is 201 all the same',
+    says: 'has the fields and values of the response to a create, whose status is 201 all the same',
     prove: proveCreated,
   },
 
@@ -457,23 +457,23 @@ const proofs: Record<string, Proof> = {
   },
 
   'json at Error Responses › 400 Bad Request (2)': {
-    says: 'is the answer to a create without a message',
+    says: 'is the response to a create without a message',
     prove: proveError.invalid,
   },
   'json at Error Responses › 401 Unauthorized (2)': {
-    says: 'is the answer to a request without a token',
+    says: 'is the response to a request without a token',
     prove: proveError.unauthorized,
   },
   'json at Error Responses › 403 Forbidden (2)': {
-    says: "is the answer to a token of another project's",
+    says: "is the response to a token of another project's",
     prove: proveError.denied,
   },
   'json at Error Responses › 404 Not Found (3)': {
-    says: 'is the answer for a thread that does not exist',
+    says: 'is the response for a thread that does not exist',
     prove: proveError.threadNotFound,
   },
   'json at Error Responses › 500 Internal Server Error (3)': {
-    says: 'has the fields of the answer to a create that fails, with a sentence that is not used',
+    says: 'has the fields of the response to a create that fails, with a sentence that is not used',
     async prove(text) {
       const documented = JSON.parse(text);
       // The document has two sentences for one case; the service has the one of its newer half (see above).

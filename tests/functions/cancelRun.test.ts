@@ -29,8 +29,8 @@ describe('cancelRun', () => {
     while ((await t.engineRunOf(run))?.status !== 'completed') await scheduler.wait(10);
     const finished = { message: 'Run has already finished', code: 'run_finished' };
     for (let times = 0; times < 2; times++) {
-      const answer = await t.call(`${run}/cancel`, { method: 'POST' });
-      expect([answer.status, answer.body]).toEqual([409, finished]);
+      const response = await t.call(`${run}/cancel`, { method: 'POST' });
+      expect([response.status, response.body]).toEqual([409, finished]);
     }
     expect((await t.call(run)).body.status).toBe('completed');
   });
@@ -43,8 +43,8 @@ describe('cancelRun', () => {
     let busy = await t.call(`${thread}/runs`, { method: 'GET' });
     while (busy.body.runs.length === 0) busy = await t.call(`${thread}/runs`);
     const run = `${thread}/runs/${busy.body.runs[0].runId}`;
-    const answer = await t.call(`${run}/cancel`, { method: 'POST' });
-    expect(answer.body.status).toBe('cancelled');
+    const response = await t.call(`${run}/cancel`, { method: 'POST' });
+    expect(response.body.status).toBe('cancelled');
     await creating;
     expect((await t.call(run)).body.status).toBe('cancelled');
     expect((await t.engineRunOf(run))?.status).toBe('cancelled');
@@ -58,8 +58,8 @@ describe('cancelRun', () => {
     await t.engine.fault({ method: 'POST', path: '/v1/responses/*/cancel' }, { kind: 'delay', ms: 500 });
     const cancelling = t.call(`${run}/cancel`, { method: 'POST' });
     while ((await t.call(run)).body.status === 'queued');
-    const answer = await cancelling;
-    expect([answer.status, answer.body.status]).toEqual([200, 'cancelled']);
+    const response = await cancelling;
+    expect([response.status, response.body.status]).toEqual([200, 'cancelled']);
     expect((await t.call(run)).body.status).toBe('cancelled');
   });
 
@@ -73,8 +73,8 @@ describe('cancelRun', () => {
       { method: 'POST', path: '/v1/responses/*/cancel' },
       { code: null, type: 'x', message: 'x', ...fault },
     );
-    const answer = await t.call(`${run}/cancel`, { method: 'POST' });
-    expect([answer.status, answer.body.code]).toEqual([status, code]);
+    const response = await t.call(`${run}/cancel`, { method: 'POST' });
+    expect([response.status, response.body.code]).toEqual([status, code]);
     expect((await t.call(run)).body.status).toBe('in_progress');
   });
 

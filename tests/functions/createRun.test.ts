@@ -13,7 +13,7 @@ const runsOf = async (thread: string) =>
   (await t.engine.runs()).filter(({ metadata }) => thread.endsWith(metadata['threadId'] ?? '-'));
 
 describe('a run from start to end', () => {
-  test('answers 201 with the run as created, and the finished run and its answer later', async () => {
+  test('answers 201 with the run as created, and the finished run and its reply later', async () => {
     const thread = await t.openThread();
     const created = await t.createRun(thread, { ...question, instructions: 'Be brief.' });
     expect(created.status).toBe(201);
@@ -100,9 +100,9 @@ describe('a run from start to end', () => {
   });
 
   test('answers 404 for a thread that does not exist, and never asks the engine', async () => {
-    const answer = await t.createRun(`projects/${t.projectId}/threads/thread_nosuch`);
-    expect(answer.status).toBe(404);
-    expect(answer.body).toEqual({ message: 'Thread not found', code: 'thread_not_found' });
+    const response = await t.createRun(`projects/${t.projectId}/threads/thread_nosuch`);
+    expect(response.status).toBe(404);
+    expect(response.body).toEqual({ message: 'Thread not found', code: 'thread_not_found' });
     expect(await t.engine.calls()).toEqual([]);
   });
 
@@ -110,12 +110,12 @@ describe('a run from start to end', () => {
     const project = await t.addProject({ assistantId: 'asst_gone' });
     const thread = await t.openThread(project.projectId);
     await t.engine.reset();
-    const answer = await t.createRun(thread);
-    expect(answer.status).toBe(500);
-    expect(answer.body).toEqual({
+    const response = await t.createRun(thread);
+    expect(response.status).toBe(500);
+    expect(response.body).toEqual({
       message: 'An error occurred while creating the thread run',
       code: 'internal_error',
-      details: answer.headers.get('X-Request-Id'),
+      details: response.headers.get('X-Request-Id'),
     });
     expect(await t.engine.calls()).toEqual([]);
   });
@@ -151,12 +151,12 @@ describe('a busy thread', () => {
   test('gives one of twenty creates at once the thread, and the others 409', async () => {
     await t.engine.outcome({ status: 'never' }, 20);
     const thread = await t.openThread();
-    const answers = await Promise.all(Array.from({ length: 20 }, () => t.createRun(thread)));
-    const statuses = answers.map(({ status }) => status).sort();
+    const responses = await Promise.all(Array.from({ length: 20 }, () => t.createRun(thread)));
+    const statuses = responses.map(({ status }) => status).sort();
     expect(statuses).toEqual([201, ...Array(19).fill(409)]);
     expect(await runsOf(thread)).toHaveLength(1);
-    const winner = answers.find(({ status }) => status === 201);
-    for (const { status, body } of answers) {
+    const winner = responses.find(({ status }) => status === 201);
+    for (const { status, body } of responses) {
       if (status === 409) expect(body.activeRunId).toBe(winner?.body.runId);
     }
   });
@@ -170,9 +170,9 @@ describe('a busy thread', () => {
       type: 'invalid_request_error',
       message: 'locked',
     });
-    const answer = await t.createRun(thread);
-    expect(answer.status).toBe(409);
-    expect(answer.body).toMatchObject({ code: 'thread_busy', activeRunId: null });
+    const response = await t.createRun(thread);
+    expect(response.status).toBe(409);
+    expect(response.body).toMatchObject({ code: 'thread_busy', activeRunId: null });
     expect((await t.createRun(thread)).status).toBe(201);
   });
 });
@@ -221,11 +221,11 @@ describe('Idempotency-Key', () => {
   test('starts one run for twenty equal requests at once', async () => {
     await t.engine.outcome({ status: 'never' }, 20);
     const thread = await t.openThread();
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 20 }, () => t.createRun(thread, question, withKey)),
     );
-    const runIds = new Set(answers.map(({ body }) => body.runId ?? body.activeRunId));
-    expect(answers.every(({ status }) => status === 201 || status === 409)).toBe(true);
+    const runIds = new Set(responses.map(({ body }) => body.runId ?? body.activeRunId));
+    expect(responses.every(({ status }) => status === 201 || status === 409)).toBe(true);
     expect(runIds.size).toBe(1);
     expect(await runsOf(thread)).toHaveLength(1);
   });
@@ -236,9 +236,9 @@ describe('Idempotency-Key', () => {
     ['too long', 'k'.repeat(256)],
   ])('answers 400 for a key that is %s', async (_name, key) => {
     const thread = await t.openThread();
-    const answer = await t.createRun(thread, question, { 'Idempotency-Key': key });
-    expect(answer.status).toBe(400);
-    expect(Object.keys(answer.body.errors)).toEqual(['Idempotency-Key']);
+    const response = await t.createRun(thread, question, { 'Idempotency-Key': key });
+    expect(response.status).toBe(400);
+    expect(Object.keys(response.body.errors)).toEqual(['Idempotency-Key']);
     expect(await runsOf(thread)).toEqual([]);
   });
 
@@ -254,52 +254,64 @@ describe('an engine that refuses', () => {
     {
       name: 'rate limit',
       fault: { status: 429, code: 'rate_limit_exceeded', headers: { 'retry-after': '7' } },
-      answer: { status: 429, body: { message: 'Too many requests', code: 'rate_limited' }, retryAfter: '7' },
+      response: {
+        status: 429,
+        body: { message: 'Too many requests', code: 'rate_limited' },
+        retryAfter: '7',
+      },
     },
     {
       name: 'rate limit in milliseconds',
       fault: { status: 429, code: 'rate_limit_exceeded', headers: { 'retry-after-ms': '2500' } },
-      answer: { status: 429, body: { message: 'Too many requests', code: 'rate_limited' }, retryAfter: '3' },
+      response: {
+        status: 429,
+        body: { message: 'Too many requests', code: 'rate_limited' },
+        retryAfter: '3',
+      },
     },
     {
       name: 'wrong key',
       fault: { status: 401, code: 'invalid_api_key' },
-      answer: { status: 500, code: 'internal_error' },
+      response: { status: 500, code: 'internal_error' },
     },
     {
       name: 'no access',
       fault: { status: 403, code: null },
-      answer: { status: 500, code: 'internal_error' },
+      response: { status: 500, code: 'internal_error' },
     },
     {
       name: 'unknown conversation',
       fault: { status: 404, code: null },
-      answer: { status: 404, body: { message: 'Thread not found', code: 'thread_not_found' } },
+      response: { status: 404, body: { message: 'Thread not found', code: 'thread_not_found' } },
     },
     {
       name: 'unknown model',
       fault: { status: 404, code: 'model_not_found' },
-      answer: { status: 500, code: 'internal_error' },
+      response: { status: 500, code: 'internal_error' },
     },
     {
       name: 'bad request',
       fault: { status: 400, code: 'invalid_value' },
-      answer: { status: 500, code: 'internal_error' },
+      response: { status: 500, code: 'internal_error' },
     },
   ];
 
   test.each(refusals)(
     '$name: frees the thread and forgets the key, so that a retry starts afresh',
-    async ({ fault, answer }) => {
+    async ({ fault, response }) => {
       const thread = await t.openThread();
       await t.engine.reset();
       await t.engine.fault(onCreate, { kind: 'status', type: 'x', message: 'secret detail', ...fault });
       const refused = await t.createRun(thread, question, { 'Idempotency-Key': 'k' });
-      expect(refused.status).toBe(answer.status);
+      expect(refused.status).toBe(response.status);
       expect(refused.body).toEqual(
-        answer.body ?? { message: failure, code: answer.code, details: refused.headers.get('X-Request-Id') },
+        response.body ?? {
+          message: failure,
+          code: response.code,
+          details: refused.headers.get('X-Request-Id'),
+        },
       );
-      if (answer.retryAfter) expect(refused.headers.get('Retry-After')).toBe(answer.retryAfter);
+      if (response.retryAfter) expect(refused.headers.get('Retry-After')).toBe(response.retryAfter);
       expect(refused.text).not.toContain('secret detail');
       expect(await t.engine.calls()).toEqual(['POST /v1/responses']);
 
@@ -326,7 +338,7 @@ describe('an engine that refuses', () => {
   });
 });
 
-describe('an engine whose answer is lost', () => {
+describe('an engine whose response is lost', () => {
   const losses = [
     [
       'answers 500',
@@ -377,7 +389,7 @@ describe('a store that fails', () => {
     expect((await t.createRun(thread)).status).toBe(201);
   });
 
-  test('that loses the answer to a claim costs nothing: the repeated claim is recognised', async () => {
+  test('that loses the response to a claim costs nothing: the repeated claim is recognised', async () => {
     const thread = await t.openThread();
     t.store.inject('transaction', 'lose');
     const created = await t.createRun(thread, question, { 'Idempotency-Key': 'k' });
@@ -387,7 +399,7 @@ describe('a store that fails', () => {
     expect(await runsOf(thread)).toHaveLength(1);
   });
 
-  test("that loses the answer to the record of the engine's id costs nothing either", async () => {
+  test("that loses the response to the record of the engine's id costs nothing either", async () => {
     const thread = await t.openThread();
     t.store.inject('merge', 'lose');
     const created = await t.createRun(thread);
@@ -395,7 +407,7 @@ describe('a store that fails', () => {
     expect((await t.finish(pathOf(created))).body.status).toBe('completed');
   });
 
-  test('after the engine took the run stops it there, so that no answer comes behind the records', async () => {
+  test('after the engine took the run stops it there, so that no reply comes behind the records', async () => {
     await t.engine.outcome({ status: 'never' });
     const thread = await t.openThread();
     t.store.inject('merge', 'fail', 10);
@@ -452,7 +464,7 @@ describe('a store that fails just when the end of a run is recorded', () => {
 });
 
 describe('a process that dies', () => {
-  test('between the claim and the answer leaves a run that ends, a free thread, and a key that starts no second run', async () => {
+  test('between the claim and the response leaves a run that ends, a free thread, and a key that starts no second run', async () => {
     const settings = { RUN_TIMEOUT_SECONDS: '12' };
     await t.stop();
     await t.restart(settings);

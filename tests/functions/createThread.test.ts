@@ -38,10 +38,10 @@ describe('createThread', () => {
     );
     const rows = (await rowsOf(t.projectId)).length;
     const listed = (await t.call(`projects/${t.projectId}/threads?limit=1`)).body.threads;
-    const answer = await t.call(`projects/${t.projectId}/threads`, { method: 'POST' });
-    expect([answer.status, answer.body.code]).toEqual([status, code]);
-    if (status >= 500) expect(answer.body.message).toBe('An error occurred while creating the thread');
-    expect(answer.text).not.toContain('secret detail');
+    const response = await t.call(`projects/${t.projectId}/threads`, { method: 'POST' });
+    expect([response.status, response.body.code]).toEqual([status, code]);
+    if (status >= 500) expect(response.body.message).toBe('An error occurred while creating the thread');
+    expect(response.text).not.toContain('secret detail');
     const { body } = await t.call(`projects/${t.projectId}/threads?limit=1`);
     expect(body.threads).toEqual(listed);
     expect(await rowsOf(t.projectId)).toHaveLength(rows);
@@ -49,15 +49,15 @@ describe('createThread', () => {
 
   test('leaves no conversation behind when the store fails', async () => {
     t.store.inject('insert', 'fail', 10);
-    const answer = await t.call(`projects/${t.projectId}/threads`, { method: 'POST' });
-    expect([answer.status, answer.body.code]).toEqual([503, 'unavailable']);
+    const response = await t.call(`projects/${t.projectId}/threads`, { method: 'POST' });
+    expect([response.status, response.body.code]).toEqual([503, 'unavailable']);
     expect(await t.engine.calls()).toEqual([
       'POST /v1/conversations',
       expect.stringMatching(/^DELETE \/v1\/conversations\//),
     ]);
   });
 
-  test('an answer of the store that is lost does not lose the thread', async () => {
+  test('a response of the store that is lost does not lose the thread', async () => {
     t.store.inject('insert', 'lose');
     const { status, body } = await t.call(`projects/${t.projectId}/threads`, { method: 'POST' });
     expect(status).toBe(201);

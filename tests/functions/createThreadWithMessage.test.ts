@@ -2,7 +2,7 @@ import { scheduler } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { idOf } from '../support/paths.ts';
 import { stateOf } from '../support/projectState.ts';
-import type { Answer } from '../support/service.ts';
+import type { TestResponse } from '../support/service.ts';
 import { rowsOf, threadsTable } from '../support/table.ts';
 import { useService } from '../support/useService.ts';
 
@@ -32,9 +32,9 @@ const create = (body: unknown = first, key?: string) =>
 
 const listed = async (): Promise<{ threadId: string }[]> => (await t.call(path)).body.threads;
 const starts = async () => (await t.engine.calls()).filter((call) => call === 'POST /v1/responses').length;
-const threadOf = ({ body }: Answer) => `${path}/${body.threadId}`;
-const runOf = ({ body }: Answer) => `${path}/${body.threadId}/runs/${body.run.runId}`;
-const outcomeOf = ({ status, body }: Answer) => [status, body.code];
+const threadOf = ({ body }: TestResponse) => `${path}/${body.threadId}`;
+const runOf = ({ body }: TestResponse) => `${path}/${body.threadId}/runs/${body.run.runId}`;
+const outcomeOf = ({ status, body }: TestResponse) => [status, body.code];
 
 /** Nothing is left of a create: no row, no conversation, no thread in a list. */
 async function expectNothing(): Promise<void> {
@@ -260,11 +260,11 @@ describe('an Idempotency-Key of the create of a thread', () => {
   test.each([first, { metadata: first.metadata }])(
     'used ten times at once creates one thread: %j',
     async (body) => {
-      const answers = await Promise.all(Array.from({ length: 10 }, () => create(body, 'k')));
-      expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(201));
-      expect(new Set(answers.map(({ body: { threadId } }) => threadId)).size).toBe(1);
-      expect(new Set(answers.map(({ body: { run } }) => run?.runId)).size).toBe(1);
-      expect(answers.filter(({ headers }) => !headers.has('Idempotency-Replayed'))).toHaveLength(1);
+      const responses = await Promise.all(Array.from({ length: 10 }, () => create(body, 'k')));
+      expect(responses.map(({ status }) => status)).toEqual(Array(10).fill(201));
+      expect(new Set(responses.map(({ body: { threadId } }) => threadId)).size).toBe(1);
+      expect(new Set(responses.map(({ body: { run } }) => run?.runId)).size).toBe(1);
+      expect(responses.filter(({ headers }) => !headers.has('Idempotency-Replayed'))).toHaveLength(1);
       expect(await listed()).toHaveLength(1);
       expect(await starts()).toBe('message' in body ? 1 : 0);
       const { conversations } = await stateOf(t.engine, t.projectId);
@@ -278,7 +278,7 @@ describe('an Idempotency-Key of the create of a thread', () => {
 
   test('that meets a create about to be undone creates the thread itself', async () => {
     await t.engine.fault({ method: 'POST', path: '/v1/responses' }, { kind: 'status', status: 429 });
-    let second: Promise<Answer> | undefined;
+    let second: Promise<TestResponse> | undefined;
     const before = async () => {
       second = create(first, 'k');
       await scheduler.wait(300);
@@ -287,9 +287,9 @@ describe('an Idempotency-Key of the create of a thread', () => {
     t.store.inject({ kind: 'transaction', row: 'thread' }, { before: async () => undefined });
     t.store.inject({ kind: 'transaction', row: 'thread' }, { before });
     expect((await create(first, 'k')).status).toBe(429);
-    const answer = await second;
-    expect([answer?.status, answer?.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
-    expect(await listed()).toMatchObject([{ threadId: answer?.body.threadId }]);
+    const response = await second;
+    expect([response?.status, response?.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
+    expect(await listed()).toMatchObject([{ threadId: response?.body.threadId }]);
   });
 
   test('goes on where a worker crashed before the thread was added', async () => {

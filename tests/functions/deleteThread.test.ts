@@ -39,9 +39,9 @@ const listed = async () => {
 /** Nothing of a thread may answer, be listed, or take a run. */
 async function expectGone(thread: string, runs: readonly string[]): Promise<void> {
   const paths = [thread, `${thread}/runs`, ...runs.flatMap((run) => [run, `${run}/events`, `${run}?wait=1`])];
-  const answers = await Promise.all(paths.map((path) => t.call(path)));
+  const responses = await Promise.all(paths.map((path) => t.call(path)));
   const creating = t.createRun(thread);
-  for (const { status, body } of [...answers, await creating]) {
+  for (const { status, body } of [...responses, await creating]) {
     expect([status, body?.code]).toEqual([404, 'thread_not_found']);
   }
   expect(await listed()).not.toContain(idOf(thread));
@@ -53,8 +53,8 @@ describe('deleteThread', () => {
     const thread = await t.openThread();
     const { run } = await t.startRun(thread, { headers: { 'Idempotency-Key': 'k' } });
     await t.engine.reset();
-    const answers = [await remove(thread), await remove(thread)];
-    expect(answers.map(({ status, text }) => [status, text])).toEqual([
+    const responses = [await remove(thread), await remove(thread)];
+    expect(responses.map(({ status, text }) => [status, text])).toEqual([
       [204, ''],
       [204, ''],
     ]);
@@ -282,9 +282,9 @@ describe('deleting a thread', () => {
     await addFinishedRuns(thread, 120);
     await t.startRun(thread, { headers: { 'Idempotency-Key': 'k' } });
     t.store.page(7);
-    const answers = await Promise.all([remove(thread), remove(thread), remove(thread)]);
+    const responses = await Promise.all([remove(thread), remove(thread), remove(thread)]);
     // One may meet the other's changes more often than it tries.
-    expect(answers.map(({ status }) => status)).toContain(204);
+    expect(responses.map(({ status }) => status)).toContain(204);
     expect((await remove(thread)).status).toBe(204);
     expect(await rowsOf(t.projectId)).toEqual([]);
   });

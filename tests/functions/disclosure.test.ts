@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { testAssistants } from '../support/backends.ts';
 import { replies } from '../support/engine.ts';
 import { engineIds, stateOf, visible } from '../support/projectState.ts';
-import type { Answer, Call } from '../support/service.ts';
+import type { Call, TestResponse } from '../support/service.ts';
 import { rowsOf } from '../support/table.ts';
 import { useService } from '../support/useService.ts';
 
@@ -42,15 +42,15 @@ describe('after successes and failures of all kinds', () => {
     reason: 'canary-reason-41fa',
   };
   let projectId: string;
-  const answers: Answer[] = [];
+  const responses: TestResponse[] = [];
   const tokens: string[] = [];
   const answersOfAssistant: string[] = [];
 
   const tell = async (path: string, call: Call & { token: string }) => {
     tokens.push(call.token);
-    const answer = await t.call(path, call);
-    answers.push(answer);
-    return answer;
+    const response = await t.call(path, call);
+    responses.push(response);
+    return response;
   };
 
   beforeAll(async () => {
@@ -141,7 +141,7 @@ describe('after successes and failures of all kinds', () => {
     await create(`${waiting}/tool-outputs`, outputs);
     await create(`${waiting}/tool-outputs`, outputs);
     await create(`${waiting}/tool-outputs`, outputs);
-    answers.push(await t.finish(waiting));
+    responses.push(await t.finish(waiting));
 
     for (const outcome of [
       { status: 'failed', code: 'server_error', message: canary.engineMessage },
@@ -150,7 +150,7 @@ describe('after successes and failures of all kinds', () => {
       const failing = await openThread();
       await engine.outcome(outcome);
       const path = `${failing}/runs/${(await create(`${failing}/runs`, body)).body.runId}`;
-      answers.push(await t.finish(path));
+      responses.push(await t.finish(path));
     }
     const said = { message: canary.engineMessage };
     for (const fault of [
@@ -186,28 +186,28 @@ describe('after successes and failures of all kinds', () => {
   });
 
   test('the statuses of the contract all occurred', () => {
-    const statuses = new Set(answers.map(({ status }) => status));
+    const statuses = new Set(responses.map(({ status }) => status));
     expect([...statuses].sort()).toEqual([200, 201, 400, 401, 403, 404, 409, 422, 429, 500, 503]);
   });
 
-  test('no id of the engine is in any answer, header or line of the log', async () => {
+  test('no id of the engine is in any response, header or line of the log', async () => {
     const ids = engineIds(await stateOf(t.engine, projectId));
     expect(ids.length).toBeGreaterThan(20);
-    const all = [...answers.map(visible), t.log()].join('\n');
+    const all = [...responses.map(visible), t.log()].join('\n');
     expect(ids.filter((id) => all.includes(id))).toEqual([]);
     expect(all).not.toMatch(/\b(conv|resp|req|fs|fc|mcpr|call)_[0-9a-f]{12}/);
   });
 
-  test('no answer repeats what the engine or the store said, or where something was thrown', () => {
-    for (const answer of answers) {
-      expect(visible(answer)).not.toContain(canary.engineMessage);
-      expect(visible(answer)).not.toMatch(/node_modules|at async|\.cjs|AppError|RestError|azure/i);
+  test('no response repeats what the engine or the store said, or where something was thrown', () => {
+    for (const response of responses) {
+      expect(visible(response)).not.toContain(canary.engineMessage);
+      expect(visible(response)).not.toMatch(/node_modules|at async|\.cjs|AppError|RestError|azure/i);
     }
   });
 
-  test('the log has a line for every request, and no token, message, answer, key or claim in any', () => {
+  test('the log has a line for every request, and no token, message, response, key or claim in any', () => {
     const log = t.log();
-    for (const { headers } of answers) expect(log).toContain(headers.get('X-Request-Id'));
+    for (const { headers } of responses) expect(log).toContain(headers.get('X-Request-Id'));
     const parts = tokens.flatMap((token) => token.split('.')).filter((part) => part.length > 20);
     const accountKey = /AccountKey=([^;]+)/.exec(t.settings['TABLES_CONNECTION_STRING'] ?? '')?.[1];
     const secrets = [
@@ -238,6 +238,6 @@ describe('after successes and failures of all kinds', () => {
     const sent = (await t.engine.runs()).map(({ tools }) => tools.find(({ type }) => type === 'mcp'));
     expect(sent.length).toBeGreaterThan(2);
     for (const tool of sent) expect(tool).toMatchObject({ authorization: serverToken });
-    expect(answers.map(visible).join('\n')).not.toContain(serverToken);
+    expect(responses.map(visible).join('\n')).not.toContain(serverToken);
   });
 });

@@ -80,8 +80,8 @@ describe('a document', () => {
 
 test('a project has one vector store, even if its first documents come at once', async () => {
   await t.engine.reset();
-  const answers = await Promise.all(['1', '2', '3'].map((name) => add(`${name}.md`, `Document ${name}`)));
-  expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
+  const responses = await Promise.all(['1', '2', '3'].map((name) => add(`${name}.md`, `Document ${name}`)));
+  expect(responses.map(({ status }) => status)).toEqual([201, 201, 201]);
   expect(await list()).toHaveLength(3);
   const before = await storeCount();
   await add('4.md', 'Document 4');

@@ -170,16 +170,16 @@ describe('a cancel that the engine refuses', () => {
     const { run } = await t.startRun();
     while ((await t.engineRunOf(run))?.status !== 'completed') await scheduler.wait(10);
     await t.engine.refuseCancel(409);
-    const answer = await t.call(`${run}/cancel`, { method: 'POST' });
-    expect([answer.status, answer.body.code]).toEqual([409, 'run_finished']);
+    const response = await t.call(`${run}/cancel`, { method: 'POST' });
+    expect([response.status, response.body.code]).toEqual([409, 'run_finished']);
   });
 
   test('with 409 though the run goes on: 503, and the run stays as it is', async () => {
     await t.engine.outcome({ status: 'never' });
     const { run } = await t.startRun();
     await t.engine.refuseCancel(409);
-    const answer = await t.call(`${run}/cancel`, { method: 'POST' });
-    expect([answer.status, answer.body.code]).toEqual([503, 'unavailable']);
+    const response = await t.call(`${run}/cancel`, { method: 'POST' });
+    expect([response.status, response.body.code]).toEqual([503, 'unavailable']);
     expect((await t.call(run)).body.status).toBe('in_progress');
   });
 

@@ -133,8 +133,8 @@ describe('an upload', () => {
     const long = fileForm(`${'x'.repeat(252)}.txt`, 'a');
     for (const body of [new FormData(), fileForm('a.txt', ''), two, other, long]) {
       await leavesNothing(async () => {
-        const answer = await t.call(files, { method: 'POST', body });
-        expect([answer.status, Object.keys(answer.body.errors)]).toEqual([400, ['File']]);
+        const response = await t.call(files, { method: 'POST', body });
+        expect([response.status, Object.keys(response.body.errors)]).toEqual([400, ['File']]);
       });
     }
     expect((await t.call(files, { method: 'POST', body: { file: 'a' } })).status).toBe(415);
@@ -144,8 +144,8 @@ describe('an upload', () => {
       ['multipart/form-data; boundary=b', formText('b', 'a.txt', 'Hello').slice(0, -8)],
     ] as const) {
       await leavesNothing(async () => {
-        const answer = await t.call(files, { method: 'POST', body, headers: { 'Content-Type': type } });
-        expect([answer.status, Object.keys(answer.body.errors)]).toEqual([400, ['$']]);
+        const response = await t.call(files, { method: 'POST', body, headers: { 'Content-Type': type } });
+        expect([response.status, Object.keys(response.body.errors)]).toEqual([400, ['$']]);
       });
     }
   });
@@ -182,8 +182,8 @@ describe('an upload', () => {
     ] as const) {
       await leavesNothing(async () => {
         await t.engine.fault({ method: 'POST', path: '/v1/files' }, fault);
-        const answer = await upload('a.txt', Buffer.alloc(600_000, 'x'));
-        expect([fault, answer.status, answer.body.code]).toEqual([fault, status, code]);
+        const response = await upload('a.txt', Buffer.alloc(600_000, 'x'));
+        expect([fault, response.status, response.body.code]).toEqual([fault, status, code]);
       });
     }
   });

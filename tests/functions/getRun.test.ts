@@ -10,16 +10,16 @@ describe('what monitoring costs', () => {
   test('an unfinished run: one read, one call to the engine, and a write only when something changed', async () => {
     await t.engine.outcome({ status: 'never' });
     const { run } = await t.startRun();
-    let answer = await t.call(run);
-    while (answer.body.status === 'queued') answer = await t.call(run);
-    expect(answer.body).toMatchObject({
+    let response = await t.call(run);
+    while (response.body.status === 'queued') response = await t.call(run);
+    expect(response.body).toMatchObject({
       status: 'in_progress',
       startedAt: expect.any(String),
       completedAt: null,
     });
     t.store.reset();
     await t.engine.reset();
-    const { startedAt } = answer.body;
+    const { startedAt } = response.body;
     expect((await t.call(run)).body.startedAt).toBe(startedAt);
     expect(t.store.roundTrips).toEqual(['read']);
     expect(await t.engine.calls()).toHaveLength(1);
@@ -27,16 +27,16 @@ describe('what monitoring costs', () => {
 
   test('a run that just ended: one read, one transaction; afterwards one read and no call', async () => {
     const { thread, run } = await t.startRun();
-    let answer: Awaited<ReturnType<typeof t.call>>;
+    let response: Awaited<ReturnType<typeof t.call>>;
     do {
       t.store.reset();
-      answer = await t.call(run);
-    } while (answer.body.status !== 'completed');
+      response = await t.call(run);
+    } while (response.body.status !== 'completed');
     expect(t.store.roundTrips).toEqual(['read', 'transaction']);
 
     t.store.reset();
     await t.engine.reset();
-    expect((await t.call(run)).body).toEqual(answer.body);
+    expect((await t.call(run)).body).toEqual(response.body);
     expect(t.store.roundTrips).toEqual(['read']);
     expect(await t.engine.calls()).toEqual([]);
     expect((await t.call(thread)).body.activeRunId).toBeNull();
@@ -100,7 +100,7 @@ describe('how a run ends', () => {
     expect((await t.call(run)).body.status).toBe('expired');
   });
 
-  test('completed, when the answer was ready in time though nobody looked before the deadline', async () => {
+  test('completed, when the reply was ready in time though nobody looked before the deadline', async () => {
     const { run } = await t.startRun();
     await scheduler.wait(2_100);
     expect((await t.call(run)).body.status).toBe('completed');
@@ -140,9 +140,9 @@ describe('how a run ends', () => {
   test('twenty looks at once at a run that just ended all tell the same end', async () => {
     const { run } = await t.startRun();
     await scheduler.wait(50);
-    const answers = await Promise.all(Array.from({ length: 20 }, () => t.call(run)));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-    const ends = new Set(answers.filter(({ body }) => body.status === 'completed').map(({ text }) => text));
+    const responses = await Promise.all(Array.from({ length: 20 }, () => t.call(run)));
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
+    const ends = new Set(responses.filter(({ body }) => body.status === 'completed').map(({ text }) => text));
     expect(ends.size).toBe(1);
   });
 });
@@ -159,26 +159,26 @@ describe('when the engine cannot tell', () => {
   ])('%s: the run stays as it was and ends well later', async (_name, fault, status, code) => {
     const { run } = await t.startRun();
     await t.engine.fault(onLookUp, { code: null, type: 'x', message: 'secret detail', ...fault });
-    const answer = await t.call(run);
-    expect(answer.status).toBe(status);
-    expect(answer.body).toMatchObject({ code, message: status === 429 ? 'Too many requests' : failure });
-    if (status === 429) expect(answer.headers.get('Retry-After')).toBe('9');
-    if (status === 503) expect(Number(answer.headers.get('Retry-After'))).toBeGreaterThan(0);
-    expect(answer.text).not.toContain('secret detail');
+    const response = await t.call(run);
+    expect(response.status).toBe(status);
+    expect(response.body).toMatchObject({ code, message: status === 429 ? 'Too many requests' : failure });
+    if (status === 429) expect(response.headers.get('Retry-After')).toBe('9');
+    if (status === 503) expect(Number(response.headers.get('Retry-After'))).toBeGreaterThan(0);
+    expect(response.text).not.toContain('secret detail');
     expect((await t.finish(run)).body.status).toBe('completed');
   });
 
   test('the store being away answers 503 and recovers', async () => {
     const { run } = await t.startRun();
     await t.store.away();
-    const answer = await t.call(run);
-    expect(answer.status).toBe(503);
-    expect(answer.body).toMatchObject({ message: failure, code: 'unavailable' });
+    const response = await t.call(run);
+    expect(response.status).toBe(503);
+    expect(response.body).toMatchObject({ message: failure, code: 'unavailable' });
     await t.store.back();
     expect((await t.finish(run)).body.status).toBe('completed');
   });
 
-  test('a lost answer of the store to the end of a run does not lose the end', async () => {
+  test('a lost response of the store to the end of a run does not lose the end', async () => {
     const { run } = await t.startRun();
     await scheduler.wait(50);
     t.store.inject('transaction', 'lose');

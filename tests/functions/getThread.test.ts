@@ -82,10 +82,10 @@ describe('getThread', () => {
     'answers 400 for limit=%j',
     async (limit) => {
       const thread = await t.openThread();
-      const answer = await t.call(`${thread}?limit=${limit}`);
-      expect(answer.status).toBe(400);
-      expect(answer.headers.get('Content-Type')).toContain('application/problem+json');
-      expect(answer.body.errors).toEqual({
+      const response = await t.call(`${thread}?limit=${limit}`);
+      expect(response.status).toBe(400);
+      expect(response.headers.get('Content-Type')).toContain('application/problem+json');
+      expect(response.body.errors).toEqual({
         Limit: ['The field Limit must be a whole number from 1 to 100.'],
       });
     },
@@ -94,13 +94,13 @@ describe('getThread', () => {
   test.each(['x', 'msg_', 'msg_abc', '', "'", 'msg_%00'])('answers 400 for after=%j', async (after) => {
     const thread = await t.openThread();
     await t.engine.reset();
-    const answer = await t.call(`${thread}?after=${after}`);
-    expect(answer.status).toBe(400);
-    expect(Object.keys(answer.body.errors)).toEqual(['After']);
+    const response = await t.call(`${thread}?after=${after}`);
+    expect(response.status).toBe(400);
+    expect(Object.keys(response.body.errors)).toEqual(['After']);
     expect(await t.engine.calls()).toEqual([]);
   });
 
-  test('shows the active run while there is one, and the answer as soon as there is none', async () => {
+  test('shows the active run while there is one, and the reply as soon as there is none', async () => {
     await t.engine.outcome({ status: 'never' });
     const thread = await t.openThread();
     const { body: run } = await t.call(`${thread}/runs`, {
@@ -121,8 +121,8 @@ describe('getThread', () => {
 
   test('answers 404 for a thread that is not there or cannot be', async () => {
     for (const threadId of ['thread_nosuch', 'thread', 'thread_', 'x'.repeat(70), 'thread_%2e%2e']) {
-      const answer = await t.call(`projects/${t.projectId}/threads/${threadId}`);
-      expect([answer.status, answer.body]).toEqual([
+      const response = await t.call(`projects/${t.projectId}/threads/${threadId}`);
+      expect([response.status, response.body]).toEqual([
         404,
         { message: 'Thread not found', code: 'thread_not_found' },
       ]);
@@ -140,9 +140,9 @@ describe('getThread', () => {
       { method: 'GET', path: '/v1/conversations' },
       { code: null, type: 'x', message: 'secret detail', ...fault },
     );
-    const answer = await t.call(thread);
-    expect([answer.status, answer.body.code]).toEqual([status, code]);
-    if (status >= 500) expect(answer.body.message).toBe('An error occurred while reading the thread');
-    expect(answer.text).not.toContain('secret detail');
+    const response = await t.call(thread);
+    expect([response.status, response.body.code]).toEqual([status, code]);
+    if (status >= 500) expect(response.body.message).toBe('An error occurred while reading the thread');
+    expect(response.text).not.toContain('secret detail');
   });
 });

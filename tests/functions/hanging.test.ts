@@ -17,13 +17,13 @@ describe('nobody waits longer than 30 seconds', () => {
 
     const headers = { 'Idempotency-Key': 'k' };
     const create = () => t.call(`${creating}/runs`, { method: 'POST', body: question, headers });
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       create(),
       t.call(`${looking}/runs/${run.runId}`),
       t.call(reading),
       t.call(`projects/${t.projectId}/threads`, { method: 'POST' }),
     ]);
-    for (const { status, body } of answers) expect([status, body.code]).toEqual([503, 'unavailable']);
+    for (const { status, body } of responses) expect([status, body.code]).toEqual([503, 'unavailable']);
 
     const repeated = await create();
     expect(repeated.headers.get('Idempotency-Replayed')).toBe('true');

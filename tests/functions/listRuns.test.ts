@@ -96,8 +96,8 @@ describe('listRuns', () => {
   });
 
   test('answers 404 for a thread that is not there', async () => {
-    const answer = await t.call(`projects/${t.projectId}/threads/thread_nosuch/runs`);
-    expect([answer.status, answer.body.code]).toEqual([404, 'thread_not_found']);
+    const response = await t.call(`projects/${t.projectId}/threads/thread_nosuch/runs`);
+    expect([response.status, response.body.code]).toEqual([404, 'thread_not_found']);
   });
 });
 

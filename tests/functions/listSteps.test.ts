@@ -37,11 +37,11 @@ describe('the steps of a run', () => {
   test('are the same each time, and have no id of the engine', async () => {
     const { run } = await t.startRun();
     await t.finish(run);
-    const answer = await stepsOf(run);
-    expect((await stepsOf(run)).body).toEqual(answer.body);
+    const response = await stepsOf(run);
+    expect((await stepsOf(run)).body).toEqual(response.body);
     const ids = engineIds(await stateOf(t.engine, t.projectId));
-    expect(ids.filter((id) => visible(answer).includes(id))).toEqual([]);
-    expect(answer.text).not.toMatch(/\b(conv|resp|fs|file|cntr)_[0-9a-f]{8}/);
+    expect(ids.filter((id) => visible(response).includes(id))).toEqual([]);
+    expect(response.text).not.toMatch(/\b(conv|resp|fs|file|cntr)_[0-9a-f]{8}/);
   });
 
   test('are those of all its rounds', async () => {
@@ -125,8 +125,8 @@ describe('the steps of a run', () => {
     await t.finish(run);
     const fault = { kind: 'status', status: engineStatus, message: 'secret detail' };
     await t.engine.fault({ method: 'GET', path: '/v1/responses' }, fault);
-    const answer = await stepsOf(run);
-    expect([answer.status, answer.body.code]).toEqual([status, code]);
-    expect(answer.text).not.toContain('secret');
+    const response = await stepsOf(run);
+    expect([response.status, response.body.code]).toEqual([status, code]);
+    expect(response.text).not.toContain('secret');
   });
 });

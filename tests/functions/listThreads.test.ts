@@ -240,8 +240,8 @@ describe('a create whose thread is not confirmed by the store', () => {
     // More often than the store's client tries.
     t.store.inject(threadRow, { lateMs, response: 'fail' }, 3);
     t.store.inject({ kind: 'delete', row: 'index' }, 'fail', 3);
-    const answer = await create();
-    expect([answer.status, answer.body.code]).toEqual([503, 'unavailable']);
+    const response = await create();
+    expect([response.status, response.body.code]).toEqual([503, 'unavailable']);
     expect(await t.engine.calls()).toContainEqual(expect.stringMatching(/^DELETE \/v1\/conversations\//));
     await lateDone();
     expect((await t.call(path)).body.threads).toEqual([]);

@@ -50,8 +50,8 @@ test('400 runs over 100 threads at 50 in flight all complete, none lost or doubl
   const started = await t.engine.runs();
   expect(started.map(({ metadata }) => metadata['runId']).sort()).toEqual([...runs].sort());
   expect(new Set(started.map(({ status }) => status))).toEqual(new Set(['completed']));
-  const answers = await pool(threads, 50, async (thread) => (await call(thread)).body);
-  for (const { activeRunId, messages } of answers) {
+  const responses = await pool(threads, 50, async (thread) => (await call(thread)).body);
+  for (const { activeRunId, messages } of responses) {
     expect(activeRunId).toBeNull();
     const asked = messages.filter(({ role }: { role: string }) => role === 'user');
     expect(asked.map(({ content }: { content: string }) => content).sort()).toEqual(

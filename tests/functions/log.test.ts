@@ -1,11 +1,11 @@
 import { expect, test } from '@jest/globals';
-import type { Answer } from '../support/service.ts';
+import type { TestResponse } from '../support/service.ts';
 import { question, useService } from '../support/useService.ts';
 
 const t = useService();
 
 /** The log's line about a request, without what differs from request to request. */
-function lineOf({ headers }: Answer): Record<string, unknown> {
+function lineOf({ headers }: TestResponse): Record<string, unknown> {
   const requestId = headers.get('X-Request-Id') ?? 'none';
   const line = t
     .log()
@@ -36,21 +36,21 @@ test('a request is logged with its method, the pattern of its path, and the ids 
 });
 
 test('ids that nothing has confirmed are not logged', async () => {
-  const answer = await t.call(`projects/canary-project/threads/thread_canary`, { token: null });
-  expect(lineOf(answer)).toMatchObject({ method: 'GET', status: 401 });
+  const response = await t.call(`projects/canary-project/threads/thread_canary`, { token: null });
+  expect(lineOf(response)).toMatchObject({ method: 'GET', status: 401 });
   expect(t.log()).not.toContain('canary');
 });
 
 test('a 403 tells its reason to the log, and not to the client', async () => {
   const denied = async (projectId: string, projects: string[]) => {
-    const answer = await t.call(`projects/${projectId}/threads`, {
+    const response = await t.call(`projects/${projectId}/threads`, {
       token: await t.issuer.sign({ projects }),
     });
-    expect([answer.status, answer.body]).toEqual([
+    expect([response.status, response.body]).toEqual([
       403,
       { message: 'Access denied to project', code: 'access_denied' },
     ]);
-    const { reason, projectId: logged } = lineOf(answer);
+    const { reason, projectId: logged } = lineOf(response);
     return [reason, logged];
   };
   const unknown = crypto.randomUUID();
@@ -61,10 +61,10 @@ test('a 403 tells its reason to the log, and not to the client', async () => {
 
 test('an assistant that is not configured is named in the log, and is an internal error to the client', async () => {
   const { projectId } = await t.addProject({ assistantId: 'asst_gone' });
-  const answer = await t.createRun(await t.openThread(projectId));
-  expect([answer.status, answer.body.code]).toEqual([500, 'internal_error']);
-  expect(answer.text).not.toContain('asst_gone');
-  expect(lineOf(answer)).toMatchObject({
+  const response = await t.createRun(await t.openThread(projectId));
+  expect([response.status, response.body.code]).toEqual([500, 'internal_error']);
+  expect(response.text).not.toContain('asst_gone');
+  expect(lineOf(response)).toMatchObject({
     projectId,
     code: 'internal_error',
     reason: 'assistant_not_configured',
@@ -79,15 +79,15 @@ test.each<[string, object, object]>([
 ])(
   'a create with an unknown property succeeds, and the log says what was ignored: %s',
   async (_name, more, noted) => {
-    const answer = await t.createRun(await t.openThread(), { ...question, ...more });
-    expect(answer.status).toBe(201);
-    const { ignoredProperties, perhapsMeant } = lineOf(answer);
+    const response = await t.createRun(await t.openThread(), { ...question, ...more });
+    expect(response.status).toBe(201);
+    const { ignoredProperties, perhapsMeant } = lineOf(response);
     expect({ ignoredProperties, perhapsMeant }).toEqual(noted);
     expect(t.log()).not.toContain('canary');
   },
 );
 
 test('a create without an unknown property says nothing of ignored ones', async () => {
-  const answer = await t.createRun(await t.openThread(), { ...question, instructions: null });
-  expect(lineOf(answer)).not.toHaveProperty('ignoredProperties');
+  const response = await t.createRun(await t.openThread(), { ...question, instructions: null });
+  expect(lineOf(response)).not.toHaveProperty('ignoredProperties');
 });

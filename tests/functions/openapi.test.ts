@@ -11,7 +11,7 @@ import { fileForm, pixel } from '../support/form.ts';
 import { deviations, type Operation, operations, parseEvents } from '../support/openApi.ts';
 import { idOf } from '../support/paths.ts';
 import { projectFolder } from '../support/process.ts';
-import type { Answer, Call } from '../support/service.ts';
+import type { Call, TestResponse } from '../support/service.ts';
 import { answersTo, startWaitingRun, type WaitingRun } from '../support/toolRounds.ts';
 import { question, type ServiceUnderTest, useService } from '../support/useService.ts';
 
@@ -45,7 +45,7 @@ interface Sent extends Call {
   readonly to?: ServiceUnderTest;
 }
 
-type Send = (sent?: Sent) => Promise<Answer>;
+type Send = (sent?: Sent) => Promise<TestResponse>;
 
 /** Returns a valid body of an operation. */
 function bodyOf(id: string, method: string): unknown {
@@ -66,13 +66,13 @@ const sender =
           ],
       )
       .slice(1);
-    const answer = await to.call(filled + query, {
+    const response = await to.call(filled + query, {
       method,
       ...(takesBody && { body: bodyOf(id, method) }),
       ...(!needsToken && { token: null }),
       ...call,
     });
-    return answer;
+    return response;
   };
 
 async function openThread(): Promise<Ids> {
@@ -107,10 +107,10 @@ const refuseResponses = (fault: object) =>
 
 const expired = () => Math.floor(Date.now() / 1000) - 60;
 
-/** The ways to be given an answer, by what tells them apart. */
-type Ways = Readonly<Record<string, (send: Send, operation: Operation) => Promise<Answer>>>;
+/** The ways to get a response, by what tells them apart. */
+type Ways = Readonly<Record<string, (send: Send, operation: Operation) => Promise<TestResponse>>>;
 
-/** An answer of any operation that describes it. */
+/** A response of any operation that describes it. */
 const waysOfAll: Readonly<Record<number, Ways>> = {
   401: {
     'without a token': (send) => send({ token: null }),
@@ -157,8 +157,8 @@ async function uploadFile(name = 'a.txt', content: string | Uint8Array = 'Hello'
   return { ...unknownIds, fileId: file.fileId };
 }
 
-/** Gets an answer while the engine refuses everything with 429. */
-async function atTheLimit(send: Send, ids?: Ids): Promise<Answer> {
+/** Gets a response while the engine refuses everything with 429. */
+async function atTheLimit(send: Send, ids?: Ids): Promise<TestResponse> {
   await Promise.all(
     ['GET', 'POST', 'DELETE'].map((method) =>
       t.engine.fault({ method, path: '/v1' }, { kind: 'status', status: 429, code: 'x' }, null),
@@ -220,7 +220,7 @@ async function generateFile(): Promise<Ids> {
 }
 
 /** Uploads a file that stops arriving. */
-async function stallUpload(collection: string, token: string): Promise<Answer> {
+async function stallUpload(collection: string, token: string): Promise<TestResponse> {
   const path = `projects/${t.projectId}/${collection}`;
   const body = new ReadableStream({
     async start(controller) {
@@ -233,7 +233,7 @@ async function stallUpload(collection: string, token: string): Promise<Answer> {
       controller.close();
     },
   });
-  const response = await fetch(`${t.url}/api/${path}`, {
+  const received = await fetch(`${t.url}/api/${path}`, {
     method: 'POST',
     headers: {
       Authorization: `Bearer ${token}`,
@@ -243,10 +243,10 @@ async function stallUpload(collection: string, token: string): Promise<Answer> {
     duplex: 'half',
     signal: AbortSignal.timeout(28_000),
   } as object);
-  const text = await response.text();
-  const answer = { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
-  expect(deviations('POST', path, answer)).toEqual([]);
-  return answer;
+  const text = await received.text();
+  const response = { status: received.status, headers: received.headers, text, body: JSON.parse(text) };
+  expect(deviations('POST', path, response)).toEqual([]);
+  return response;
 }
 
 const pathOf = ({ threadId }: Ids) => `projects/${t.projectId}/threads/${threadId}`;
@@ -256,7 +256,7 @@ const runPathOf = (ids: Ids) => `${pathOf(ids)}/runs/${ids.runId}`;
 const large = { message: 'x', metadata: {}, other: 'x'.repeat(2 * 1024 * 1024) };
 
 /** Sends a request whose body takes longer than the service waits for it. */
-async function sendSlowly(method: string, path: string): Promise<Answer> {
+async function sendSlowly(method: string, path: string): Promise<TestResponse> {
   const body = new ReadableStream({
     async start(controller) {
       // Faster than what the host itself would not wait for.
@@ -267,17 +267,17 @@ async function sendSlowly(method: string, path: string): Promise<Answer> {
       controller.close();
     },
   });
-  const response = await fetch(`${t.url}/api/${path}`, {
+  const received = await fetch(`${t.url}/api/${path}`, {
     method,
     headers: { Authorization: `Bearer ${await t.issuer.sign({ projects: [t.projectId] })}` },
     body,
     duplex: 'half',
     signal: AbortSignal.timeout(28_000),
   } as object);
-  const text = await response.text();
-  const answer = { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
-  expect(deviations(method, path, answer)).toEqual([]);
-  return answer;
+  const text = await received.text();
+  const response = { status: received.status, headers: received.headers, text, body: JSON.parse(text) };
+  expect(deviations(method, path, response)).toEqual([]);
+  return response;
 }
 
 /** A 400 for each query parameter. */
@@ -288,11 +288,11 @@ const waysOfQueries = (parameters: Operation['parameters']): Ways =>
       .map(({ name }) => [
         `for an impossible ${name}`,
         async (send) => {
-          const answer = await send({ ids: await finishRun(), query: `?${name}=-` });
-          expect(Object.keys(answer.body.errors)).toEqual([
+          const response = await send({ ids: await finishRun(), query: `?${name}=-` });
+          expect(Object.keys(response.body.errors)).toEqual([
             name.replace(/^./, (first) => first.toUpperCase()),
           ]);
-          return answer;
+          return response;
         },
       ]),
   );
@@ -528,12 +528,12 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
     200: {
       'from its start to its end': async (send) => {
         await t.engine.timing({ queueMs: 50, runMs: 300 });
-        const answer = await send({ ids: await startRun() });
-        const events = parseEvents(answer.text).map(({ event }) => event);
+        const response = await send({ ids: await startRun() });
+        const events = parseEvents(response.text).map(({ event }) => event);
         expect(new Set(events)).toEqual(
           new Set(['run', 'step', 'message.start', 'message.delta', 'message.end']),
         );
-        return answer;
+        return response;
       },
       'when it has finished': async (send) => send({ ids: await finishRun() }),
       'while it waits, until it is cancelled': async (send) => {
@@ -541,9 +541,9 @@ const ways: Readonly<Record<string, Readonly<Record<number, Ways>>>> = {
         const sending = send({ ids: idsOf({ run, ...waiting }) });
         await scheduler.wait(500);
         await t.call(`${run}/cancel`, { method: 'POST' });
-        const answer = await sending;
-        expect(parseEvents(answer.text).map(({ event }) => event)).toContain('run');
-        return answer;
+        const response = await sending;
+        expect(parseEvents(response.text).map(({ event }) => event)).toContain('run');
+        return response;
       },
     },
     204: {
@@ -683,16 +683,16 @@ const expectedOf = ({ id, path, parameters, needsToken }: Operation): number[] =
 
 describe.each(operations.map((operation) => [operation.id, operation] as const))('%s', (_id, operation) => {
   const statuses = [...new Set([...operation.statuses, ...expectedOf(operation)])].sort();
-  const answers = statuses.flatMap((status) =>
+  const responses = statuses.flatMap((status) =>
     Object.entries(waysTo(operation, status)).map(([way, get]) => ({ status, way, get })),
   );
 
-  test.each(answers)('answers $status $way, as described', async ({ status, get }) => {
+  test.each(responses)('answers $status $way, as described', async ({ status, get }) => {
     expect((await get(sender(operation), operation)).status).toBe(status);
   });
 
-  test('describes the answers that it gives, and no others', () => {
-    expect(operation.statuses).toEqual([...new Set(answers.map(({ status }) => status))]);
+  test('describes the responses that it gives, and no others', () => {
+    expect(operation.statuses).toEqual([...new Set(responses.map(({ status }) => status))]);
   });
 });
 

@@ -22,7 +22,7 @@ describe('a request that is refused', () => {
     readonly path: string;
     readonly token?: string;
     readonly key?: string;
-    readonly answer: string;
+    readonly response: string;
     /** Reads of threads and runs; that of the project may come on top. */
     readonly reads?: number;
   }
@@ -49,13 +49,13 @@ describe('a request that is refused', () => {
         ...(method && { method, body: badBody }),
         path,
         token: forged,
-        answer: '401 unauthorized',
+        response: '401 unauthorized',
       },
       {
         name: `${route}: by the project before ids, body and query`,
         ...(method && { method, body: badBody }),
         path,
-        answer: '403 access_denied',
+        response: '403 access_denied',
       },
     ]),
     {
@@ -64,7 +64,7 @@ describe('a request that is refused', () => {
       path: 'projects/O/threads/thread-/runs',
       key: 'no key',
       body: badBody,
-      answer: '404 thread_not_found',
+      response: '404 thread_not_found',
     },
     {
       name: 'createRun: by the key before the thread',
@@ -72,21 +72,21 @@ describe('a request that is refused', () => {
       path: 'projects/O/threads/thread_none/runs',
       key: 'no key',
       body: { message: 'Hello' },
-      answer: '400 Idempotency-Key',
+      response: '400 Idempotency-Key',
     },
     {
       name: 'createRun: by the body before the thread',
       method: 'POST',
       path: 'projects/O/threads/thread_none/runs',
       body: badBody,
-      answer: '400 Message',
+      response: '400 Message',
     },
     {
       name: 'createRun: by a body that is no JSON before the thread',
       method: 'POST',
       path: 'projects/O/threads/thread_none/runs',
       body: '{',
-      answer: '400 $',
+      response: '400 $',
     },
     {
       name: 'createRun: by the thread',
@@ -94,29 +94,29 @@ describe('a request that is refused', () => {
       path: 'projects/O/threads/thread_none/runs',
       key: 'a-key',
       body: { message: 'Hello' },
-      answer: '404 thread_not_found',
+      response: '404 thread_not_found',
       reads: 1,
     },
     {
       name: 'getRun: by the id of the thread before that of the run',
       path: 'projects/O/threads/thread-/runs/run-',
-      answer: '404 thread_not_found',
+      response: '404 thread_not_found',
     },
     {
       name: 'getRun: by the id of the run before the thread',
       path: 'projects/O/threads/thread_none/runs/run-',
-      answer: '404 run_not_found',
+      response: '404 run_not_found',
     },
     {
       name: 'getRun: by the thread before the run',
       path: 'projects/O/threads/thread_none/runs/run_none',
-      answer: '404 thread_not_found',
+      response: '404 thread_not_found',
       reads: 2,
     },
     {
       name: 'getRun: by the run',
       path: 'projects/O/threads/T/runs/run_none',
-      answer: '404 run_not_found',
+      response: '404 run_not_found',
       reads: 2,
     },
     {
@@ -124,21 +124,21 @@ describe('a request that is refused', () => {
       method: 'POST',
       path: 'projects/O/threads/thread_none/runs/run-/tool-outputs',
       body: { toolOutputs: 7 },
-      answer: '404 run_not_found',
+      response: '404 run_not_found',
     },
     {
       name: 'submitToolOutputs: by the body before the thread',
       method: 'POST',
       path: 'projects/O/threads/thread_none/runs/run_none/tool-outputs',
       body: { toolOutputs: 7 },
-      answer: '400 ToolOutputs',
+      response: '400 ToolOutputs',
     },
     {
       name: 'submitToolOutputs: by the thread before the run',
       method: 'POST',
       path: 'projects/O/threads/thread_none/runs/run_none/tool-outputs',
       body: {},
-      answer: '404 thread_not_found',
+      response: '404 thread_not_found',
       reads: 2,
     },
     {
@@ -146,23 +146,23 @@ describe('a request that is refused', () => {
       method: 'POST',
       path: 'projects/O/threads/T/runs/run_none/tool-outputs',
       body: {},
-      answer: '404 run_not_found',
+      response: '404 run_not_found',
       reads: 2,
     },
     {
       name: 'getThread: by the id of the thread before the limit',
       path: 'projects/O/threads/thread-?limit=x',
-      answer: '404 thread_not_found',
+      response: '404 thread_not_found',
     },
     {
       name: 'getThread: by the limit before the thread',
       path: 'projects/O/threads/thread_none?limit=x',
-      answer: '400 Limit',
+      response: '400 Limit',
     },
     {
       name: 'getThread: by the thread before the message to begin after',
       path: 'projects/O/threads/thread_none?after=x',
-      answer: '404 thread_not_found',
+      response: '404 thread_not_found',
       reads: 1,
     },
     {
@@ -171,7 +171,7 @@ describe('a request that is refused', () => {
       path: 'projects/O/threads',
       key: 'no key',
       body: badBody,
-      answer: '400 Idempotency-Key',
+      response: '400 Idempotency-Key',
     },
     {
       name: 'createThread: by the body',
@@ -179,28 +179,28 @@ describe('a request that is refused', () => {
       path: 'projects/O/threads',
       key: 'a-key',
       body: badBody,
-      answer: '400 Message',
+      response: '400 Message',
     },
     {
       name: 'updateThread: by the id of the thread before the body',
       method: 'PATCH',
       path: 'projects/O/threads/thread-',
       body: badMetadata,
-      answer: '404 thread_not_found',
+      response: '404 thread_not_found',
     },
     {
       name: 'updateThread: by the body before the thread',
       method: 'PATCH',
       path: 'projects/O/threads/thread_none',
       body: badMetadata,
-      answer: '400 Metadata',
+      response: '400 Metadata',
     },
     {
       name: 'updateThread: by the thread',
       method: 'PATCH',
       path: 'projects/O/threads/thread_none',
       body: { metadata: {} },
-      answer: '404 thread_not_found',
+      response: '404 thread_not_found',
       reads: 1,
     },
     {
@@ -208,49 +208,49 @@ describe('a request that is refused', () => {
       method: 'PATCH',
       path: 'projects/O/threads/thread_none/runs/run-',
       body: badMetadata,
-      answer: '404 run_not_found',
+      response: '404 run_not_found',
     },
     {
       name: 'updateRun: by the body before the thread',
       method: 'PATCH',
       path: 'projects/O/threads/thread_none/runs/run_none',
       body: badMetadata,
-      answer: '400 Metadata',
+      response: '400 Metadata',
     },
     {
       name: 'updateRun: by the run',
       method: 'PATCH',
       path: 'projects/O/threads/T/runs/run_none',
       body: { metadata: {} },
-      answer: '404 run_not_found',
+      response: '404 run_not_found',
       reads: 2,
     },
     {
       name: 'listSteps: by the id of the run before the thread',
       path: 'projects/O/threads/thread_none/runs/run-/steps',
-      answer: '404 run_not_found',
+      response: '404 run_not_found',
     },
     {
       name: 'listSteps: by the run',
       path: 'projects/O/threads/T/runs/run_none/steps',
-      answer: '404 run_not_found',
+      response: '404 run_not_found',
       reads: 3,
     },
     {
       name: 'listRuns: by the metadata before the thread',
       path: 'projects/O/threads/thread_none/runs?metadata=x',
-      answer: '400 Metadata',
+      response: '400 Metadata',
     },
     {
       name: 'getThread: by the message to begin after',
       path: 'projects/O/threads/T?after=x',
-      answer: '400 After',
+      response: '400 After',
       reads: 1,
     },
   ];
 
   test.each(refusals)('$name, and nothing later is asked or written', async (refusal) => {
-    const { path, method = 'GET', key, token, answer: expected, reads = 0 } = refusal;
+    const { path, method = 'GET', key, token, response: expected, reads = 0 } = refusal;
     const filled = path.replace('/O/', `/${own}/`).replace('/F/', `/${foreign}/`).replace('/T', `/${thread}`);
     const { status, body } = await t.call(filled, {
       method,

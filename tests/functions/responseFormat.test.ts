@@ -30,8 +30,10 @@ test('an assistant asks the engine for replies in its format', async () => {
 
 test('an assistant whose format is no schema is found at start, before anything is called', async () => {
   await misconfigured.engine.reset();
-  const answer = await misconfigured.call(`projects/${misconfigured.projectId}/threads`, { method: 'POST' });
-  expect([answer.status, answer.body.code]).toEqual([500, 'internal_error']);
+  const response = await misconfigured.call(`projects/${misconfigured.projectId}/threads`, {
+    method: 'POST',
+  });
+  expect([response.status, response.body.code]).toEqual([500, 'internal_error']);
   expect(misconfigured.log()).toContain('asst_test: responseFormat.schema must be a valid JSON Schema');
   expect(await misconfigured.engine.calls()).toEqual([]);
   expect(await rowsOf(misconfigured.projectId)).toEqual([]);

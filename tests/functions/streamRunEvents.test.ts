@@ -14,7 +14,7 @@ const readEvents = (run: string, options?: Parameters<typeof readRunEvents>[2]) 
   readRunEvents(t, run, options);
 
 describe('live events', () => {
-  test('tell the run on every change and the answer as it is written, and end with the finished run', async () => {
+  test('tell the run on every change and the reply as it is written, and end with the finished run', async () => {
     await t.engine.timing({ queueMs: 200, runMs: 500 });
     const { thread, run } = await t.startRun();
     const events = await readEvents(run);
@@ -179,8 +179,8 @@ describe('live events', () => {
     const finished = await t.finish(run);
     const events = await readEvents(run);
     expect(events).toEqual([{ id: 'end', event: 'run', data: finished.body }]);
-    const answer = await t.call(`${run}/events`, { headers: { 'Last-Event-ID': 'end' } });
-    expect([answer.status, answer.text]).toEqual([204, '']);
+    const response = await t.call(`${run}/events`, { headers: { 'Last-Event-ID': 'end' } });
+    expect([response.status, response.text]).toEqual([204, '']);
   });
 
   test.each([
@@ -218,7 +218,7 @@ describe('live events', () => {
     while ((await t.engine.openStreams()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   });
 
-  test('of runs that are not there or not ours answer as a get does', async () => {
+  test('of runs that are not there or not ours are answered as a get does', async () => {
     const { thread } = await t.startRun();
     expect((await t.call(`${thread}/runs/run_nosuch/events`)).body.code).toBe('run_not_found');
     expect((await t.call(`${thread}/runs/run_a/events`, { token: null })).status).toBe(401);
@@ -231,8 +231,8 @@ describe('live events', () => {
     'answer 400 for Last-Event-ID: %s',
     async (id) => {
       const { run } = await t.startRun();
-      const answer = await t.call(`${run}/events`, { headers: { 'Last-Event-ID': id } });
-      expect([answer.status, Object.keys(answer.body.errors)]).toEqual([400, ['Last-Event-ID']]);
+      const response = await t.call(`${run}/events`, { headers: { 'Last-Event-ID': id } });
+      expect([response.status, Object.keys(response.body.errors)]).toEqual([400, ['Last-Event-ID']]);
     },
   );
 });

@@ -58,8 +58,8 @@ describe('a run whose reply needs a function', () => {
     await submit(t, run, answersTo(action));
     const { usage: all } = (await t.finish(run)).body;
     const response = (id: string) =>
-      fetch(`${t.engine.url}/responses/${id}`, { headers: { Authorization: 'Bearer x' } }).then((answer) =>
-        answer.json(),
+      fetch(`${t.engine.url}/responses/${id}`, { headers: { Authorization: 'Bearer x' } }).then((response) =>
+        response.json(),
       ) as Promise<{ usage: { input_tokens: number; output_tokens: number; total_tokens: number } }>;
     const [one, two] = await Promise.all((await roundsOf(t, run)).map(({ id }) => response(id)));
     expect(first.totalTokens).toBe(one?.usage.total_tokens);
@@ -291,8 +291,8 @@ describe('the size of outputs', () => {
   ])('may be 512,000 characters together: %s', async (_name, character, encode) => {
     const { run, action } = await startWaitingRun(t, { outcome: threeCalls });
     const all = answersTo(action, character.repeat(256_000));
-    const answer = await submit(t, run, encode(JSON.stringify(all)));
-    expect(answer.status).toBe(200);
+    const response = await submit(t, run, encode(JSON.stringify(all)));
+    expect(response.status).toBe(200);
     const [, second] = await roundsOf(t, run);
     const lengths = second?.input.flatMap((item) =>
       item.type === 'function_call_output' ? [...String(item.output)].length : [],
@@ -341,9 +341,11 @@ describe('the same outputs again', () => {
 
   test.each([2, 20])('%i at once are submitted once', async (count) => {
     const { run, action } = await startWaitingRun(t);
-    const answers = await Promise.all(Array.from({ length: count }, () => submit(t, run, answersTo(action))));
-    expect(answers.map(({ status }) => status)).toEqual(Array(count).fill(200));
-    expect(answers.filter(({ headers }) => headers.get('Idempotency-Replayed') === null)).toHaveLength(1);
+    const responses = await Promise.all(
+      Array.from({ length: count }, () => submit(t, run, answersTo(action))),
+    );
+    expect(responses.map(({ status }) => status)).toEqual(Array(count).fill(200));
+    expect(responses.filter(({ headers }) => headers.get('Idempotency-Replayed') === null)).toHaveLength(1);
     expect(await roundsOf(t, run)).toHaveLength(2);
   });
 });
@@ -365,13 +367,13 @@ describe('other outputs', () => {
 
   test('at once: one submission wins, and the others are told', async () => {
     const { run, action } = await startWaitingRun(t);
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 10 }, (_, index) => submit(t, run, answersTo(action, `output ${index}`))),
     );
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(409)]);
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(409)]);
     const [, second, ...more] = await roundsOf(t, run);
     expect(more).toEqual([]);
-    const winner = answers.findIndex(({ status }) => status === 200);
+    const winner = responses.findIndex(({ status }) => status === 200);
     expect(JSON.stringify(second?.input)).toContain(`output ${winner}`);
   });
 });

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { toIdempotencyKey } from '../../shared/model/idempotencyKey.ts';
 import { idOf } from '../support/paths.ts';
 import { engineIds, type ProjectState, stateOf, visible } from '../support/projectState.ts';
-import type { Answer, Call } from '../support/service.ts';
+import type { Call, TestResponse } from '../support/service.ts';
 import { rowsOf } from '../support/table.ts';
 import { aCall, answersTo, startWaitingRun, waitForAction } from '../support/toolRounds.ts';
 import { useService } from '../support/useService.ts';
@@ -35,7 +35,7 @@ describe('a caller of project A', () => {
   /** What answers everything that B's waiting run waits for. */
   let outputsOfB: ReturnType<typeof answersTo>;
   let stateOfB: ProjectState;
-  /** What no answer to a caller of A may hold. */
+  /** What no response to a caller of A may hold. */
   let secrets: string[];
 
   beforeAll(async () => {
@@ -105,21 +105,21 @@ describe('a caller of project A', () => {
   const attack = async (
     path: string,
     call: Omit<Call, 'token'> = {},
-  ): Promise<Answer & { engineCalls: string[] }> => {
-    // What a request itself holds, its answer may repeat.
+  ): Promise<TestResponse & { engineCalls: string[] }> => {
+    // What a request itself holds, its response may repeat.
     const sent = JSON.stringify([path, call]);
     await t.engine.reset();
-    const answer = await t.call(path, { token, ...call });
+    const response = await t.call(path, { token, ...call });
     const engineCalls = await t.engine.calls();
-    const shown = secrets.filter((secret) => visible(answer).includes(secret) && !sent.includes(secret));
+    const shown = secrets.filter((secret) => visible(response).includes(secret) && !sent.includes(secret));
     expect(shown).toEqual([]);
     const asked = engineIds(stateOfB).filter((id) => engineCalls.join().includes(id));
     expect(asked).toEqual([]);
     expect(await stateOf(t.engine, projects['B'] ?? '')).toEqual(stateOfB);
-    return { ...answer, engineCalls };
+    return { ...response, engineCalls };
   };
 
-  const outcomeOf = ({ status, body }: Answer) => [status, body.code ?? 'no code'].join(' ');
+  const outcomeOf = ({ status, body }: TestResponse) => [status, body.code ?? 'no code'].join(' ');
 
   /** What the contract says of a caller of A; only its own project, thread and run answer. */
   const expected = (success: number, names: { project: string; thread?: string; run?: string }) => {
@@ -134,55 +134,55 @@ describe('a caller of project A', () => {
 
   describe.each(['A', 'B'])('with project %s in the path', (project) => {
     test('opens threads in its own project only', async () => {
-      const answer = await attack(`projects/${projects[project]}/threads`, { method: 'POST' });
-      expect(outcomeOf(answer)).toBe(expected(201, { project }));
+      const response = await attack(`projects/${projects[project]}/threads`, { method: 'POST' });
+      expect(outcomeOf(response)).toBe(expected(201, { project }));
     });
 
     test('opens threads with a message in its own project only, with a key of B too', async () => {
       const path = `projects/${projects[project]}/threads`;
       const headers = { 'Idempotency-Key': sharedKey };
-      const answer = await attack(path, { method: 'POST', body: sharedBody, headers });
-      expect(outcomeOf(answer)).toBe(expected(201, { project }));
-      expect(answer.headers.get('Idempotency-Replayed')).toBeNull();
+      const response = await attack(path, { method: 'POST', body: sharedBody, headers });
+      expect(outcomeOf(response)).toBe(expected(201, { project }));
+      expect(response.headers.get('Idempotency-Replayed')).toBeNull();
     });
 
     test.each(threadNames)('and %s: creates runs on its own thread only', async (thread) => {
       const path = `projects/${projects[project]}/threads/${threads[thread]}/runs`;
-      const answer = await attack(path, { method: 'POST', body: { message: 'Hello' } });
-      expect(outcomeOf(answer)).toBe(expected(201, { project, thread }));
-      const started = answer.engineCalls.filter((call) => call === 'POST /v1/responses');
-      expect(started).toHaveLength(answer.status === 201 ? 1 : 0);
+      const response = await attack(path, { method: 'POST', body: { message: 'Hello' } });
+      expect(outcomeOf(response)).toBe(expected(201, { project, thread }));
+      const started = response.engineCalls.filter((call) => call === 'POST /v1/responses');
+      expect(started).toHaveLength(response.status === 201 ? 1 : 0);
     });
 
     test.each(threadNames)('and %s: reads its own thread only', async (thread) => {
-      const answer = await attack(`projects/${projects[project]}/threads/${threads[thread]}`);
-      expect(outcomeOf(answer)).toBe(expected(200, { project, thread }));
+      const response = await attack(`projects/${projects[project]}/threads/${threads[thread]}`);
+      expect(outcomeOf(response)).toBe(expected(200, { project, thread }));
     });
 
     test.each(threadNames)('and %s: changes its own thread only', async (thread) => {
       const path = `projects/${projects[project]}/threads/${threads[thread]}`;
-      const answer = await attack(path, { method: 'PATCH', body: { metadata: { by: 'A' } } });
-      expect(outcomeOf(answer)).toBe(expected(200, { project, thread }));
+      const response = await attack(path, { method: 'PATCH', body: { metadata: { by: 'A' } } });
+      expect(outcomeOf(response)).toBe(expected(200, { project, thread }));
     });
 
     test.each(threadNames.flatMap((thread) => runNames.map((run) => [thread, run] as const)))(
       'and %s and %s: changes its own run only',
       async (thread, run) => {
         const path = `projects/${projects[project]}/threads/${threads[thread]}/runs/${runs[run]}`;
-        const answer = await attack(path, { method: 'PATCH', body: { metadata: { by: 'A' } } });
-        expect(outcomeOf(answer)).toBe(expected(200, { project, thread, run }));
+        const response = await attack(path, { method: 'PATCH', body: { metadata: { by: 'A' } } });
+        expect(outcomeOf(response)).toBe(expected(200, { project, thread, run }));
       },
     );
 
     test('lists its own threads and runs only, whatever metadata it asks for', async () => {
       const pair = `metadata[${metadataOfB.key}]=${metadataOfB.value}`;
-      const answer = await attack(`projects/${projects[project]}/threads?${pair}`);
-      expect(outcomeOf(answer)).toBe(expected(200, { project }));
+      const response = await attack(`projects/${projects[project]}/threads?${pair}`);
+      expect(outcomeOf(response)).toBe(expected(200, { project }));
       // A thread of its own may have the same metadata.
-      const own = (answer.body.threads ?? []).filter(
+      const own = (response.body.threads ?? []).filter(
         (listed: { projectId: string }) => listed.projectId === projects['A'],
       );
-      if (answer.status === 200) expect(answer.body.threads).toEqual(own);
+      if (response.status === 200) expect(response.body.threads).toEqual(own);
       const thread = `projects/${projects[project]}/threads/${threads["B's thread"]}`;
       expect((await attack(`${thread}/runs?${pair}`)).status).toBe(project === 'A' ? 404 : 403);
     });
@@ -200,10 +200,10 @@ describe('a caller of project A', () => {
       'and %s and %s: submits no outputs',
       async (thread, run) => {
         const path = `projects/${projects[project]}/threads/${threads[thread]}/runs/${runs[run]}/tool-outputs`;
-        const answer = await attack(path, { method: 'POST', body: outputsOfB });
+        const response = await attack(path, { method: 'POST', body: outputsOfB });
         const outcome = expected(200, { project, thread, run });
-        expect(outcomeOf(answer)).toBe(outcome === '200 no code' ? '409 run_not_waiting' : outcome);
-        expect(answer.engineCalls).toEqual([]);
+        expect(outcomeOf(response)).toBe(outcome === '200 no code' ? '409 run_not_waiting' : outcome);
+        expect(response.engineCalls).toEqual([]);
       },
     );
   });
@@ -287,16 +287,16 @@ describe('a caller of project A', () => {
     ])('reaches nothing of B with %s', async (_name, fields) => {
       const body = { message: 'Hello', ...fields() };
       const { opened, conversation } = await openOwnThread();
-      const answer = await attack(`${opened}/runs`, { method: 'POST', body });
-      expect(answer.status).toBe(201);
-      expect(answer.body).toMatchObject({
+      const response = await attack(`${opened}/runs`, { method: 'POST', body });
+      expect(response.status).toBe(201);
+      expect(response.body).toMatchObject({
         projectId: projects['A'],
         threadId: idOf(opened),
         assistantId: 'asst_test',
         userMessage: body.message,
       });
-      const asked = (await t.engine.runs()).find(({ metadata }) => metadata['runId'] === answer.body.runId);
-      const { projectId, threadId, runId, instructions } = answer.body;
+      const asked = (await t.engine.runs()).find(({ metadata }) => metadata['runId'] === response.body.runId);
+      const { projectId, threadId, runId, instructions } = response.body;
       expect(asked).toMatchObject({
         conversation,
         model: 'gpt-5-mini',
@@ -309,14 +309,14 @@ describe('a caller of project A', () => {
     test('reaches nothing of B with an Idempotency-Key that B used for the same request', async () => {
       const call = { method: 'POST', body: sharedBody, headers: { 'Idempotency-Key': sharedKey } };
       const { opened } = await openOwnThread();
-      const answer = await attack(`${opened}/runs`, call);
-      expect(answer.status).toBe(201);
-      expect(answer.headers.get('Idempotency-Replayed')).toBeNull();
-      expect(Object.values(runs)).not.toContain(answer.body.runId);
-      await t.finish(`${opened}/runs/${answer.body.runId}`);
+      const response = await attack(`${opened}/runs`, call);
+      expect(response.status).toBe(201);
+      expect(response.headers.get('Idempotency-Replayed')).toBeNull();
+      expect(Object.values(runs)).not.toContain(response.body.runId);
+      await t.finish(`${opened}/runs/${response.body.runId}`);
       const again = await attack(`${opened}/runs`, call);
       expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([201, 'true']);
-      expect(again.body).toEqual(answer.body);
+      expect(again.body).toEqual(response.body);
 
       const bob = await t.issuer.sign({ sub: 'bob' });
       const repeated = await t.call(`${path('B')}/threads/${threads["B's thread"]}/runs`, {
@@ -329,7 +329,7 @@ describe('a caller of project A', () => {
 
     test('reaches nothing of B with headers that other servers would follow', async () => {
       const target = `/api/${fill(`projects/B/threads/T`)}`;
-      const answer = await attack(ownThreadPath(), {
+      const response = await attack(ownThreadPath(), {
         headers: {
           'X-HTTP-Method-Override': 'DELETE',
           'X-Original-URL': target,
@@ -341,18 +341,18 @@ describe('a caller of project A', () => {
           'X-MS-Client-Principal': Buffer.from(JSON.stringify({ userId: 'bob' })).toString('base64'),
         },
       });
-      expect(answer.body).toMatchObject({ projectId: projects['A'], threadId: threads['its own thread'] });
+      expect(response.body).toMatchObject({ projectId: projects['A'], threadId: threads['its own thread'] });
     });
   });
 
   test("gets 400 for the calls of B's run, and the engine is not asked", async () => {
     const { run } = await startWaitingRun(t, { thread: await t.openThread(projects['A'] ?? '') });
-    const answer = await attack(`${run}/tool-outputs`, { method: 'POST', body: outputsOfB });
-    expect([answer.status, Object.keys(answer.body.errors)]).toEqual([
+    const response = await attack(`${run}/tool-outputs`, { method: 'POST', body: outputsOfB });
+    expect([response.status, Object.keys(response.body.errors)]).toEqual([
       400,
       ['ToolOutputs[0].ToolCallId', 'ToolOutputs'],
     ]);
-    expect(answer.engineCalls).toEqual([]);
+    expect(response.engineCalls).toEqual([]);
   });
 
   test('opens a thread of its own, with nothing in it, whatever the body names of B', async () => {
@@ -379,12 +379,12 @@ describe('a caller of project A', () => {
     ['an invented message', () => `msg_${'A'.repeat(messageOfB.length - 4)}`],
   ])('gets 400 for %s to begin after, before the engine is asked', async (_name, messageId) => {
     expect(messageId()).not.toBe('');
-    const answer = await attack(`${ownThreadPath()}?after=${messageId()}`);
-    expect(answer.status).toBe(400);
-    expect(answer.body.errors).toEqual({
+    const response = await attack(`${ownThreadPath()}?after=${messageId()}`);
+    expect(response.status).toBe(400);
+    expect(response.body.errors).toEqual({
       After: ['The field After must be the messageId of a message of this thread.'],
     });
-    expect(answer.engineCalls).toEqual([]);
+    expect(response.engineCalls).toEqual([]);
   });
 
   test('reaches nothing of B with ids in the query of any route', async () => {

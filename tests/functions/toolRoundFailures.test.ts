@@ -49,12 +49,12 @@ describe('outputs that the engine refuses', () => {
   test('fail the run, not the request, and its thread goes on', async () => {
     const { thread, run, action } = await startWaitingRun(t);
     await t.engine.refuseCreate('azure_content_filter');
-    const answer = await submit(t, run, answersTo(action));
-    expect([answer.status, answer.body]).toEqual([
+    const response = await submit(t, run, answersTo(action));
+    expect([response.status, response.body]).toEqual([
       200,
       expect.objectContaining({ status: 'failed', errorCode: 'content_filter' }),
     ]);
-    expect((await submit(t, run, answersTo(action))).body).toEqual(answer.body);
+    expect((await submit(t, run, answersTo(action))).body).toEqual(response.body);
     await expectHealthy(thread);
   });
 });
@@ -89,9 +89,9 @@ describe('an engine that is slow', () => {
     await t.engine.fault(onCreate, { kind: 'delay', ms: 1_000 });
     const first = submit(t, run, answersTo(action));
     await until('it is claimed', async () => (await t.call(run)).body.status === 'queued');
-    const answers = await Promise.all([first, submit(t, run, answersTo(action))]);
-    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
-    expect(answers[1]?.headers.get('Idempotency-Replayed')).toBe('true');
+    const responses = await Promise.all([first, submit(t, run, answersTo(action))]);
+    expect(responses.map(({ status }) => status)).toEqual([200, 200]);
+    expect(responses[1]?.headers.get('Idempotency-Replayed')).toBe('true');
     expect(await roundsOf(t, run)).toHaveLength(2);
   });
 
@@ -161,8 +161,8 @@ describe('a store that fails', () => {
   test('that loses the response to a claim costs nothing: the claim is recognized', async () => {
     const { run, action } = await startWaitingRun(t);
     t.store.inject('merge', 'lose');
-    const answer = await submit(t, run, answersTo(action));
-    expect([answer.status, answer.headers.get('Idempotency-Replayed')]).toEqual([200, null]);
+    const response = await submit(t, run, answersTo(action));
+    expect([response.status, response.headers.get('Idempotency-Replayed')]).toEqual([200, null]);
     expect((await t.finish(run)).body.status).toBe('completed');
     expect(await roundsOf(t, run)).toHaveLength(2);
   });

@@ -5,13 +5,13 @@ import { useService } from '../support/useService.ts';
 
 const t = useService();
 
-/** Waits until the run is finished; returns the answers on the way. */
+/** Waits until the run is finished; returns the responses on the way. */
 async function waitToEnd(run: string, call: Call = {}) {
-  const answers = [];
+  const responses = [];
   for (;;) {
-    const answer = await t.call(`${run}?wait=20`, call);
-    answers.push(answer);
-    if (!['queued', 'in_progress'].includes(answer.body.status)) return answers;
+    const response = await t.call(`${run}?wait=20`, call);
+    responses.push(response);
+    if (!['queued', 'in_progress'].includes(response.body.status)) return responses;
   }
 }
 
@@ -21,8 +21,8 @@ describe('waiting for news', () => {
   test('answers on each change of status, at the cost of one stream of the engine for the whole run', async () => {
     await t.engine.timing({ queueMs: 500, runMs: 3_000 });
     const { run } = await t.startRun();
-    const answers = await waitToEnd(run);
-    expect(answers.map(({ body }) => body.status)).toEqual(['in_progress', 'completed']);
+    const responses = await waitToEnd(run);
+    expect(responses.map(({ body }) => body.status)).toEqual(['in_progress', 'completed']);
     expect(await engineCalls()).toEqual([
       'POST /v1/responses',
       expect.stringMatching(/^GET \/v1\/responses\//),
@@ -43,9 +43,9 @@ describe('waiting for news', () => {
     const { run } = await t.startRun();
     while ((await t.call(run)).body.status !== 'in_progress');
     await t.engine.reset();
-    const answers = await Promise.all(Array.from({ length: 20 }, () => t.call(`${run}?wait=20`)));
-    expect(new Set(answers.map(({ body }) => body.status))).toEqual(new Set(['completed']));
-    expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+    const responses = await Promise.all(Array.from({ length: 20 }, () => t.call(`${run}?wait=20`)));
+    expect(new Set(responses.map(({ body }) => body.status))).toEqual(new Set(['completed']));
+    expect(new Set(responses.map(({ text }) => text)).size).toBe(1);
     expect(await engineCalls()).toHaveLength(1);
   });
 
@@ -53,8 +53,8 @@ describe('waiting for news', () => {
     await t.engine.timing({ queueMs: 0, runMs: 3_000 });
     const { run } = await t.startRun();
     t.store.reset();
-    const answers = await Promise.all(Array.from({ length: 100 }, () => waitToEnd(run)));
-    expect(new Set(answers.map((some) => some.at(-1)?.body.status))).toEqual(new Set(['completed']));
+    const responses = await Promise.all(Array.from({ length: 100 }, () => waitToEnd(run)));
+    expect(new Set(responses.map((some) => some.at(-1)?.body.status))).toEqual(new Set(['completed']));
     const writes = t.store.roundTrips.filter((kind) => kind === 'merge' || kind === 'transaction');
     expect(writes).toEqual(['merge', 'transaction']);
   });
@@ -63,16 +63,16 @@ describe('waiting for news', () => {
     await t.engine.outcome({ status: 'never' });
     const { run } = await t.startRun();
     while ((await t.call(run)).body.status !== 'in_progress');
-    const answer = await t.call(`${run}?wait=1`);
-    expect([answer.status, answer.body.status]).toEqual([200, 'in_progress']);
+    const response = await t.call(`${run}?wait=1`);
+    expect([response.status, response.body.status]).toEqual([200, 'in_progress']);
   });
 
   test('Prefer: wait means the same, and says so', async () => {
     await t.engine.timing({ queueMs: 300, runMs: 300 });
     const { run } = await t.startRun();
-    const answer = await t.call(run, { headers: { Prefer: 'respond-async, wait=20' } });
-    expect(answer.body.status).toBe('in_progress');
-    expect(answer.headers.get('Preference-Applied')).toBe('wait=20');
+    const response = await t.call(run, { headers: { Prefer: 'respond-async, wait=20' } });
+    expect(response.body.status).toBe('in_progress');
+    expect(response.headers.get('Preference-Applied')).toBe('wait=20');
   });
 
   test('a finished run is answered at once', async () => {
@@ -88,8 +88,8 @@ describe('waiting for news', () => {
     await t.restart({ RUN_TIMEOUT_SECONDS: '3' });
     await t.engine.outcome({ status: 'never' });
     const { run } = await t.startRun();
-    const answers = await waitToEnd(run);
-    expect(answers.at(-1)?.body.status).toBe('expired');
+    const responses = await waitToEnd(run);
+    expect(responses.at(-1)?.body.status).toBe('expired');
     await t.stop();
     await t.restart();
   });
@@ -101,8 +101,8 @@ describe('waiting for news', () => {
       { method: 'GET', path: '/v1/responses/*' },
       { kind: 'status', status: 400, code: null, type: 'invalid_request_error', message: 'no stream' },
     );
-    const answers = await waitToEnd(run);
-    expect(answers.at(-1)?.body.status).toBe('completed');
+    const responses = await waitToEnd(run);
+    expect(responses.at(-1)?.body.status).toBe('completed');
     expect((await engineCalls()).length).toBeLessThanOrEqual(6);
   });
 
@@ -132,9 +132,9 @@ describe('waiting for news', () => {
 
   test.each(['-1', '61', '1.5', 'x', '', '0x1', '1e1', '100'])('answers 400 for wait=%j', async (wait) => {
     const { run } = await t.startRun();
-    const answer = await t.call(`${run}?wait=${wait}`);
-    expect(answer.status).toBe(400);
-    expect(Object.keys(answer.body.errors)).toEqual(['Wait']);
+    const response = await t.call(`${run}?wait=${wait}`);
+    expect(response.status).toBe(400);
+    expect(Object.keys(response.body.errors)).toEqual(['Wait']);
     expect((await t.call(run, { headers: { Prefer: `wait=${wait}` } })).status).toBe(400);
   });
 });
@@ -155,9 +155,9 @@ describe('polling politely', () => {
   test('If-None-Match answers 304 until the run changes', async () => {
     await t.engine.timing({ queueMs: 0, runMs: 800 });
     const { run } = await t.startRun();
-    let answer = await t.call(run);
-    while (answer.body.status === 'queued') answer = await t.call(run);
-    const etag = answer.headers.get('ETag') ?? '';
+    let response = await t.call(run);
+    while (response.body.status === 'queued') response = await t.call(run);
+    const etag = response.headers.get('ETag') ?? '';
     expect(etag).toMatch(/^"[\w-]+"$/);
     for (const condition of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
       const same = await t.call(run, { headers: { 'If-None-Match': condition } });

@@ -86,8 +86,8 @@ describe('npm run token', () => {
     async (args) => {
       const { projectId } = await t.addProject();
       const bearer = await print('--project', projectId, ...args);
-      const answer = await t.call(`projects/${projectId}/threads`, { method: 'POST', token: bearer });
-      expect([answer.status, answer.body.code]).toEqual([401, 'token_expired']);
+      const response = await t.call(`projects/${projectId}/threads`, { method: 'POST', token: bearer });
+      expect([response.status, response.body.code]).toEqual([401, 'token_expired']);
     },
   );
 

@@ -22,7 +22,7 @@ const poet = {
   model: 'gpt-5-nano',
   name: 'Poet',
   description: 'Answers in verse',
-  instructions: 'Answer in verse.',
+  instructions: 'TestResponse in verse.',
   tools: [{ type: 'file_search' as const, file_search: { max_num_results: 3 } }],
   temperature: 0.3,
   metadata: { team: 'docs' },
@@ -92,7 +92,7 @@ describe('an assistant that an editor creates', () => {
     const engineRun = (await t.engine.runs()).find(({ metadata }) => metadata['runId'] === run.id);
     expect(engineRun).toMatchObject({
       model: 'gpt-5-nano',
-      instructions: 'Answer in verse.\n\nBe brief.',
+      instructions: 'TestResponse in verse.\n\nBe brief.',
     });
     const engine = new OpenAI({ baseURL: t.engine.url, apiKey: 'test' });
     expect((await engine.responses.retrieve(engineRun?.id ?? '')).tools).toEqual([

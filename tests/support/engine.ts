@@ -76,13 +76,13 @@ export const replies = {
   /** One message for each text. */
   messages: (...texts: string[]) => completed(...texts.map((value) => message(text(value)))),
   refusal: (refusal: string) => completed(message({ type: 'refusal', refusal })),
-  commentary: (commentary: string, answer: string) =>
+  commentary: (commentary: string, response: string) =>
     completed(
       { type: 'message', phase: 'commentary', content: [text(commentary)] },
-      { type: 'message', phase: 'final_answer', content: [text(answer)] },
+      { type: 'message', phase: 'final_answer', content: [text(response)] },
     ),
-  reasoning: (thoughts: { summary?: string[]; content?: string[] }, answer: string) =>
-    completed({ type: 'reasoning', ...thoughts }, message(text(answer))),
+  reasoning: (thoughts: { summary?: string[]; content?: string[] }, response: string) =>
+    completed({ type: 'reasoning', ...thoughts }, message(text(response))),
   functionCall: (name: string, input: object) => completed(functionCall(name, input)),
   /** Several function calls in one response. */
   functionCalls: (...calls: [name: string, input: object][]) =>
@@ -95,10 +95,10 @@ export const replies = {
       arguments: JSON.stringify(input),
     }),
   /** An MCP call that needs no approval, before a message; failed if it has an `error`. */
-  mcpCall: (call: Omit<OrderedMcpCall, 'type' | 'server_label'>, answer: string) =>
-    completed({ type: 'mcp_call', server_label: 'test', ...call }, message(text(answer))),
+  mcpCall: (call: Omit<OrderedMcpCall, 'type' | 'server_label'>, response: string) =>
+    completed({ type: 'mcp_call', server_label: 'test', ...call }, message(text(response))),
   /** A call of the code interpreter that makes a file, and a message that cites it. */
-  generatedFile: (filename: string, content: Buffer, answer = 'Here it is: ') => {
+  generatedFile: (filename: string, content: Buffer, reply = 'Here it is: ') => {
     const path = `sandbox:/mnt/data/${filename}`;
     return completed(
       {
@@ -108,15 +108,15 @@ export const replies = {
       },
       message({
         type: 'output_text',
-        text: answer + path,
+        text: reply + path,
         annotations: [
           {
             type: 'container_file_citation',
             container_id: '',
             file_id: '',
             filename,
-            start_index: answer.length,
-            end_index: answer.length + path.length,
+            start_index: reply.length,
+            end_index: reply.length + path.length,
           },
         ],
       }),
@@ -226,8 +226,8 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
         .reduce((sum, { query }) => sum + Number(new URLSearchParams(query).get('limit') ?? defaultItems), 0);
     },
     runs: async () => {
-      const answer = await control('GET', 'responses');
-      return answer.responses ?? answer;
+      const response = await control('GET', 'responses');
+      return response.responses ?? response;
     },
     files: () => control('GET', 'files'),
     addVectorStore: (id) => control('POST', 'vector-stores', { id }),

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import document from '../../openapi.json' with { type: 'json' };
 import { createDeviationLog } from './openApi.ts';
-import type { Answer } from './service.ts';
+import type { TestResponse } from './service.ts';
 
 const headers = new Headers({
   'Content-Type': 'application/json',
@@ -9,7 +9,7 @@ const headers = new Headers({
   'Access-Control-Expose-Headers': document.components.headers['Access-Control-Expose-Headers'].schema.const,
 });
 
-const list = (...threads: object[]): Answer => {
+const list = (...threads: object[]): TestResponse => {
   const body = { threads, hasMore: false, lastId: null };
   return { status: 200, headers, body, text: JSON.stringify(body) };
 };

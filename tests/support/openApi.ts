@@ -1,6 +1,6 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import document from '../../openapi.json' with { type: 'json' };
-import type { Answer } from './service.ts';
+import type { TestResponse } from './service.ts';
 
 interface Reference {
   readonly $ref?: string;
@@ -92,23 +92,23 @@ ajv.addSchema(close(document) as object, 'openapi');
  * @param path of the request, below `/api`.
  * @returns the deviations; empty when the response is as described.
  */
-export function deviations(method: string, path: string, answer: Answer): string[] {
+export function deviations(method: string, path: string, response: TestResponse): string[] {
   const called = `/${path.replace(/^\/|[?#].*$/g, '')}`;
   const operation = operations.find((one) => one.method === method && toPattern(one.path).test(called));
   if (!operation) return [`${method} ${called} is not described`];
-  const pointer = `/paths/${toPart(operation.path)}/${method.toLowerCase()}/responses/${answer.status}`;
+  const pointer = `/paths/${toPart(operation.path)}/${method.toLowerCase()}/responses/${response.status}`;
   const described = find(pointer) as Response | undefined;
-  if (!described) return [`${operation.id}: status ${answer.status} is not described`];
-  const response = follow(described, pointer);
+  if (!described) return [`${operation.id}: status ${response.status} is not described`];
+  const description = follow(described, pointer);
   return [
-    ...headerDeviations(response.value, response.pointer, answer),
-    ...bodyDeviations(response, answer),
-  ].map((text) => `${operation.id} ${answer.status}: ${text}`);
+    ...headerDeviations(description.value, description.pointer, response),
+    ...bodyDeviations(description, response),
+  ].map((text) => `${operation.id} ${response.status}: ${text}`);
 }
 
 /** The deviations of many responses, each once: a property that is not described concerns every response with it. */
 export interface DeviationLog {
-  add(method: string, path: string, answer: Answer): void;
+  add(method: string, path: string, response: TestResponse): void;
   /** @throws {Error} listing every kind of deviation, with the number of responses and the first request. */
   check(): void;
 }
@@ -116,10 +116,10 @@ export interface DeviationLog {
 export function createDeviationLog(): DeviationLog {
   const found = new Map<string, { readonly first: string; count: number }>();
   return {
-    add(method, path, answer) {
+    add(method, path, response) {
       // Items of a list deviate in the same way.
       const kinds = new Set(
-        deviations(method, path, answer).map((text) => text.replace(/\/\d+(?=[/ ])/g, '/*')),
+        deviations(method, path, response).map((text) => text.replace(/\/\d+(?=[/ ])/g, '/*')),
       );
       for (const kind of kinds) {
         const known = found.get(kind) ?? { first: `${method} ${path}`, count: 0 };
@@ -137,16 +137,16 @@ export function createDeviationLog(): DeviationLog {
   };
 }
 
-function headerDeviations({ headers = {} }: Response, pointer: string, answer: Answer): string[] {
+function headerDeviations({ headers = {} }: Response, pointer: string, response: TestResponse): string[] {
   const names = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
-  const unknown = [...answer.headers.keys()].filter(
+  const unknown = [...response.headers.keys()].filter(
     (name) => !names.has(name) && !transportHeaders.has(name),
   );
   return [
     ...unknown.map((name) => `the header ${name} is not described`),
     ...Object.entries(headers).flatMap(([name, described]) => {
       const header = follow(described, `${pointer}/headers/${toPart(name)}`);
-      const value = answer.headers.get(name);
+      const value = response.headers.get(name);
       if (value === null) return header.value.required ? [`the header ${name} is missing`] : [];
       const { type } = header.value.schema;
       const data = type === 'integer' && /^\d+$/.test(value) ? Number(value) : value;
@@ -155,15 +155,15 @@ function headerDeviations({ headers = {} }: Response, pointer: string, answer: A
   ];
 }
 
-function bodyDeviations({ value, pointer }: Found<Response>, answer: Answer): string[] {
-  const type = answer.headers.get('Content-Type')?.split(';')[0]?.toLowerCase();
-  if (!value.content) return answer.text === '' && !type ? [] : ['a body is not described'];
+function bodyDeviations({ value, pointer }: Found<Response>, response: TestResponse): string[] {
+  const type = response.headers.get('Content-Type')?.split(';')[0]?.toLowerCase();
+  if (!value.content) return response.text === '' && !type ? [] : ['a body is not described'];
   // Content of any type is not described further.
   if (type && value.content['*/*']) return [];
   if (!type || !value.content[type]) return [`the content type ${type} is not described`];
   const schema = `${pointer}/content/${toPart(type)}/schema`;
-  if (type !== 'text/event-stream') return faults('the body', schema, answer.body);
-  return parseEvents(answer.text).flatMap(({ event, data }) =>
+  if (type !== 'text/event-stream') return faults('the body', schema, response.body);
+  return parseEvents(response.text).flatMap(({ event, data }) =>
     find(`${schema}/$defs/${toPart(event)}`)
       ? faults(`an event ${event}`, `${schema}/$defs/${toPart(event)}`, JSON.parse(data))
       : [`the event ${event} is not described`],

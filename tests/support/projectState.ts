@@ -1,5 +1,5 @@
 import type { TestEngine } from './engine.ts';
-import type { Answer } from './service.ts';
+import type { TestResponse } from './service.ts';
 import { rowsOf } from './table.ts';
 
 /** Reads all items of a conversation from the engine. */
@@ -31,5 +31,5 @@ export const engineIds = ({ conversations, items, runs }: ProjectState): string[
 ];
 
 /** Returns everything in a response that a client can see, with JSON escapes decoded. */
-export const visible = ({ text, headers }: Answer): string =>
+export const visible = ({ text, headers }: TestResponse): string =>
   [JSON.stringify([...headers]), text].join('\n').replaceAll('\\n', '\n');

@@ -5,7 +5,7 @@ import { createDeviationLog } from './openApi.ts';
 import { projectFolder, startProcess, type TestProcess } from './process.ts';
 
 /** A JSON response. */
-export interface Answer {
+export interface TestResponse {
   readonly status: number;
   readonly headers: Headers;
   // biome-ignore lint/suspicious/noExplicitAny: a test asserts on whatever came.
@@ -26,11 +26,11 @@ export interface Call {
 export interface TestService extends Backends {
   readonly url: string;
   /** Sends a request to a path below `/api`. */
-  call(path: string, call?: Call): Promise<Answer>;
+  call(path: string, call?: Call): Promise<TestResponse>;
   /** Creates a thread; returns its path below `/api`. */
   openThread(projectId: string): Promise<string>;
   /** Reads a run until it has ended. */
-  finish(runPath: string): Promise<Answer>;
+  finish(runPath: string): Promise<TestResponse>;
   /** Reads the status of the host. */
   hostStatus(): Promise<HostStatus>;
   /** Waits until no invocation is in progress. */
@@ -87,7 +87,7 @@ export async function startService(
       const projectId = /^projects\/([^/?]+)/.exec(path)?.[1];
       const bearer = token === undefined ? await issuer.sign({ projects: [projectId] }) : token;
       const isForm = body instanceof FormData;
-      const response = await fetch(`${host.url}/api/${path}`, {
+      const received = await fetch(`${host.url}/api/${path}`, {
         method,
         // The API's time limit for a request.
         signal: AbortSignal.timeout(30_000),
@@ -100,14 +100,14 @@ export async function startService(
           body: typeof body === 'string' || isForm ? body : JSON.stringify(body),
         }),
       });
-      const text = await response.text();
-      const json = response.headers.get('Content-Type')?.includes('json');
-      const { status } = response;
-      const answer = { status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
+      const text = await received.text();
+      const json = received.headers.get('Content-Type')?.includes('json');
+      const { status } = received;
+      const response = { status, headers: received.headers, text, body: json ? JSON.parse(text) : undefined };
       // Every response, except the host's 404 for an unknown route. Reported by `close`, so that one deviation does not
       // fail every test and hide what else is wrong.
-      if (status !== 404 || text !== '') deviationLog.add(method, path, answer);
-      return answer;
+      if (status !== 404 || text !== '') deviationLog.add(method, path, response);
+      return response;
     },
     async openThread(projectId) {
       const { status, body } = await service.call(`projects/${projectId}/threads`, { method: 'POST' });
@@ -117,8 +117,9 @@ export async function startService(
     async finish(runPath) {
       const until = performance.now() + 25_000;
       while (performance.now() < until) {
-        const answer = await service.call(runPath);
-        if (answer.status !== 200 || !['queued', 'in_progress'].includes(answer.body.status)) return answer;
+        const response = await service.call(runPath);
+        if (response.status !== 200 || !['queued', 'in_progress'].includes(response.body.status))
+          return response;
         await scheduler.wait(25);
       }
       throw new Error('the run did not finish');

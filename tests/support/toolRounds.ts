@@ -1,7 +1,7 @@
 import type { RequiredAction } from '../../shared/model/toolCalls.ts';
 import { type EngineRun, replies } from './engine.ts';
 import { idOf } from './paths.ts';
-import type { Answer } from './service.ts';
+import type { TestResponse } from './service.ts';
 import { rowsOf, threadsTable } from './table.ts';
 import type { ServiceUnderTest, StartedRun } from './useService.ts';
 
@@ -43,7 +43,7 @@ export const answersTo = ({ toolCalls, approvals }: RequiredAction, output = 'sh
   approvals: approvals.map(({ approvalId }) => ({ approvalId, approve: true })),
 });
 
-export const submit = (t: ServiceUnderTest, run: string, body: unknown): Promise<Answer> =>
+export const submit = (t: ServiceUnderTest, run: string, body: unknown): Promise<TestResponse> =>
   t.call(`${run}/tool-outputs`, { method: 'POST', body });
 
 /** Returns the engine's responses of a run, one for each round. */

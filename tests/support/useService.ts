@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import type { EngineRun } from './engine.ts';
 import { idOf, pathOf } from './paths.ts';
-import { type Answer, startService, type TestService } from './service.ts';
+import { startService, type TestResponse, type TestService } from './service.ts';
 
 /** A service shared by the tests of a file, with a project. */
 export interface ServiceUnderTest extends TestService {
@@ -11,7 +11,7 @@ export interface ServiceUnderTest extends TestService {
   /** Creates a thread, in that project by default. */
   openThread(projectId?: string): Promise<string>;
   /** Sends a create of a run, without checking its response. */
-  createRun(thread: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  createRun(thread: string, body?: unknown, headers?: Record<string, string>): Promise<TestResponse>;
   /**
    * Creates a run, on a new thread by default.
    * @throws {Error} when the service does not accept it.

@@ -29,7 +29,7 @@ describe('faults', () => {
     ['drop', /^Connection error|timed out/, 0],
     ['drop_after', /^Connection error|timed out/, 1],
     ['garbage', /is not valid JSON/, 0],
-  ])('%s leaves the client without an answer', async (kind, message, started) => {
+  ])('%s leaves the client without a response', async (kind, message, started) => {
     const { client, control } = await start();
     await control('POST', 'faults', { match: create, fault: { kind } });
     await expect(client.responses.create(body, { timeout: 500 })).rejects.toThrow(message);

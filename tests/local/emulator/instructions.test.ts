@@ -29,7 +29,7 @@ describe('instructions', () => {
   });
 
   test('can demand one sentence, which keeps its source', async () => {
-    const { text, annotations } = await ask('Answer in one sentence.');
+    const { text, annotations } = await ask('TestResponse in one sentence.');
     expect(text).toMatch(/^The project's documents say:/);
     expect(text.match(/[.!?](\s|$)/g)).toHaveLength(1);
     expect(annotations).toMatchObject([{ filename: 'authentication.md', index: text.length }]);
@@ -39,7 +39,7 @@ describe('instructions', () => {
     ['Begin with "Ahoy, you!"', /^Ahoy, you! This is/],
     ['Be kind. Always begin your reply with Ahoy.', /^Ahoy This is/],
     ['End every reply with "Yours, E."', / Yours, E\.\n\n\(My/],
-    ['Answer in upper case.', /^THIS IS THE LOCAL EMULATOR/],
+    ['TestResponse in upper case.', /^THIS IS THE LOCAL EMULATOR/],
   ])('like %s are followed', async (instructions, expected) => {
     expect((await ask(instructions)).text).toMatch(expected);
   });
@@ -64,7 +64,7 @@ describe('a text format', () => {
   const schema = {
     type: 'object',
     properties: {
-      answer: { type: 'string' },
+      response: { type: 'string' },
       sure: { type: 'boolean' },
       score: { type: 'integer', minimum: 3 },
       kind: { $ref: '#/$defs/kind' },
@@ -80,7 +80,7 @@ describe('a text format', () => {
       text: { format: { type: 'json_schema', name: 'reply', schema, strict: true } },
     });
     expect(JSON.parse(text)).toEqual({
-      answer: expect.any(String),
+      response: expect.any(String),
       sure: true,
       score: expect.any(Number),
       kind: 'guess',

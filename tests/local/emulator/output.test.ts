@@ -61,7 +61,7 @@ describe('ordered output', () => {
     }
   });
 
-  test('can be commentary before the final answer, in messages of their own', async () => {
+  test('can be commentary before the final response, in messages of their own', async () => {
     const { events, response } = await streamed(replies.commentary('Let me look.', 'It is 42.'));
     expect(response.output).toMatchObject([
       { type: 'message', phase: 'commentary', content: [{ text: 'Let me look.' }] },

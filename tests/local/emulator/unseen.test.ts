@@ -53,7 +53,7 @@ describe('a response whose stream is left while it is queued', () => {
     expect((await untilEnded(client, early)).status).toBe('completed');
   });
 
-  test('is stranded by a lost answer too, but not by a create without a stream', async () => {
+  test('is stranded by a lost response too, but not by a create without a stream', async () => {
     const { client, control } = await start({ queueMs: 100 });
     const fault = { kind: 'drop_after' };
     for (const streams of [true, false]) {

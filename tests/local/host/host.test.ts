@@ -40,7 +40,7 @@ async function serve(folder: string, port = 0): Promise<TestProcess> {
   return host;
 }
 
-interface Answer {
+interface TestResponse {
   readonly status: number | undefined;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
@@ -55,7 +55,7 @@ function raw(
     headers = {},
     body,
   }: { method?: string; headers?: Record<string, string>; body?: Buffer } = {},
-): Promise<Answer> {
+): Promise<TestResponse> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(url);
     send({ hostname, port, path, method, headers, agent: false }, async (response) => {
@@ -175,8 +175,8 @@ describe('the local host', () => {
   });
 
   test('answers HEAD without a body where a function has that method', async () => {
-    const answer = await get('/api/headed', { method: 'HEAD' });
-    expect(answer).toMatchObject({ status: 200, body: '', headers: { 'x-some': 'thing' } });
+    const response = await get('/api/headed', { method: 'HEAD' });
+    expect(response).toMatchObject({ status: 200, body: '', headers: { 'x-some': 'thing' } });
   });
 
   test('passes on a body of 3 MB whole, and of none', async () => {
@@ -185,7 +185,7 @@ describe('the local host', () => {
     expect((await told(path, { method })).bytes).toBe(0);
   });
 
-  test('passes on status and bytes of an answer', async () => {
+  test('passes on status and bytes of a response', async () => {
     const response = await fetch(`${host.url}/api/bytes`);
     expect(response.status).toBe(203);
     expect([...new Uint8Array(await response.arrayBuffer())]).toEqual([0, 255, 128]);

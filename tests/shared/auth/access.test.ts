@@ -65,15 +65,15 @@ describe('a project', () => {
       () => ({ roles: ['admin'], scope: project.projectId, members: ['member-sub'] }),
     ],
   ])('is closed to a token with %s', async (_name, claims) => {
-    const answer = await open(claims());
-    expect(answer.status).toBe(403);
-    expect(answer.body).toEqual({ message: 'Access denied to project', code: 'access_denied' });
+    const response = await open(claims());
+    expect(response.status).toBe(403);
+    expect(response.body).toEqual({ message: 'Access denied to project', code: 'access_denied' });
     expect(await t.engine.calls()).toEqual([]);
     expect(t.store.roundTrips.filter((kind) => kind !== 'read' && kind !== 'query')).toEqual([]);
   });
 });
 
-describe('an answer of 403', () => {
+describe('a response of 403', () => {
   test.each([
     ['createRun', 'POST', '/threads/thread_1/runs'],
     ['getRun', 'GET', '/threads/thread_1/runs/run_1'],
@@ -99,8 +99,8 @@ describe('an answer of 403', () => {
     expect(expected.status).toBe(403);
     expect(expected.text).toBe('{"message":"Access denied to project","code":"access_denied"}');
     for (const projectId of others) {
-      const answer = await deny(projectId, { projects: [own, projectId] });
-      expect({ projectId, ...answer }).toEqual({ projectId, ...expected });
+      const response = await deny(projectId, { projects: [own, projectId] });
+      expect({ projectId, ...response }).toEqual({ projectId, ...expected });
     }
     expect(await t.engine.calls()).toEqual([]);
   });

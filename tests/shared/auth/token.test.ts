@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type CryptoKey, EncryptJWT, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { startProcess, type TestProcess } from '../../support/process.ts';
-import type { Answer, Call } from '../../support/service.ts';
+import type { Call, TestResponse } from '../../support/service.ts';
 import { useService } from '../../support/useService.ts';
 
 interface Pair {
@@ -273,9 +273,9 @@ const forgeries: Forgery[] = [
 
 describe.each(routes)('$route', ({ path, request, success }) => {
   test.each(forgeries)('refuses a token with $name', async ({ token, code = 'unauthorized' }) => {
-    const answer = await t.call(path(), { ...request, token: await token() });
-    await expectUnauthorized(answer, code);
-    expect(answer.headers.get('WWW-Authenticate')).toMatch(/^Bearer realm="[^"]+", error="invalid_token"/);
+    const response = await t.call(path(), { ...request, token: await token() });
+    await expectUnauthorized(response, code);
+    expect(response.headers.get('WWW-Authenticate')).toMatch(/^Bearer realm="[^"]+", error="invalid_token"/);
     expect(lure.requests).toBe(0);
   });
 
@@ -294,22 +294,22 @@ describe.each(routes)('$route', ({ path, request, success }) => {
     ],
   ])('refuses a request with %s', async (_name, headers) => {
     const token = await t.issuer.sign({ projects: [t.projectId] });
-    const answer = await t.call(path(), { ...request, token: null, headers: headers(token) });
-    await expectUnauthorized(answer);
+    const response = await t.call(path(), { ...request, token: null, headers: headers(token) });
+    await expectUnauthorized(response);
     // RFC 6750, section 3.1: no error where no token was given.
-    expect(answer.headers.get('WWW-Authenticate')).toMatch(/^Bearer realm="[^"]+"$/);
+    expect(response.headers.get('WWW-Authenticate')).toMatch(/^Bearer realm="[^"]+"$/);
   });
 
   test('refuses a request with the token in its query or body', async () => {
     const token = await t.issuer.sign({ projects: [t.projectId] });
     const query = new URLSearchParams({ access_token: token, Authorization: `Bearer ${token}`, code: token });
     const body = { message: 'Hello', access_token: token, Headers: { Authorization: `Bearer ${token}` } };
-    const answer = await t.call(`${path()}?${query}`, {
+    const response = await t.call(`${path()}?${query}`, {
       ...request,
       token: null,
       ...(request.method === 'POST' && { body }),
     });
-    await expectUnauthorized(answer);
+    await expectUnauthorized(response);
   });
 
   test.each<[string, () => Record<string, unknown>]>([
@@ -322,11 +322,11 @@ describe.each(routes)('$route', ({ path, request, success }) => {
   });
 });
 
-async function expectUnauthorized(answer: Answer, code = 'unauthorized'): Promise<void> {
-  expect(answer.status).toBe(401);
-  expect(answer.body).toEqual({ message: 'Unauthorized access', code });
-  expect(answer.headers.get('Content-Type')).toBe('application/json; charset=utf-8');
-  expect(answer.headers.get('X-Request-Id')).toMatch(/^[\w-]{36}$/);
+async function expectUnauthorized(response: TestResponse, code = 'unauthorized'): Promise<void> {
+  expect(response.status).toBe(401);
+  expect(response.body).toEqual({ message: 'Unauthorized access', code });
+  expect(response.headers.get('Content-Type')).toBe('application/json; charset=utf-8');
+  expect(response.headers.get('X-Request-Id')).toMatch(/^[\w-]{36}$/);
   expect(t.store.roundTrips).toEqual([]);
   expect(await t.engine.calls()).toEqual([]);
 }
@@ -395,8 +395,8 @@ describe('the keys of the issuer', () => {
     const token = await valid();
     t.store.reset();
     await t.engine.reset();
-    const answers = await Promise.all(routes.map((route) => ask(app, route, token)));
-    for (const [index, { status, headers, body }] of answers.entries()) {
+    const responses = await Promise.all(routes.map((route) => ask(app, route, token)));
+    for (const [index, { status, headers, body }] of responses.entries()) {
       const details = headers.get('X-Request-Id');
       expect(body).toEqual({ message: routes[index]?.failure, code: 'unavailable', details });
       expect(status).toBe(503);
@@ -513,10 +513,10 @@ describe('the keys of the issuer', () => {
   });
 
   test('are not asked for where metadata of another shape or issuer sends it: 503 until it is right', async () => {
-    let answer: { status?: number; headers?: Record<string, string>; body?: unknown } = {};
+    let metadata: { status?: number; headers?: Record<string, string>; body?: unknown } = {};
     const { server, url } = await serve((_request, response) => {
-      response.writeHead(answer.status ?? 200, { 'Content-Type': 'application/json', ...answer.headers });
-      response.end(JSON.stringify(answer.body));
+      response.writeHead(metadata.status ?? 200, { 'Content-Type': 'application/json', ...metadata.headers });
+      response.end(JSON.stringify(metadata.body));
     });
     onEnd.push(() => {
       server.close();
@@ -524,7 +524,7 @@ describe('the keys of the issuer', () => {
     });
     const keys = `${t.issuer.url}/keys`;
     const elsewhere = `${t.issuer.url}/.well-known/openid-configuration`;
-    const wrong: Record<string, typeof answer> = {
+    const wrong: Record<string, typeof metadata> = {
       'another issuer': { body: { issuer: t.issuer.url, jwks_uri: keys } },
       'an issuer with a slash more': { body: { issuer: `${url}/`, jwks_uri: keys } },
       'no issuer': { body: { jwks_uri: keys } },
@@ -535,13 +535,13 @@ describe('the keys of the issuer', () => {
     };
     const app = await startApp({ JWT_ISSUER: url });
     const token = await t.issuer.sign({ iss: url, projects: [t.projectId] });
-    for (const [name, metadata] of Object.entries(wrong)) {
-      answer = metadata;
+    for (const [name, served] of Object.entries(wrong)) {
+      metadata = served;
       const { status, body } = await ask(app, reading, token);
       expect({ name, status, code: body.code }).toEqual({ name, status: 503, code: 'unavailable' });
     }
     expect(t.issuer.requests).toEqual({ configuration: 0, keys: 0 });
-    answer = { body: { issuer: url, jwks_uri: keys } };
+    metadata = { body: { issuer: url, jwks_uri: keys } };
     expect(await statusOf(app, token)).toBe(200);
   });
 });

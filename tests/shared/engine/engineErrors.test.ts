@@ -11,11 +11,11 @@ import {
   toStartError,
 } from '../../../shared/engine/engineErrors.ts';
 
-/** The very error that the engine's client throws for an answer. */
+/** The very error that the engine's client throws for a response. */
 const answered = (status: number, code: string | null = null, headers: Record<string, string> = {}) =>
   APIError.generate(status, { error: { message: 'Canary.', code } }, undefined, new Headers(headers));
 
-describe('an answer of the engine', () => {
+describe('a response of the engine', () => {
   test.each([
     [400, null, 'refused', 'internal_error'],
     [400, 'conversation_locked', 'refused', 'thread_busy'],
@@ -88,7 +88,7 @@ describe('an answer of the engine', () => {
   });
 });
 
-describe('no answer of the engine', () => {
+describe('no response of the engine', () => {
   let dropping: Server;
   let port: number;
   let requests = 0;

@@ -33,7 +33,7 @@ const paramsOf = (parts: Parts = {}, authorizations = new Map<string, string>())
     authorizations,
   );
 
-test('a run asks for a kept background answer in its conversation, and for nothing that is not configured', () => {
+test('a run asks for a kept background response in its conversation, and for nothing that is not configured', () => {
   expect(paramsOf()).toEqual({
     model: 'gpt-5-mini',
     conversation: 'conv_1',

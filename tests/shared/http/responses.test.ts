@@ -43,10 +43,10 @@ const respondTo = (code: ErrorCode, options: AppErrorOptions = {}) => respond(ne
 describe('an error', () => {
   test.each(codes)('%s has the status, the message and the fields of the contract', (code) => {
     const [status, message] = contract[code];
-    const answer = respondTo(code, { cause: new Error('canary') });
-    expect(answer.status).toBe(status);
-    expect(answer.headers['Content-Type']).toBe('application/json; charset=utf-8');
-    expect(answer.body).toEqual({
+    const response = respondTo(code, { cause: new Error('canary') });
+    expect(response.status).toBe(status);
+    expect(response.headers['Content-Type']).toBe('application/json; charset=utf-8');
+    expect(response.body).toEqual({
       message,
       code,
       ...(status >= 500 && { details: requestId }),
@@ -116,7 +116,7 @@ describe('an error', () => {
   });
 });
 
-test('an answer is JSON in UTF-8 with the headers it is given', () => {
+test('a response is JSON in UTF-8 with the headers it is given', () => {
   expect(jsonResponse(201, { name: 'ü' }, { Location: '/x' })).toEqual({
     status: 201,
     headers: { 'Content-Type': 'application/json; charset=utf-8', Location: '/x' },
