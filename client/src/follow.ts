@@ -98,11 +98,12 @@ async function* watch(
           failures = 0;
           barrenStreams = 0;
           cursor = event.id ?? cursor;
-          // Events at one place have different names, or are the run in different states.
-          const key = `${event.id} ${event.event} ${event.event === 'run' && event.data.status}`;
-          if (event.id !== undefined && seen.has(key)) continue;
-          seen.add(key);
-          if (event.event === 'run') stage = toStage(event.data);
+          // Events at one place have different names, or are the run in different stages.
+          const next = event.event === 'run' ? toStage(event.data) : '';
+          const key = `${event.id} ${event.event} ${next}`;
+          if (seen.has(key) || (next !== '' && next === stage)) continue;
+          if (event.id !== undefined) seen.add(key);
+          stage = next || stage;
           yield event;
           if (event.event === 'run' && isEnd(event.data)) return event.data;
           signal?.throwIfAborted();
