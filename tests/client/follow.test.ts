@@ -130,22 +130,21 @@ describe('following a run', () => {
   test('yields each event once when they are repeated', async () => {
     const client = await c.connect();
     const ids = await start(client);
+    const sent: string[] = [];
     let streams = 0;
     c.all(
-      unlessEvents(async (exchange) => {
+      unlessEvents((exchange) => {
         streams += 1;
-        if (streams > 3) return exchange.pass();
-        // A proxy that removes the header makes the service start again.
-        const sent: string[] = [];
-        const again = { ...exchange, forward: () => exchange.forward('last-event-id') };
         return alter(async function* (blocks) {
+          // As if the service had not been told what the client has.
+          yield* sent;
+          let passed = 0;
           for await (const block of blocks) {
             sent.push(block);
             yield block;
-            if (sent.length === 8) break;
+            if (++passed === 12) break;
           }
-          yield* sent;
-        })(again);
+        })(exchange);
       }),
     );
     const events = await collect(client, ids);
