@@ -23,7 +23,9 @@ export function ownAssistant({ context, project }: Call): Assistant {
 /** Returns the assistants of the project: those that editors created, newest first, then the configured one. */
 export async function listProjectAssistants(call: Call): Promise<(Assistant | StoredAssistant)[]> {
   const created = await call.context.assistants.list(call.project.projectId, maxAssistants);
-  return [...created, ownAssistant(call)];
+  // The order of ids is that of creation, except for imported ones.
+  const newestFirst = created.toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
+  return [...newestFirst, ownAssistant(call)];
 }
 
 /**

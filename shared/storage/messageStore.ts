@@ -53,13 +53,7 @@ export function createMessageStore(table: Table, deadline?: Deadline): MessageSt
           [
             // Only for its condition: a record must not outlive its thread.
             ['update', { partitionKey, rowKey: threadRowKey, closed: false }, 'Merge', { etag }],
-            ...records.map(
-              (record): TransactionAction => [
-                'upsert',
-                { partitionKey, rowKey: toRowKey(record.itemId), ...toRow(record) },
-                'Merge',
-              ],
-            ),
+            ...records.map((record) => toPut(thread, record)),
           ],
           options,
         ),
@@ -72,6 +66,13 @@ export function createMessageStore(table: Table, deadline?: Deadline): MessageSt
     },
   };
 }
+
+/** Returns the operation that adds or changes a record. */
+export const toPut = (thread: ThreadKey, record: MessageRecord): TransactionAction => [
+  'upsert',
+  { partitionKey: toPartitionKey(thread), rowKey: toRowKey(record.itemId), ...toRow(record) },
+  'Merge',
+];
 
 /** Hashed, because the engine's ids may contain characters that no key can have. */
 const toRowKey = (itemId: string): string =>

@@ -24,6 +24,7 @@ export interface ThreadRow {
   /** Row key of the {@link ReservationRow}, if the thread was created with an idempotency key. */
   creationKey?: string;
   metadata?: MetadataColumn;
+  imported?: boolean;
   /** JSON of the calls that the last run left unanswered. */
   openCalls?: string;
 }
@@ -150,6 +151,7 @@ export const toThreadRow = (thread: Thread): ThreadRow => ({
   // Always present, because filters do not match missing properties.
   closed: false,
   ...(thread.creationKey !== undefined && { creationKey: thread.creationKey }),
+  ...(thread.imported && { imported: true }),
   ...(thread.metadata && toMetadataColumn(thread.metadata)),
 });
 
@@ -162,6 +164,7 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
     conversationId: row.conversationId,
     ...(row.activeRunId && { activeRunId: row.activeRunId }),
     ...(row.creationKey !== undefined && { creationKey: row.creationKey }),
+    ...(row.imported && { imported: true }),
     ...(row.openCalls && { openCalls: toPendingCalls(row.openCalls) }),
     ...toMetadata(row),
   };
