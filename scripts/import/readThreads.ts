@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { isThreadId } from '../../shared/model/ids.ts';
 import type { Metadata } from '../../shared/model/metadata.ts';
-import { metadata, object, optional } from '../../shared/openai/readers.ts';
-import { toolResources } from '../../shared/openai/threadParams.ts';
+import { metadata, optional } from '../../shared/openai/readers.ts';
 import type { LabelledMessage } from '../../shared/threads/messageRecords.ts';
 import { NotBrought, refuseInWords, toWord } from './notBrought.ts';
 import type { Export, ExportedObject } from './readExport.ts';
 import { type Direction, directionOf, toDate } from './times.ts';
-import { keepResources } from './toAssistant.ts';
-import { type ReadOptions, toMessage } from './toMessage.ts';
+import { dropResources } from './toAssistant.ts';
+import { isEmpty, type ReadOptions, toMessage } from './toMessage.ts';
 
 /** A message of an export, as it is added to a conversation. */
 export interface ImportedMessage {
@@ -80,8 +79,6 @@ export interface ThreadOptions extends ReadOptions {
   readonly orderOf: (file: string) => Direction;
 }
 
-const readThread = object({ metadata: optional(metadata), tool_resources: toolResources });
-
 /** Properties of a thread that are brought, or that mean nothing here. */
 const threadProperties = ['id', 'object', 'created_at', 'metadata', 'tool_resources'];
 
@@ -96,20 +93,18 @@ export function toThread(parts: ThreadParts, options: ThreadOptions): ImportedTh
   );
   const { value } = exported ?? {};
   if (!value) options.leaveOut('the metadata of a thread that is not in the files itself');
-  for (const name of Object.keys(value ?? {})) {
-    if (!threadProperties.includes(name)) options.leaveOut(`${toWord(name)} of a thread`);
+  for (const [name, property] of Object.entries(value ?? {})) {
+    if (!threadProperties.includes(name) && !isEmpty(property))
+      options.leaveOut(`${toWord(name)} of a thread`);
   }
-  const labels = value && {
-    metadata: value['metadata'],
-    ...keepResources(value['tool_resources'], options),
-  };
+  dropResources(value?.['tool_resources'], options);
   const createdAt = value ? toDate(value['created_at']) : messages[0]?.createdAt;
   if (!createdAt) throw new NotBrought('it has no time');
   const ids = messages.map(({ name, createdAt: at }) => [name, at]);
   return {
     threadId,
     createdAt,
-    metadata: refuseInWords(() => readThread(labels ?? {}, '')).metadata ?? {},
+    metadata: refuseInWords(() => optional(metadata)(value?.['metadata'], 'metadata')) ?? {},
     messages,
     fingerprint: createHash('sha256').update(JSON.stringify(ids)).digest('base64url'),
   };

@@ -4,7 +4,7 @@ import { applyBody, readNewAssistant } from '../../shared/openai/assistantParams
 import { NotBrought, refuseInWords } from './notBrought.ts';
 import { isObject, type JsonObject } from './readExport.ts';
 import { toDate } from './times.ts';
-import type { ReadOptions } from './toMessage.ts';
+import { isEmpty, type ReadOptions } from './toMessage.ts';
 
 /**
  * Translates an exported assistant and checks it as one that an editor creates.
@@ -19,10 +19,10 @@ export function toAssistant(
 ): StoredAssistant {
   const { id, object: _, created_at: created, tools, tool_resources: resources, ...rest } = value;
   if (!isAssistantId(id as string | undefined)) throw new NotBrought('id: not an id of an assistant');
+  dropResources(resources, options);
   const body = {
-    ...rest,
+    ...Object.fromEntries(Object.entries(rest).filter(([, property]) => !isEmpty(property))),
     ...(Array.isArray(tools) && { tools: tools.map(withoutDefaults) }),
-    ...keepResources(resources, options),
   };
   const blank = {
     ...{ projectId, id: id as string, createdAt: toDate(created) },
@@ -31,12 +31,19 @@ export function toAssistant(
   return refuseInWords(() => applyBody(blank, readNewAssistant(body, ''), models));
 }
 
-/** Returns the property `tool_resources`, unless it is left out, as what refers to files. */
-export function keepResources(resources: unknown, options: ReadOptions): { tool_resources?: unknown } {
-  if (!options.withoutFiles || !isObject(resources)) return { tool_resources: resources };
-  const names = Object.values(resources).flatMap((one) => (isObject(one) ? Object.values(one) : []));
-  if (names.some((ids) => Array.isArray(ids) && ids.length > 0)) options.leaveOut('tool_resources');
-  return {};
+/**
+ * Drops what `tool_resources` names: these files and vector stores do not exist here.
+ * @throws {NotBrought} naming it, unless it is left out.
+ */
+export function dropResources(resources: unknown, options: ReadOptions): void {
+  for (const [tool, own] of isObject(resources) ? Object.entries(resources) : []) {
+    for (const [name, ids] of isObject(own) ? Object.entries(own) : []) {
+      if (!Array.isArray(ids) || ids.length === 0) continue;
+      const place = `tool_resources.${tool}.${name}`;
+      if (!options.withoutFiles) throw new NotBrought(`${place}: these do not exist here`);
+      options.leaveOut(place);
+    }
+  }
 }
 
 /** Removes the ranking that the list routes show of every search for which none was chosen. */

@@ -72,7 +72,8 @@ function toPart(part: unknown, place: string, options: ReadOptions): Part[] {
   throw new NotBrought(`${place}.type: unknown type ${toWord(type)}`);
 }
 
-const isEmpty = (value: unknown): boolean =>
+/** Returns whether a property says nothing. */
+export const isEmpty = (value: unknown): boolean =>
   value === undefined ||
   value === null ||
   value === '' ||

@@ -227,7 +227,12 @@ describe('npm run import does not bring', () => {
     ]);
     const { code, stdout } = await exported.run('--apply', '--without-files');
     expect(code).toBe(0);
-    for (const what of ['1 × attachments', '2 × an image_file', '1 × annotations', '1 × tool_resources']) {
+    for (const what of [
+      '1 × attachments',
+      '2 × an image_file',
+      '1 × annotations',
+      '1 × tool_resources.code_interpreter.file_ids',
+    ]) {
       expect(stdout).toContain(what);
     }
     expect(stdout).toContain('1 × a message without content');

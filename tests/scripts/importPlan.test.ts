@@ -115,6 +115,39 @@ describe('an import', () => {
     expect(textsOf(await plan({ 'a.json': same }))).toEqual(['text 1', 'text 3', 'text 4']);
   });
 
+  test('brings an assistant as list routes show it', async () => {
+    const { assistants, problems } = await plan({
+      'a.json': {
+        ...{ id: 'asst_A', object: 'assistant', created_at: exportedAt, model: 'gpt-5-mini', name: null },
+        ...{ file_ids: [], reasoning_effort: null, temperature: 0.5, response_format: 'auto', metadata: {} },
+        tools: [
+          {
+            type: 'file_search',
+            file_search: {
+              max_num_results: 5,
+              ranking_options: { ranker: 'default_2024_08_21', score_threshold: 0 },
+            },
+          },
+        ],
+        tool_resources: { file_search: { vector_store_ids: [] } },
+      },
+    });
+    expect([problems, assistants]).toEqual([
+      [],
+      [
+        {
+          ...{ id: 'asst_A', projectId: 'p', createdAt: new Date(exportedAt * 1000), model: 'gpt-5-mini' },
+          ...{
+            name: '',
+            instructions: '',
+            temperature: 0.5,
+            tools: [{ type: 'file_search', maxResults: 5 }],
+          },
+        },
+      ],
+    ]);
+  });
+
   test('says what it leaves out of what it brings', async () => {
     const annotated = { type: 'text', text: { value: 'text 1', annotations: [{ type: 'file_citation' }] } };
     const { leftOut, problems } = await plan({
