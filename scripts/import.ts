@@ -168,6 +168,7 @@ async function execute(
 function reasonOf(error: unknown): string {
   if (error instanceof NotBrought) return error.message;
   if (!(error instanceof AppError)) throw error;
+  if (error.code === 'internal_error') return 'the engine refuses its calls: npm run doctor says why';
   return `engine or storage failed (${error.code}): run the import again`;
 }
 

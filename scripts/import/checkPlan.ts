@@ -87,12 +87,12 @@ const projectsAtOnce = 20;
  * @throws {NotBrought} naming the other project.
  */
 export async function requireOwn(
-  { imports, project, otherProjectIds }: ImportServices,
+  { imports, otherProjectIds }: ImportServices,
   threadId: string,
 ): Promise<void> {
   await forEachConcurrently(otherProjectIds, projectsAtOnce, async (projectId) => {
     if (await imports.find({ projectId, threadId })) {
-      throw new NotBrought(`project ${projectId} has it, not ${project.projectId}`);
+      throw new NotBrought(`project ${projectId} has it, or has begun to import it`);
     }
   });
 }

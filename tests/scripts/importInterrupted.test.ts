@@ -126,6 +126,23 @@ describe('npm run import that is killed', () => {
   }, 60_000);
 });
 
+describe('npm run import into two projects at once', () => {
+  test('brings a thread to one of them at most', async () => {
+    const first = exported;
+    const { projectId } = await t.addProject();
+    const second = await createImport(t, projectId);
+    await second.write('export.json', [exportedThread(threadId), ...exportedMessages(threadId, count)]);
+    const both = await Promise.all([first.run('--apply'), second.run('--apply')]);
+    await second.remove();
+    const brought = both.filter(({ stdout }) => stdout.includes('1 thread imported'));
+    expect(brought.length).toBeLessThanOrEqual(1);
+    const statuses = [t.projectId, projectId].map(
+      async (id) => (await t.call(`projects/${id}/threads/${threadId}`)).status,
+    );
+    expect((await Promise.all(statuses)).filter((status) => status === 200)).toHaveLength(brought.length);
+  }, 60_000);
+});
+
 describe('npm run import with an engine', () => {
   test('whose confirmation is lost looks for the messages and does not add them again', async () => {
     await disturb(append, { kind: 'drop_after' }, 1);
