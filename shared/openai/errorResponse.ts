@@ -47,7 +47,11 @@ const appearances: Readonly<Record<ErrorCode, Appearance>> = {
     code: null,
     message: ({ assistantId = '' }) => `No assistant found with id '${assistantId}'.`,
   },
-  file_not_found: { status: 404, code: null, message: () => 'No such file object.' },
+  file_not_found: {
+    status: 404,
+    code: null,
+    message: ({ fileId = '' }) => (fileId === '' ? 'No such File object.' : `No such File object: ${fileId}`),
+  },
   document_not_found: { status: 404, code: null, message: () => 'No such document.' },
   thread_busy: {
     status: 400,
@@ -166,6 +170,8 @@ export function toErrorResponse(
 function fieldDetails({ fieldErrors }: AppErrorOptions): WireErrorDetails | undefined {
   const [field, [message] = []] = Object.entries(fieldErrors ?? {})[0] ?? [];
   if (field === undefined || message === undefined) return undefined;
+  // The body as a whole.
+  if (field === '$') return { message };
   const param = field.replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
   return { message: message.replaceAll(field, param), param };
 }

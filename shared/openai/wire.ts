@@ -15,6 +15,8 @@ export type WireStep = OpenAI.Beta.Threads.Runs.RunStep;
 export type WireToolCall = OpenAI.Beta.Threads.Runs.ToolCall;
 export type WireToolCallDelta = OpenAI.Beta.Threads.Runs.ToolCallDelta;
 export type WireTool = OpenAI.Beta.AssistantTool;
+export type WireFile = OpenAI.FileObject;
+export type WireFileDeleted = OpenAI.FileDeleted;
 export type WireEvent = OpenAI.Beta.AssistantStreamEvent;
 
 /** Returns a time in whole Unix seconds. */
