@@ -50,7 +50,8 @@ const appearances: Readonly<Record<ErrorCode, Appearance>> = {
   file_not_found: {
     status: 404,
     code: null,
-    message: ({ fileId = '' }) => (fileId === '' ? 'No such File object.' : `No such File object: ${fileId}`),
+    message: ({ fileId: id }, { fileId = id?.slice(0, 512) }) =>
+      fileId === undefined ? 'No such File object.' : `No such File object: ${fileId}`,
   },
   document_not_found: { status: 404, code: null, message: () => 'No such document.' },
   thread_busy: {
@@ -141,7 +142,7 @@ export function toErrorBody(error: unknown, params: Match['params'] = {}): WireE
   return {
     message: details?.message ?? message(params, known.options),
     type,
-    param: details?.param ?? null,
+    param: details?.param ?? (known.options.fileId === undefined ? null : 'file_id'),
     code: details?.code ?? code,
   };
 }
@@ -169,7 +170,9 @@ export function toErrorResponse(
 /** Describes an invalid field that the service found. */
 function fieldDetails({ fieldErrors }: AppErrorOptions): WireErrorDetails | undefined {
   const [field, [message] = []] = Object.entries(fieldErrors ?? {})[0] ?? [];
-  if (field === undefined || message === undefined) return undefined;
+  if (field === undefined || message === undefined) {
+    return undefined;
+  }
   // The body as a whole.
   if (field === '$') return { message };
   const param = field.replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();

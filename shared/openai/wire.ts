@@ -9,6 +9,7 @@ export type WireAssistantDeleted = OpenAI.Beta.AssistantDeleted;
 export type WireThread = OpenAI.Beta.Thread;
 export type WireThreadDeleted = OpenAI.Beta.ThreadDeleted;
 export type WireMessage = OpenAI.Beta.Threads.Message;
+export type WireContent = OpenAI.Beta.Threads.MessageContent;
 export type WireMessageDeleted = OpenAI.Beta.Threads.MessageDeleted;
 export type WireRun = OpenAI.Beta.Threads.Run;
 export type WireStep = OpenAI.Beta.Threads.Runs.RunStep;
