@@ -3,19 +3,18 @@ import { isDeepStrictEqual } from 'node:util';
 import { isThreadId } from '../../shared/model/ids.ts';
 import type { Metadata } from '../../shared/model/metadata.ts';
 import { metadata, optional } from '../../shared/openai/readers.ts';
-import type { LabelledMessage } from '../../shared/threads/messageRecords.ts';
 import { NotBrought, refuseInWords, toWord } from './notBrought.ts';
 import type { Export, ExportedObject } from './readExport.ts';
 import { type Direction, directionOf, toDate } from './times.ts';
 import { dropResources } from './toAssistant.ts';
-import { isEmpty, type ReadOptions, toMessage } from './toMessage.ts';
+import { type BroughtMessage, isEmpty, type ReadOptions, toMessage } from './toMessage.ts';
 
 /** A message of an export, as it is added to a conversation. */
 export interface ImportedMessage {
   /** For reports. */
   readonly name: string;
   readonly createdAt: Date;
-  readonly message: LabelledMessage;
+  readonly message: BroughtMessage;
 }
 
 /** A thread of an export. */

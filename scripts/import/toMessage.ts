@@ -1,7 +1,13 @@
+import type { NewMessagePart } from '../../shared/model/newMessage.ts';
 import { readMessage } from '../../shared/openai/messageParams.ts';
 import type { LabelledMessage } from '../../shared/threads/messageRecords.ts';
 import { NotBrought, refuseInWords, toWord } from './notBrought.ts';
 import { isObject, type JsonObject } from './readExport.ts';
+
+/** A message to be added, which carries no files. */
+export interface BroughtMessage extends Omit<LabelledMessage, 'parts'> {
+  readonly parts: readonly Extract<NewMessagePart, { type: 'text' | 'image_url' }>[];
+}
 
 /** How an export is read. */
 export interface ReadOptions {
@@ -22,7 +28,7 @@ const messageProperties = new Set([
  * @returns undefined for a message without content, which is left out.
  * @throws {NotBrought} naming what is not known or not possible here.
  */
-export function toMessage(value: JsonObject, options: ReadOptions): LabelledMessage | undefined {
+export function toMessage(value: JsonObject, options: ReadOptions): BroughtMessage | undefined {
   const { role, content, status, attachments, file_ids: fileIds, metadata } = value;
   if (status === 'in_progress') throw new NotBrought('it was still being written when it was exported');
   if (status === 'incomplete') options.leaveOut('that a message is incomplete');
@@ -42,7 +48,11 @@ export function toMessage(value: JsonObject, options: ReadOptions): LabelledMess
     options.leaveOut('a message without content');
     return undefined;
   }
-  return refuseInWords(() => readMessage({ role, content: filled, metadata }, ''));
+  const message = refuseInWords(() => readMessage({ role, content: filled, metadata }, ''));
+  const withoutFiles = message.parts.flatMap((one) =>
+    one.type === 'text' || one.type === 'image_url' ? one : [],
+  );
+  return { ...message, parts: withoutFiles };
 }
 
 type Part =

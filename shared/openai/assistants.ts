@@ -66,11 +66,11 @@ export const assistantNotFound = (assistantId: string): WireError =>
  */
 export function toRunOverrides(
   call: Call,
-  assistant: Assistant,
+  assistant: Assistant & Partial<StoredAssistant>,
   overrides: AssistantOverrides,
 ): AssistantOverrides {
   const own = ownAssistant(call);
-  const { model, tools = [], temperature, topP, responseFormat, reasoningEffort } = assistant;
+  const { model, tools = [], temperature, topP, responseFormat, reasoningEffort, codeFiles } = assistant;
   const definition: AssistantOverrides =
     assistant.id === own.id
       ? {}
@@ -81,6 +81,7 @@ export function toRunOverrides(
           ...(topP !== undefined && { topP }),
           ...(responseFormat && { responseFormat }),
           ...(reasoningEffort && { reasoningEffort }),
+          ...(codeFiles && { codeFiles }),
         };
   const all = { ...definition, ...overrides };
   const complete = all.tools ? { ...all, tools: withStores(all.tools, own) } : all;

@@ -27,6 +27,8 @@ export interface ThreadRow {
   imported?: boolean;
   /** JSON of the calls that the last run left unanswered. */
   openCalls?: string;
+  /** JSON of the ids of the files for code interpreters. */
+  codeFiles?: string;
 }
 
 /**
@@ -152,6 +154,7 @@ export const toThreadRow = (thread: Thread): ThreadRow => ({
   closed: false,
   ...(thread.creationKey !== undefined && { creationKey: thread.creationKey }),
   ...(thread.imported && { imported: true }),
+  ...(thread.codeFiles && { codeFiles: JSON.stringify(thread.codeFiles) }),
   ...(thread.metadata && toMetadataColumn(thread.metadata)),
 });
 
@@ -166,6 +169,7 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
     ...(row.creationKey !== undefined && { creationKey: row.creationKey }),
     ...(row.imported && { imported: true }),
     ...(row.openCalls && { openCalls: toPendingCalls(row.openCalls) }),
+    ...(row.codeFiles && row.codeFiles !== '[]' && { codeFiles: JSON.parse(row.codeFiles) }),
     ...toMetadata(row),
   };
 }
