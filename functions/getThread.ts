@@ -5,6 +5,7 @@ import { authorizeThread } from '../shared/http/params.ts';
 import { parseLimit, parseOrder } from '../shared/http/query.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
 import { toThreadBody } from '../shared/http/threadBody.ts';
+import { describeMessages } from '../shared/threads/threadMessages.ts';
 import { findCurrentThread, listMessages } from '../shared/threads/threads.ts';
 
 /** Returns a thread with a page of its messages. */
@@ -21,11 +22,13 @@ app.http('getThread', {
     };
     const { thread } = await findCurrentThread(context, threadKey);
     const { messages, hasMore, lastId = null } = await listMessages(context, thread, page);
+    // Of other threads, the runs tell the times of most messages, without a read for each.
+    const shown = thread.imported ? await describeMessages(context, thread, messages) : messages;
     const activeRunId = thread.activeRunId ?? null;
     return jsonResponse(200, {
       ...toThreadBody(thread),
       activeRunId,
-      messages: messages.map(toMessageBody),
+      messages: shown.map(toMessageBody),
       hasMore,
       lastId,
     });

@@ -22,6 +22,7 @@ import { isImage } from '../shared/model/file.ts';
 import { detectionBytes, detectMediaType } from '../shared/model/mediaType.ts';
 import { createProjectStore } from '../shared/storage/projectStore.ts';
 import { openTable } from '../shared/storage/tables.ts';
+import { createProgress } from './progress.ts';
 import { fetchStorageToken } from './storageToken.ts';
 
 /*
@@ -209,19 +210,6 @@ async function waitUntilReady(
     console.log(`${documents.length} ready`);
     return;
   }
-}
-
-/** Returns a function that reports one more step: as a bar on a terminal, which is gone at the end. */
-function createProgress(total: number): () => void {
-  const width = 30;
-  let done = 0;
-  return () => {
-    done++;
-    if (!process.stderr.isTTY) return;
-    const filled = Math.round((width * done) / total);
-    process.stderr.write(`\r[${'#'.repeat(filled)}${' '.repeat(width - filled)}] ${done}/${total}`);
-    if (done === total) process.stderr.write('\r\x1b[K');
-  };
 }
 
 await main(process.argv.slice(2)).catch((error) => {

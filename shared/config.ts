@@ -102,6 +102,20 @@ export function parseDocumentsConfig(
   return { tables, engine, maxFileBytes };
 }
 
+/**
+ * Reads the part of the configuration that an import takes.
+ * @throws {ConfigError} as {@link parseConfig}, for these settings only.
+ */
+export function parseImportConfig(
+  env: Readonly<Record<string, string | undefined>>,
+): Pick<Config, 'tables' | 'engine' | 'assistants'> {
+  const issues: string[] = [];
+  const { tables, engine, assistants } = readConfig(env, issues);
+  const own = issues.filter((issue) => /^(TABLES_|OPENAI_|ASSISTANTS)/.test(issue));
+  if (own.length > 0) throw new ConfigError(own);
+  return { tables, engine, assistants };
+}
+
 /** Reads the configuration, and appends what is wrong with it to `issues`. */
 function readConfig(env: Readonly<Record<string, string | undefined>>, issues: string[]): Config {
   const setting = (name: SettingName) => env[name]?.trim() || undefined;

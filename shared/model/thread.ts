@@ -22,6 +22,13 @@ export interface Thread extends NewThread {
   readonly conversationId: string;
   /** Row key of the reservation that an idempotency key made for the thread, if it was created with one. */
   readonly creationKey?: string;
+  /** Whether it was imported: all its earlier messages have a record. */
+  readonly imported?: true;
   /** Calls that the last run left unanswered. The engine refuses the next response without an output for each. */
   readonly openCalls?: readonly PendingCall[];
+  /** Ids of the files that code interpreters of its runs get. */
+  readonly codeFiles?: readonly string[];
 }
+
+/** Maximum number of files that the code interpreters of a thread get. */
+export const maxCodeFiles = 20;

@@ -23,7 +23,9 @@ export function ownAssistant({ context, project }: Call): Assistant {
 /** Returns the assistants of the project: those that editors created, newest first, then the configured one. */
 export async function listProjectAssistants(call: Call): Promise<(Assistant | StoredAssistant)[]> {
   const created = await call.context.assistants.list(call.project.projectId, maxAssistants);
-  return [...created, ownAssistant(call)];
+  // The order of ids is that of creation, except for imported ones.
+  const newestFirst = created.toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
+  return [...newestFirst, ownAssistant(call)];
 }
 
 /**
@@ -64,11 +66,11 @@ export const assistantNotFound = (assistantId: string): WireError =>
  */
 export function toRunOverrides(
   call: Call,
-  assistant: Assistant,
+  assistant: Assistant & Partial<StoredAssistant>,
   overrides: AssistantOverrides,
 ): AssistantOverrides {
   const own = ownAssistant(call);
-  const { model, tools = [], temperature, topP, responseFormat, reasoningEffort } = assistant;
+  const { model, tools = [], temperature, topP, responseFormat, reasoningEffort, codeFiles } = assistant;
   const definition: AssistantOverrides =
     assistant.id === own.id
       ? {}
@@ -79,6 +81,7 @@ export function toRunOverrides(
           ...(topP !== undefined && { topP }),
           ...(responseFormat && { responseFormat }),
           ...(reasoningEffort && { reasoningEffort }),
+          ...(codeFiles && { codeFiles }),
         };
   const all = { ...definition, ...overrides };
   const complete = all.tools ? { ...all, tools: withStores(all.tools, own) } : all;

@@ -7,7 +7,7 @@ import { filter, roundTrip, type Table } from './tables.ts';
 
 /*
  * Assistants that editors created, in a partition of their project. Their ids begin with the time counted down, so the
- * table's order is newest first.
+ * table's order is newest first, except for imported ones.
  */
 
 /** An assistant's row: JSON in UTF-8, in as many columns as it takes, since each holds 64 KB. */
@@ -23,7 +23,7 @@ export interface AssistantKey {
 
 export interface AssistantStore {
   find(assistant: AssistantKey): Promise<Stored<StoredAssistant> | undefined>;
-  /** Returns the assistants of a project, newest first. @param limit at most 999. */
+  /** Returns the assistants of a project, in the order of their ids. @param limit at most 999. */
   list(projectId: string, limit: number): Promise<readonly StoredAssistant[]>;
   add(assistant: StoredAssistant): Promise<void>;
   /** @returns whether it was replaced; false when it was changed or removed concurrently. */

@@ -13,6 +13,8 @@ interface MessageRow {
   createdAt?: Date;
   /** JSON in UTF-8. */
   metadata?: Uint8Array;
+  /** JSON. */
+  attachments?: string;
 }
 
 /** Records of messages: when they were added, and their metadata. Most messages have none. */
@@ -53,13 +55,7 @@ export function createMessageStore(table: Table, deadline?: Deadline): MessageSt
           [
             // Only for its condition: a record must not outlive its thread.
             ['update', { partitionKey, rowKey: threadRowKey, closed: false }, 'Merge', { etag }],
-            ...records.map(
-              (record): TransactionAction => [
-                'upsert',
-                { partitionKey, rowKey: toRowKey(record.itemId), ...toRow(record) },
-                'Merge',
-              ],
-            ),
+            ...records.map((record) => toPut(thread, record)),
           ],
           options,
         ),
@@ -73,17 +69,26 @@ export function createMessageStore(table: Table, deadline?: Deadline): MessageSt
   };
 }
 
+/** Returns the operation that adds or changes a record. */
+export const toPut = (thread: ThreadKey, record: MessageRecord): TransactionAction => [
+  'upsert',
+  { partitionKey: toPartitionKey(thread), rowKey: toRowKey(record.itemId), ...toRow(record) },
+  'Merge',
+];
+
 /** Hashed, because the engine's ids may contain characters that no key can have. */
 const toRowKey = (itemId: string): string =>
   `message_${createHash('sha256').update(itemId).digest('base64url')}`;
 
-const toRow = ({ createdAt, metadata }: MessageRecord): MessageRow => ({
+const toRow = ({ createdAt, metadata, attachments }: MessageRecord): MessageRow => ({
   ...(createdAt && { createdAt }),
+  ...(attachments && { attachments: JSON.stringify(attachments) }),
   ...(metadata && { metadata: new TextEncoder().encode(JSON.stringify(metadata)) }),
 });
 
 const toRecord = (itemId: string, row: TableEntityResult<MessageRow>): MessageRecord => ({
   itemId,
   ...(row.createdAt && { createdAt: row.createdAt }),
+  ...(row.attachments !== undefined && { attachments: JSON.parse(row.attachments) }),
   ...metadataOf(row.metadata && JSON.parse(new TextDecoder().decode(row.metadata))),
 });

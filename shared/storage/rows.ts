@@ -24,8 +24,11 @@ export interface ThreadRow {
   /** Row key of the {@link ReservationRow}, if the thread was created with an idempotency key. */
   creationKey?: string;
   metadata?: MetadataColumn;
+  imported?: boolean;
   /** JSON of the calls that the last run left unanswered. */
   openCalls?: string;
+  /** JSON of the ids of the files for code interpreters. */
+  codeFiles?: string;
 }
 
 /**
@@ -150,6 +153,8 @@ export const toThreadRow = (thread: Thread): ThreadRow => ({
   // Always present, because filters do not match missing properties.
   closed: false,
   ...(thread.creationKey !== undefined && { creationKey: thread.creationKey }),
+  ...(thread.imported && { imported: true }),
+  ...(thread.codeFiles && { codeFiles: JSON.stringify(thread.codeFiles) }),
   ...(thread.metadata && toMetadataColumn(thread.metadata)),
 });
 
@@ -162,7 +167,9 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
     conversationId: row.conversationId,
     ...(row.activeRunId && { activeRunId: row.activeRunId }),
     ...(row.creationKey !== undefined && { creationKey: row.creationKey }),
+    ...(row.imported && { imported: true }),
     ...(row.openCalls && { openCalls: toPendingCalls(row.openCalls) }),
+    ...(row.codeFiles && row.codeFiles !== '[]' && { codeFiles: JSON.parse(row.codeFiles) }),
     ...toMetadata(row),
   };
 }
