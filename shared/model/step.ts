@@ -1,4 +1,5 @@
-import type { Annotation, ContainerFile } from './message.ts';
+import { sealDocumentId } from './document.ts';
+import { type Annotation, type ContainerFile, sealGeneratedFile } from './message.ts';
 import { sealId } from './sealedId.ts';
 import { sealCallId } from './toolCalls.ts';
 
@@ -79,6 +80,25 @@ export type Step = {
   readonly toolCallId?: string;
   readonly approvalId?: string;
 } & StepDetails;
+
+/** Replaces the engine's ids in what a step names. @param projectSecret without it, documents have no ids. */
+export const sealNamed = (
+  { documents = [], images = [] }: NamedByStep,
+  conversationId: string,
+  projectSecret: string | undefined,
+): SealedByStep => ({
+  documents: documents.map(({ documentId, text }) => ({
+    documentId: projectSecret === undefined ? '' : sealDocumentId(projectSecret, documentId),
+    text,
+  })),
+  images: images.map((file) => file && sealGeneratedFile(conversationId, file)),
+});
+
+/** What a step names, as clients may see it: its documents and images, in the order of its details. */
+export interface SealedByStep {
+  readonly documents: readonly { readonly documentId: string; readonly text: string }[];
+  readonly images: readonly (string | undefined)[];
+}
 
 /** Replaces the engine's ids of a step. */
 export function toStep(

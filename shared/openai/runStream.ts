@@ -4,6 +4,7 @@ import { eventStreamResponse, type ServerSentEvent } from '../http/eventStream.t
 import type { Assistant } from '../model/assistant.ts';
 import { sealAnnotation } from '../model/message.ts';
 import { type Run, roundOf } from '../model/run.ts';
+import { sealNamed } from '../model/step.ts';
 import type { Stored } from '../model/stored.ts';
 import type { Thread } from '../model/thread.ts';
 import type { RequiredAction } from '../model/toolCalls.ts';
@@ -123,8 +124,11 @@ async function* runEvents(
         if (entry.type === 'annotation') {
           const annotation = sealAnnotation(entry.annotation, conversationId, await openSecret());
           yield* output.annotate(entry.messageId, annotation);
-        } else if (entry.type !== 'run') yield* output.add(entry);
-        else if (entry.requiredAction) {
+        } else if (entry.type !== 'run') {
+          const named = entry.type === 'step' ? entry.named : undefined;
+          const secret = named?.documents?.length ? await openSecret() : undefined;
+          yield* output.add(entry, named && sealNamed(named, conversationId, secret));
+        } else if (entry.requiredAction) {
           return yield toEvent(toObject(entry.run, entry.requiredAction));
         }
       } else if (subscription.isComplete) {
