@@ -1,3 +1,5 @@
+import { sealDocumentId } from './document.ts';
+import { type Annotation, type ContainerFile, sealGeneratedFile } from './message.ts';
 import { sealId } from './sealedId.ts';
 import { sealCallId } from './toolCalls.ts';
 
@@ -49,6 +51,18 @@ export interface EngineStep {
   readonly callId?: string;
   readonly status: StepStatus;
   readonly details: StepDetails;
+  /** What a step names by the engine's ids, which its details leave out. */
+  readonly named?: NamedByStep;
+}
+
+/** What a step names. The ids are the engine's. */
+export interface NamedByStep {
+  /** Of a message; empty until it is finished. */
+  readonly annotations?: readonly Annotation<ContainerFile>[];
+  /** Of a search: the document of each file found, and the text found. */
+  readonly documents?: readonly { readonly documentId: string; readonly text: string }[];
+  /** Of a code interpreter: the file of each image; undefined for one that is no file of a container. */
+  readonly images?: readonly (ContainerFile | undefined)[];
 }
 
 /** The steps of a round, with its times: the engine has none of single steps. */
@@ -66,6 +80,25 @@ export type Step = {
   readonly toolCallId?: string;
   readonly approvalId?: string;
 } & StepDetails;
+
+/** Replaces the engine's ids in what a step names. @param projectSecret without it, documents have no ids. */
+export const sealNamed = (
+  { documents = [], images = [] }: NamedByStep,
+  conversationId: string,
+  projectSecret: string | undefined,
+): SealedByStep => ({
+  documents: documents.map(({ documentId, text }) => ({
+    documentId: projectSecret === undefined ? '' : sealDocumentId(projectSecret, documentId),
+    text,
+  })),
+  images: images.map((file) => file && sealGeneratedFile(conversationId, file)),
+});
+
+/** What a step names, as clients may see it: its documents and images, in the order of its details. */
+export interface SealedByStep {
+  readonly documents: readonly { readonly documentId: string; readonly text: string }[];
+  readonly images: readonly (string | undefined)[];
+}
 
 /** Replaces the engine's ids of a step. */
 export function toStep(

@@ -53,17 +53,32 @@ export function toWireRun({ run, assistant, instructions, requiredAction }: RunV
   };
 }
 
-/** The Assistants API has no word for approvals: they are given by the project API. */
-const toWireAction = ({ toolCalls }: RequiredAction): NonNullable<WireRun['required_action']> => ({
-  type: 'submit_tool_outputs',
-  submit_tool_outputs: {
-    tool_calls: toolCalls.map((call) => ({
-      id: call.toolCallId,
-      type: 'function',
-      function: { name: call.name, arguments: call.arguments },
-    })),
-  },
-});
+/**
+ * Returns what a run waits for. The original had no word for approvals, so that of Foundry's classic agents is used. The
+ * list of functions is there in any case, because programs read it without looking at the type.
+ */
+function toWireAction({ toolCalls, approvals }: RequiredAction): NonNullable<WireRun['required_action']> {
+  const outputs = {
+    submit_tool_outputs: {
+      tool_calls: toolCalls.map((call) => ({
+        ...{ id: call.toolCallId, type: 'function' as const },
+        function: { name: call.name, arguments: call.arguments },
+      })),
+    },
+  };
+  if (approvals.length === 0) return { type: 'submit_tool_outputs', ...outputs };
+  const action = {
+    type: toolCalls.length > 0 ? 'submit_tool_outputs' : 'submit_tool_approval',
+    ...outputs,
+    submit_tool_approval: {
+      tool_calls: approvals.map(({ approvalId, server, tool, arguments: input }) => ({
+        ...{ id: approvalId, type: 'mcp', server_label: server, name: tool, arguments: input },
+      })),
+    },
+  };
+  // The package's type knows the original's words only.
+  return action as NonNullable<WireRun['required_action']>;
+}
 
 /** A run that was cut off at its output limit is `incomplete`; the other words are the same. */
 const toWireStatus = ({ status, errorCode }: Run): WireRun['status'] =>

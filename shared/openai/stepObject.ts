@@ -1,6 +1,7 @@
 import type { Run } from '../model/run.ts';
-import type { Step, StepStatus } from '../model/step.ts';
+import type { SealedByStep, Step, StepStatus } from '../model/step.ts';
 import type { TimedStep } from '../runs/listSteps.ts';
+import { toGeneratedFileId } from './fileId.ts';
 import { toUnixSeconds, type WireStep, type WireToolCall, type WireToolCallDelta } from './wire.ts';
 
 const statuses: Readonly<Record<StepStatus, WireStep['status']>> = {
@@ -10,16 +11,21 @@ const statuses: Readonly<Record<StepStatus, WireStep['status']>> = {
   failed: 'failed',
 };
 
+/** A step with what it names. */
+export interface NamedStep extends TimedStep {
+  readonly sealed: SealedByStep | undefined;
+}
+
 /**
  * Returns the steps of a run as the Assistants API sends them, in order. The functions that the model calls together are
  * one step. Steps for which that API has no word, such as web searches and calls of MCP servers, are left out.
  */
-export function toWireSteps(run: Run, steps: readonly TimedStep[]): WireStep[] {
+export function toWireSteps(run: Run, steps: readonly NamedStep[], withContent: boolean): WireStep[] {
   const wired: WireStep[] = [];
   let calls: WireStep | undefined;
   for (const timed of steps) {
     const { step } = timed;
-    const toolCall = toToolCall(step);
+    const toolCall = toToolCall(step, run.threadId, timed.sealed, withContent);
     if (step.type === 'function' && toolCall && calls?.step_details.type === 'tool_calls') {
       calls.step_details.tool_calls.push(toolCall);
       continue;
@@ -45,8 +51,17 @@ export function toToolCallDelta(call: WireToolCall, index: number): WireToolCall
   return { ...call, index, code_interpreter: { ...call.code_interpreter, outputs } };
 }
 
-/** Returns the tool call that a step is; undefined if the Assistants API has no word for it. */
-export function toToolCall(step: Step): WireToolCall | undefined {
+/**
+ * Returns the tool call that a step is; undefined if the Assistants API has no word for it.
+ * @param sealed what it names.
+ * @param withContent whether to show the texts that a search found.
+ */
+export function toToolCall(
+  step: Step,
+  threadId: string,
+  { documents, images }: SealedByStep = { documents: [], images: [] },
+  withContent = false,
+): WireToolCall | undefined {
   switch (step.type) {
     case 'function':
       return {
@@ -60,23 +75,31 @@ export function toToolCall(step: Step): WireToolCall | undefined {
         id: step.stepId,
         type: 'file_search',
         file_search: {
-          results: step.files.map(({ filename, score }) => ({
-            // The engine's id of a document never leaves the service.
-            file_id: '',
+          results: step.files.map(({ filename, score }, index) => ({
+            file_id: documents[index]?.documentId ?? '',
             file_name: filename,
             score: score ?? 0,
+            ...(withContent && { content: [{ type: 'text' as const, text: documents[index]?.text ?? '' }] }),
           })),
         },
       };
-    case 'code_interpreter':
+    case 'code_interpreter': {
+      const files = images.values();
       return {
         id: step.stepId,
         type: 'code_interpreter',
         code_interpreter: {
           input: step.code,
-          outputs: step.outputs.flatMap((output) => (output.type === 'logs' ? output : [])),
+          outputs: step.outputs.flatMap((output) => {
+            if (output.type === 'logs') return output;
+            const fileId = files.next().value;
+            return fileId === undefined
+              ? []
+              : { type: 'image' as const, image: { file_id: toGeneratedFileId(threadId, fileId) } };
+          }),
         },
       };
+    }
     default:
       return undefined;
   }

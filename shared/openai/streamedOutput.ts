@@ -1,14 +1,15 @@
+import type { Annotation } from '../model/message.ts';
 import { openMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
 import { sealId } from '../model/sealedId.ts';
-import type { Step } from '../model/step.ts';
+import type { SealedByStep, Step } from '../model/step.ts';
 import type { FeedEntry } from '../runs/feedEntry.ts';
 import { toStepDetails, toToolCall, toToolCallDelta, toWireStep } from './stepObject.ts';
 import { StreamedMessage } from './streamedMessage.ts';
 import type { WireEvent, WireStep, WireToolCall } from './wire.ts';
 
 /** A change of a run's output. */
-export type OutputEntry = Exclude<FeedEntry, { readonly type: 'run' }>;
+export type OutputEntry = Exclude<FeedEntry, { readonly type: 'run' | 'annotation' }>;
 
 /** The step of the events so far that has not ended. */
 interface OpenStep {
@@ -42,7 +43,8 @@ export class StreamedOutput {
     this.#conversationId = conversationId;
   }
 
-  *add(entry: OutputEntry): Generator<WireEvent> {
+  /** @param sealed what a step names. */
+  *add(entry: OutputEntry, sealed?: SealedByStep): Generator<WireEvent> {
     switch (entry.type) {
       case 'message.start':
         return yield* this.#beginMessage(entry.messageId);
@@ -54,8 +56,15 @@ export class StreamedOutput {
         if (this.#open?.message?.id === entry.messageId) yield* this.#close('completed');
         return;
       case 'step':
-        return yield* entry.change === 'started' ? this.#startCall(entry.step) : this.#finishCall(entry.step);
+        return yield* entry.change === 'started'
+          ? this.#startCall(entry.step)
+          : this.#finishCall(entry.step, sealed);
     }
+  }
+
+  /** Adds an annotation to the open message. */
+  *annotate(messageId: string, annotation: Annotation): Generator<WireEvent> {
+    if (this.#open?.message?.id === messageId) yield* this.#open.message.annotate(annotation);
   }
 
   /** Ends the open step, if any, as its run has ended. */
@@ -81,12 +90,12 @@ export class StreamedOutput {
 
   *#startCall(step: Step): Generator<WireEvent> {
     // The functions that the model calls together are one step; a step that overlaps another appears at its end.
-    if (this.#open || this.#begun.has(step.stepId) || !toToolCall(step)) return;
+    if (this.#open || this.#begun.has(step.stepId) || !toToolCall(step, this.#run.threadId)) return;
     yield* this.#beginCall(step);
   }
 
-  *#finishCall(step: Step): Generator<WireEvent> {
-    const call = toToolCall(step);
+  *#finishCall(step: Step, sealed: SealedByStep | undefined): Generator<WireEvent> {
+    const call = toToolCall(step, this.#run.threadId, sealed);
     if (!call) return;
     const isFunction = step.type === 'function';
     const isOpen = this.#open?.step.id === step.stepId || (isFunction && this.#open?.isFunctions);
@@ -137,7 +146,7 @@ export class StreamedOutput {
     if (!this.#open) return;
     const { step, message } = this.#open;
     this.#open = undefined;
-    if (message) yield message.end(ending, errorCode);
+    if (message) yield* message.end(ending, errorCode);
     const now = Math.floor(Date.now() / 1000);
     const data: WireStep = { ...step, status: ending, [`${ending}_at`]: now };
     yield { event: `thread.run.step.${ending}`, data };

@@ -23,7 +23,7 @@ import { readBody } from '../body.ts';
 import { type Call, configuredModels, type Handler, isRepetition, runKeyOf, threadKeyOf } from '../call.ts';
 import { readOutputsBody } from '../outputsParams.ts';
 import { type ListRequest, pageOf, parseList, rejectUnknown, toList, unknownCursor } from '../query.ts';
-import { metadata, object, optional } from '../readers.ts';
+import { invalidType, metadata, object, optional } from '../readers.ts';
 import { toWireRun } from '../runObject.ts';
 import { toRunOptions } from '../runOptions.ts';
 import { type RunParams, readRunBody, readThreadAndRunBody } from '../runParams.ts';
@@ -171,22 +171,38 @@ export const cancelRun: Handler = async (call) => {
 export const submitToolOutputs: Handler = async (call) => {
   const runKey = runKeyOf(call);
   rejectUnknown(call.request.query, []);
-  const { tool_outputs, stream } = await readBody(call.request, readOutputsBody, maxSubmissionBytes);
-  const toolOutputs = tool_outputs.map(({ tool_call_id, output = '' }) => ({
+  const body = await readBody(call.request, readOutputsBody, maxSubmissionBytes);
+  const { tool_outputs, tool_approvals = [], stream } = body;
+  if (!tool_outputs && !body.tool_approvals) throw invalidType('tool_outputs', 'an array', undefined);
+  const toolOutputs = (tool_outputs ?? []).map(({ tool_call_id, output = '' }) => ({
     toolCallId: tool_call_id,
     output,
   }));
   checkOutputs(toolOutputs);
   const { context, project } = call;
-  const outputs = { toolOutputs, approvals: [] };
+  const approvals = tool_approvals.map(({ tool_call_id, approve }) => ({
+    approvalId: tool_call_id,
+    approve,
+  }));
+  const outputs = { toolOutputs, approvals };
   const { stored } = await submitOutputs(context, { project, runKey, outputs }).catch(async (error) => {
-    if (!(error instanceof AppError && error.code === 'run_not_waiting')) throw error;
+    if (!(error instanceof AppError && error.code === 'run_not_waiting')) throw toApprovalError(error);
     const { status } = toWireRun(viewOf(call, (await findRun(context, runKey)).value));
     throw badRequest(`Runs in status "${status}" do not accept tool outputs.`);
   });
   if (!stream) return respond(call, stored);
   return streamRun(call, { ...viewOf(call, stored.value), fromRound: roundOf(stored.value) });
 };
+
+/** Names the fields of approvals as this face spells them. */
+function toApprovalError(error: unknown): unknown {
+  const [field = '', [message = ''] = []] =
+    Object.entries((error instanceof AppError && error.options.fieldErrors) || {})[0] ?? [];
+  if (!field.startsWith('Approvals')) return error;
+  const param = field.replace('Approvals', 'tool_approvals').replace('ApprovalId', 'tool_call_id');
+  const words = message.replaceAll(field, param).replaceAll('approvalId', 'id');
+  return badRequest(words, param, 'invalid_value');
+}
 
 /** Returns a run with what it waits for. */
 async function respond(call: Call, run: Stored<Run>): Promise<HttpResponseInit> {

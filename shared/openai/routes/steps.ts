@@ -1,4 +1,6 @@
+import { AppError } from '../../errors.ts';
 import { jsonResponse } from '../../http/responses.ts';
+import { sealNamed } from '../../model/step.ts';
 import { findRun } from '../../runs/findRun.ts';
 import { listSteps as readSteps } from '../../runs/listSteps.ts';
 import { type Call, type Handler, runKeyOf } from '../call.ts';
@@ -26,7 +28,22 @@ export const retrieveStep: Handler = async (call) => {
   throw new WireError('run_not_found', { message: `No run step found with id '${stepId.slice(0, 64)}'.` });
 };
 
-async function stepsOf({ context }: Call, runKey: ReturnType<typeof runKeyOf>): Promise<WireStep[]> {
+/** What `include` asks for. */
+const foundContent = 'step_details.tool_calls[*].file_search.results[*].content';
+
+async function stepsOf({ context, request }: Call, runKey: ReturnType<typeof runKeyOf>): Promise<WireStep[]> {
+  const { query } = request;
+  const isAsked = ([name, value]: [string, string]) =>
+    /^include(?:\[\d*\])?$/.test(name) && value === foundContent;
   const { value: run } = await findRun(context, runKey);
-  return toWireSteps(run, await readSteps(context, runKey));
+  const [thread, steps] = await Promise.all([context.threads.find(runKey), readSteps(context, runKey)]);
+  if (!thread) throw new AppError('thread_not_found');
+  const namesDocuments = steps.some(({ named }) => named?.documents?.length);
+  const secret = namesDocuments ? await context.fileSecrets.open(runKey.projectId) : undefined;
+  const { conversationId } = thread.value;
+  const named = steps.map((step) => ({
+    ...step,
+    sealed: step.named && sealNamed(step.named, conversationId, secret),
+  }));
+  return toWireSteps(run, named, [...query].some(isAsked));
 }
