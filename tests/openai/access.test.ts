@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { checkedFetch } from '../support/assistantsApi.ts';
 import { rowsOf } from '../support/table.ts';
 import { useService } from '../support/useService.ts';
 
@@ -38,7 +39,7 @@ let projectB: string;
 let ownThread: string;
 
 const send = async (path: string, headers: Record<string, string>, method = 'GET', body?: object) => {
-  const response = await fetch(`${t.url}/api/projects/${path}`, {
+  const response = await checkedFetch(`${t.url}/api/projects/${path}`, {
     method,
     headers: { ...headers, ...(body && { 'Content-Type': 'application/json' }) },
     ...(body && { body: JSON.stringify(body) }),

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
-import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
+import { type Client, checkedFetch, failureOf, openClient } from '../support/assistantsApi.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
@@ -21,7 +21,7 @@ async function startBusyThread() {
 
 describe('the package raises its own class for', () => {
   test('a key that does not verify', async () => {
-    const stranger = new OpenAI({ baseURL: client.baseURL, apiKey: 'sk-secret-canary', maxRetries: 0 });
+    const stranger = client.withOptions({ apiKey: 'sk-secret-canary' });
     const error = await failureOf(stranger.beta.threads.create());
     expect(error).toBeInstanceOf(OpenAI.AuthenticationError);
     expect(error).toMatchObject({ status: 401, code: 'invalid_api_key', type: 'invalid_request_error' });
@@ -118,7 +118,7 @@ describe('the package raises its own class for', () => {
 
 describe('a request that is refused', () => {
   const send = async (path: string, method = 'POST', body?: string) => {
-    const response = await fetch(`${t.url}/api/projects/${t.projectId}/openai/${path}`, {
+    const response = await checkedFetch(`${t.url}/api/projects/${t.projectId}/openai/${path}`, {
       method,
       headers: {
         Authorization: `Bearer ${await t.issuer.sign({ projects: [t.projectId] })}`,

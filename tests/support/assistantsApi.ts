@@ -1,5 +1,13 @@
+import { afterAll } from '@jest/globals';
 import OpenAI, { AzureOpenAI } from 'openai';
 import type { ServiceUnderTest } from './useService.ts';
+import { checkingFetch, createWireLog } from './wireDeviations.ts';
+
+const wireLog = createWireLog();
+afterAll(() => wireLog.check());
+
+/** As `fetch`. After all tests of a file, fails if a response was not as the package types it. */
+export const checkedFetch = checkingFetch(wireLog);
 
 /** A client of the official package, of either class. */
 export type Client = OpenAI;
@@ -21,6 +29,7 @@ export const clientClasses = {
       apiKey: token,
       maxRetries,
       timeout: 25_000,
+      fetch: checkedFetch,
     });
   },
   AzureOpenAI: async (t: ServiceUnderTest, access: Access = {}): Promise<Client> => {
@@ -31,6 +40,7 @@ export const clientClasses = {
       azureADTokenProvider: async () => token,
       maxRetries,
       timeout: 25_000,
+      fetch: checkedFetch,
     });
   },
   'AzureOpenAI with a key': async (t: ServiceUnderTest, access: Access = {}): Promise<Client> => {
@@ -41,6 +51,7 @@ export const clientClasses = {
       apiKey: token,
       maxRetries,
       timeout: 25_000,
+      fetch: checkedFetch,
     });
   },
 } as const;
