@@ -150,10 +150,13 @@ export const updateRun: Handler = async (call) => {
   return respond(call, await findRun(call.context, runKey));
 };
 
+const readNothing = optional(object({}));
+
 /** Cancels a run. */
 export const cancelRun: Handler = async (call) => {
   const runKey = runKeyOf(call);
   rejectUnknown(call.request.query, []);
+  await readBody(call.request, readNothing);
   const stored = await findRun(call.context, runKey);
   const run = await cancel(call.context, stored).catch(async (error) => {
     if (!(error instanceof AppError && error.code === 'run_finished')) throw error;
