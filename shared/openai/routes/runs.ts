@@ -1,7 +1,7 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { mayEdit } from '../../auth/caller.ts';
 import { AppError } from '../../errors.ts';
-import { checkOutputs, maxSubmissionBytes } from '../../http/body.ts';
+import { maxSubmissionBytes } from '../../http/body.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import type { Repeatable } from '../../model/idempotencyKey.ts';
 import { isRunId } from '../../model/ids.ts';
@@ -175,7 +175,6 @@ export const submitToolOutputs: Handler = async (call) => {
     toolCallId: tool_call_id,
     output,
   }));
-  checkOutputs(toolOutputs);
   const { context, project } = call;
   const outputs = { toolOutputs, approvals: [] };
   const { stored } = await submitOutputs(context, { project, runKey, outputs }).catch(async (error) => {
