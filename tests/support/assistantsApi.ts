@@ -1,5 +1,6 @@
 import { afterAll } from '@jest/globals';
 import OpenAI, { AzureOpenAI } from 'openai';
+import OpenAIv4 from 'openai-v4';
 import type { ServiceUnderTest } from './useService.ts';
 import { checkingFetch, createWireLog } from './wireDeviations.ts';
 
@@ -58,6 +59,19 @@ export const clientClasses = {
 
 /** Creates a client of the test's project. */
 export const openClient = clientClasses.OpenAI;
+
+/** Creates a client of version 4, which differs from today's in the names of deletions. */
+export async function openVersion4(t: ServiceUnderTest, access: Access = {}): Promise<Client> {
+  const { projectId, token, maxRetries } = await credentials(t, access);
+  const client = new OpenAIv4({
+    baseURL: `${t.url}/api/projects/${projectId}/openai/v1`,
+    apiKey: token,
+    maxRetries,
+    // Typed for node-fetch.
+    fetch: checkedFetch as never,
+  });
+  return client as unknown as Client;
+}
 
 async function credentials(t: ServiceUnderTest, { claims, projectId = t.projectId, maxRetries = 0 }: Access) {
   return { projectId, maxRetries, token: await t.issuer.sign(claims ?? { projects: [projectId] }) };
