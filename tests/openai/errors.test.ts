@@ -98,11 +98,23 @@ describe('the package raises its own class for', () => {
   test('the engine’s rate limit', async () => {
     const { id } = await client.beta.threads.create();
     const limit = { method: 'POST', path: '/v1/responses', exact: true };
-    await t.engine.fault(limit, { kind: 'status', status: 429, headers: { 'retry-after': '7' } });
+    const headers = {
+      'retry-after-ms': '6500',
+      'x-ratelimit-limit-tokens': '30000',
+      'x-request-id': 'req_x',
+    };
+    await t.engine.fault(limit, { kind: 'status', status: 429, headers });
     const error = await failureOf(client.beta.threads.runs.create(id, { assistant_id }));
     expect(error).toBeInstanceOf(OpenAI.RateLimitError);
     expect(error).toMatchObject({ code: 'rate_limit_exceeded', type: 'requests' });
     expect(error.headers?.get('retry-after')).toBe('7');
+    expect(error.headers?.get('retry-after-ms')).toBe('6500');
+    // The engine's other headers tell about the load of other projects.
+    const limits = [...(error.headers ?? [])].filter(([name]) => name.startsWith('x-ratelimit'));
+    expect(limits).toEqual([
+      ['x-ratelimit-remaining-requests', '0'],
+      ['x-ratelimit-reset-requests', '7s'],
+    ]);
   });
 
   test('an engine that fails', async () => {
