@@ -53,6 +53,8 @@ export interface AppErrorOptions {
   readonly retryAfterSeconds?: number | undefined;
   /** thread_busy: the run that must end first, if known. */
   readonly activeRun?: RunKey;
+  /** file_not_found: the file that the request's body names. */
+  readonly fileId?: string;
   /** payload_too_large: the limit. */
   readonly maxBytes?: number;
   /** invalid_request: at least one. */

@@ -54,6 +54,15 @@ export function getContainerFileContent(engine: Engine, { ids }: Call): HandlerR
   return { content: engine.storage.contents.read(id), filename };
 }
 
+export function deleteContainerFile(engine: Engine, { ids }: Call): HandlerResult {
+  const container = findContainer(engine, ids[0] ?? '');
+  const { id } = findContainerFile(container, ids[1] ?? '');
+  container.files = container.files.filter((file) => file.id !== id);
+  engine.storage.contents.remove(id);
+  engine.storage.containers.save(container);
+  return ok({ id, object: 'container.file.deleted', deleted: true });
+}
+
 function findContainerFile({ files }: ContainerRecord, id: string): ContainerFile {
   const file = files.find((one) => one.id === id);
   if (!file) throw new ApiError(404, `Container file with id '${id}' not found.`, { param: 'file_id' });

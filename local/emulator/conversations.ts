@@ -44,13 +44,13 @@ export function deleteConversation(engine: Engine, { ids }: Call): HandlerResult
   return ok({ id, object: 'conversation.deleted', deleted: true });
 }
 
-export function createItems(engine: Engine, { ids, body }: Call): HandlerResult {
+export function createItems(engine: Engine, { ids, body, query }: Call): HandlerResult {
   const conversation = findConversation(engine, ids[0] ?? '');
   rejectUnknown(body, new Set(['items']));
   const items = parseItems(body['items']);
   conversation.items.push(...items);
   engine.storage.saveConversation(conversation);
-  return ok(toList(items));
+  return ok(toList(items.map((item) => toVisible(item, includesOf(query)))));
 }
 
 export function listItems(engine: Engine, { ids, query }: Call): HandlerResult {

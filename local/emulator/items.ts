@@ -113,7 +113,7 @@ export function includesOf(query: URLSearchParams): string[] {
   return [...query].filter(([name]) => /^include(\[\d*\])?$/.test(name)).map(([, value]) => value);
 }
 
-/** Returns an item as sent to clients: results, outputs and sources of tools only if they are included. */
+/** Returns an item as sent to clients: results, outputs and sources of tools, and URLs of images only if they are included. */
 export function toVisible<T extends Item>(item: T, include: readonly string[]): T {
   if (item.type === 'file_search_call' && !include.includes('file_search_call.results'))
     return { ...item, results: null };
@@ -123,5 +123,14 @@ export function toVisible<T extends Item>(item: T, include: readonly string[]): 
     const { sources: _sources, ...action } = item.action as { sources?: unknown };
     return { ...item, action };
   }
+  if (item.type === 'message' && !include.includes('message.input_image.image_url')) return withoutUrls(item);
   return item;
+}
+
+function withoutUrls<T extends Item>(item: T): T {
+  if (item.type !== 'message' || !item.content.some(({ type }) => type === 'input_image')) return item;
+  const content = item.content.map((part) =>
+    part.type === 'input_image' ? { ...part, image_url: null } : part,
+  );
+  return { ...item, content };
 }

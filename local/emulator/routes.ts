@@ -1,6 +1,7 @@
 import {
   createContainer,
   deleteContainer,
+  deleteContainerFile,
   getContainer,
   getContainerFile,
   getContainerFileContent,
@@ -77,6 +78,7 @@ const routes: [method: string, path: string, handler: Handler][] = [
   ['GET', '/v1/containers/*/files', listContainerFiles],
   ['GET', '/v1/containers/*/files/*', getContainerFile],
   ['GET', '/v1/containers/*/files/*/content', getContainerFileContent],
+  ['DELETE', '/v1/containers/*/files/*', deleteContainerFile],
   ['GET', '/v1/models', listModels],
 ];
 

@@ -1,10 +1,10 @@
 import type OpenAI from 'openai';
 import { AppError, fieldError } from '../errors.ts';
-import type { NewMessage } from '../model/newMessage.ts';
+import type { InputMessage } from '../model/newMessage.ts';
 import type { EngineClient } from './client.ts';
 import { toPromptRefusal, toStartError } from './engineErrors.ts';
 import { toInputItem } from './inputItems.ts';
-import { type EngineMessage, toMessage } from './messages.ts';
+import { type EngineMessage, imageUrls, toMessage } from './messages.ts';
 
 /** Maximum number of reasoning items looked for before a message. */
 const maxReasoning = 10;
@@ -18,7 +18,7 @@ export interface ConversationMessages {
    */
   appendMessages(
     conversationId: string,
-    messages: readonly NewMessage[],
+    messages: readonly InputMessage[],
     timeoutMs: number,
   ): Promise<readonly EngineMessage[]>;
   /** @throws {AppError} also message_not_found. */
@@ -37,7 +37,11 @@ export function createConversationMessages(call: EngineClient['call']): Conversa
     appendMessages: (conversationId, messages, timeoutMs) =>
       call(timeoutMs, async (openai, options) => {
         const items = messages.map(toInputItem);
-        const added = openai.conversations.items.create(conversationId, { items }, options);
+        const added = openai.conversations.items.create(
+          conversationId,
+          { items, include: imageUrls },
+          options,
+        );
         return (await added.catch(failAppend)).data.map(asMessage);
       }),
 
@@ -46,7 +50,11 @@ export function createConversationMessages(call: EngineClient['call']): Conversa
         timeoutMs,
         async (openai, options) =>
           asMessage(
-            await openai.conversations.items.retrieve(itemId, { conversation_id: conversationId }, options),
+            await openai.conversations.items.retrieve(
+              itemId,
+              { conversation_id: conversationId, include: imageUrls },
+              options,
+            ),
           ),
         'message_not_found',
       ),

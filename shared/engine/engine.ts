@@ -10,7 +10,7 @@ import { type ConversationMessages, createConversationMessages } from './convers
 import { isCallMismatch, isRefusal, toPromptRefusal, toStartError } from './engineErrors.ts';
 import { isKnownStatus, toEngineRunState, toOpenCalls } from './engineState.ts';
 import { stepDetails, toEngineRound, toEngineStep } from './engineSteps.ts';
-import { type EngineMessage, toMessage } from './messages.ts';
+import { type EngineMessage, imageUrls, toMessage } from './messages.ts';
 import { type RunRequest, toResponseParams } from './responseParams.ts';
 
 /**
@@ -94,7 +94,13 @@ export interface Engine extends ConversationMessages {
   /** @param page `after` is an item id of the engine, as are the message ids of the result. */
   listMessages(
     conversationId: string,
-    page: { readonly after?: string; readonly limit: number; readonly order: 'asc' | 'desc' },
+    page: {
+      readonly after?: string;
+      readonly limit: number;
+      readonly order: 'asc' | 'desc';
+      /** Whether to read the URLs of images too. */
+      readonly imageUrls?: boolean;
+    },
     timeoutMs: number,
   ): Promise<MessagePage>;
 }
@@ -202,7 +208,7 @@ export function createEngine({ open: client, call, toolAuthorizations }: EngineC
         return toOpenCalls((await openai.conversations.items.list(conversationId, newest, options)).data);
       }),
 
-    listMessages: (conversationId, { after, limit, order }, timeoutMs) => {
+    listMessages: (conversationId, { after, limit, order, imageUrls: withUrls = false }, timeoutMs) => {
       const list: Send<MessagePage> = async (openai, options) => {
         const messages: EngineMessage[] = [];
         let lastId = after;
@@ -214,6 +220,7 @@ export function createEngine({ open: client, call, toolAuthorizations }: EngineC
               // Tool calls and reasoning are items too, so each further page is larger.
               limit: Math.min(maxItems, (limit + 1) * 2 ** lists),
               ...(lastId !== undefined && { after: lastId }),
+              ...(withUrls && { include: imageUrls }),
             },
             options,
           );

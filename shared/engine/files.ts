@@ -12,6 +12,13 @@ export interface NewEngineFile {
   readonly content: FileContent;
 }
 
+/** What the engine tells about a file. */
+export interface EngineFile {
+  readonly name: string;
+  readonly bytes: number;
+  readonly createdAt: Date;
+}
+
 /** Content of a file, as the engine sends it. */
 export interface EngineContent {
   readonly content: FileContent;
@@ -31,7 +38,7 @@ export interface EngineFiles {
    * refuses the file.
    */
   upload(file: NewEngineFile, use?: 'attachment' | 'document'): Promise<string>;
-  findName(engineFileId: string, timeoutMs: number): Promise<string>;
+  find(engineFileId: string, timeoutMs: number): Promise<EngineFile>;
   remove(engineFileId: string, timeoutMs: number): Promise<void>;
   /**
    * Opens the content of a file.
@@ -45,6 +52,10 @@ export interface EngineFiles {
    * @throws {AppError} file_expired when there is no such file, or no longer such a container.
    */
   openGenerated(file: ContainerFile, timeoutMs: number, signal: AbortSignal): Promise<EngineContent>;
+  /** Describes a file in a container. @throws {AppError} as {@link openGenerated}. */
+  findGenerated(file: ContainerFile, timeoutMs: number): Promise<EngineFile>;
+  /** Removes a file from a container. @throws {AppError} as {@link openGenerated}. */
+  removeGenerated(file: ContainerFile, timeoutMs: number): Promise<void>;
 }
 
 /** How long an upload may make no progress, in milliseconds. */
@@ -87,10 +98,13 @@ export function createEngineFiles({ open, call }: EngineClient): EngineFiles {
       }
     },
 
-    findName: (id, timeoutMs) =>
+    find: (id, timeoutMs) =>
       call(
         timeoutMs,
-        async (openai, options) => (await openai.files.retrieve(id, options)).filename,
+        async (openai, options) => {
+          const { filename, bytes, created_at } = await openai.files.retrieve(id, options);
+          return { name: filename, bytes, createdAt: new Date(created_at * 1000) };
+        },
         'file_not_found',
       ),
 
@@ -118,12 +132,28 @@ export function createEngineFiles({ open, call }: EngineClient): EngineFiles {
         const params = { container_id: containerId };
         return toContent(await content.retrieve(fileId, params, { timeout: timeoutMs, signal }));
       } catch (error) {
-        // Of an expired container, engines say that it is not found or that it has expired.
-        const { status } = error as { status?: number };
-        if (status === 400 || status === 404 || status === 410) {
-          throw new AppError('file_expired', { cause: error });
-        }
-        throw toAppError(error);
+        throw toGeneratedError(error);
+      }
+    },
+
+    async findGenerated({ containerId, fileId }, timeoutMs) {
+      try {
+        const { files } = (await open()).containers;
+        const params = { container_id: containerId };
+        const { path, bytes, created_at } = await files.retrieve(fileId, params, { timeout: timeoutMs });
+        const name = path.slice(path.lastIndexOf('/') + 1);
+        return { name, bytes: bytes ?? 0, createdAt: new Date(created_at * 1000) };
+      } catch (error) {
+        throw toGeneratedError(error);
+      }
+    },
+
+    async removeGenerated({ containerId, fileId }, timeoutMs) {
+      try {
+        const { files } = (await open()).containers;
+        await files.delete(fileId, { container_id: containerId }, { timeout: timeoutMs });
+      } catch (error) {
+        throw toGeneratedError(error);
       }
     },
   };
@@ -138,6 +168,15 @@ function toContent({ body, headers }: Response): EngineContent {
     mediaType: headers.get('Content-Type')?.split(';')[0] || 'application/octet-stream',
     bytes: length !== null && /^\d+$/.test(length) && !encoded ? Number(length) : undefined,
   };
+}
+
+/** Of an expired container, engines say that it is not found or that it has expired. */
+function toGeneratedError(error: unknown): AppError {
+  const { status } = error as { status?: number };
+  if (status === 400 || status === 404 || status === 410) {
+    return new AppError('file_expired', { cause: error });
+  }
+  return toAppError(error);
 }
 
 function toUploadError(error: unknown): AppError {

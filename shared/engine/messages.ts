@@ -1,12 +1,23 @@
 import type OpenAI from 'openai';
-import type { Annotation, ContainerFile, Message, MessageAttachment } from '../model/message.ts';
+import type {
+  Annotation,
+  ContainerFile,
+  ContentPart,
+  ImageDetail,
+  Message,
+  MessageAttachment,
+} from '../model/message.ts';
 import type { MessagePart } from '../model/runState.ts';
 
 /** A message as the engine stores it: its id and those of files are the engine's. */
 export interface EngineMessage extends Pick<Message, 'messageId' | 'role' | 'content' | 'refusal'> {
   readonly attachments: readonly MessageAttachment[];
   readonly annotations: readonly Annotation<ContainerFile>[];
+  readonly parts: readonly ContentPart[];
 }
+
+/** What the engine adds to messages only on request: the URLs of images, which can be as long as the images. */
+export const imageUrls: OpenAI.Responses.ResponseIncludable[] = ['message.input_image.image_url'];
 
 /** Returns the message that an item of a conversation is; undefined for other items. */
 export function toMessage(item: OpenAI.Conversations.ConversationItem): EngineMessage | undefined {
@@ -19,6 +30,7 @@ export function toMessage(item: OpenAI.Conversations.ConversationItem): EngineMe
     refusal: refusals.length > 0 ? refusals.join('\n') : undefined,
     attachments: item.content.flatMap(toAttachments),
     annotations: toAnnotations(item.content),
+    parts: item.role === 'user' ? toContentParts(item.content) : [],
   };
 }
 
@@ -51,6 +63,28 @@ function toAttachments(part: Part): MessageAttachment[] {
   if (part.type !== 'input_image' && part.type !== 'input_file') return [];
   if (typeof part.file_id !== 'string') return [];
   return [{ fileId: part.file_id, type: part.type === 'input_image' ? 'image' : 'file' }];
+}
+
+function toContentParts(content: readonly Part[]): ContentPart[] {
+  const parts: ContentPart[] = [];
+  for (const part of content) {
+    const text = textOfPart(part as TextPart);
+    const before = parts.at(-1);
+    if (part.type === 'input_image') parts.push(toImage(part));
+    else if (text !== '' && before?.type === 'text') {
+      parts[parts.length - 1] = { type: 'text', text: before.text + separator + text };
+    } else if (text !== '') parts.push({ type: 'text', text });
+  }
+  return parts;
+}
+
+const details: readonly unknown[] = ['auto', 'low', 'high'] satisfies ImageDetail[];
+
+function toImage({ file_id, image_url, detail: given }: Part & { type: 'input_image' }): ContentPart {
+  const detail = details.includes(given) ? (given as ImageDetail) : 'auto';
+  return typeof file_id === 'string'
+    ? { type: 'image_file', fileId: file_id, detail }
+    : { type: 'image_url', url: image_url ?? undefined, detail };
 }
 
 /** Returns the annotations of all parts, with offsets into the joined text. */

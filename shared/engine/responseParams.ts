@@ -1,10 +1,11 @@
 import type OpenAI from 'openai';
 import type { Assistant, AssistantTool, FunctionTool, McpTool } from '../model/assistant.ts';
 import { type Attachment, isImage } from '../model/file.ts';
+import type { InputMessage } from '../model/newMessage.ts';
 import type { Project } from '../model/project.ts';
 import type { Run, RunInput } from '../model/run.ts';
 import type { CallOutput } from '../model/toolCalls.ts';
-import { toInputItem } from './inputItems.ts';
+import { toInputItem, toInputPart } from './inputItems.ts';
 
 /** Everything needed to submit a round of a run. */
 export interface RunRequest {
@@ -16,6 +17,10 @@ export interface RunRequest {
   readonly input?: RunInput;
   /** The files that the message carries. */
   readonly attachments?: readonly Attachment[];
+  /** The messages that the run adds before that one. */
+  readonly messages?: readonly InputMessage[];
+  /** The files of the thread's code interpreters. */
+  readonly codeFiles?: readonly Attachment[];
   /** Outputs of the calls of the round before, or of those that an earlier run left unanswered. */
   readonly outputs?: readonly CallOutput[];
   /** The instructions of the round before; undefined for the first round. */
@@ -31,15 +36,19 @@ export function toResponseParams(
   authorizations: ReadonlyMap<string, string> = new Map(),
 ) {
   const { run, conversationId, project, input, outputs = [], attachments = [], instructions } = request;
+  const { messages = [], codeFiles = [] } = request;
   const { toolChoice, parallelToolCalls, ...overrides } = run.overrides ?? {};
   const assistant = { ...request.assistant, ...overrides };
-  const tools = toTools(assistant.tools ?? [], storesOf(project), attachments, authorizations);
+  const fileIds = [...attachments.filter(({ mediaType }) => !isImage(mediaType)), ...codeFiles].map(
+    ({ engineFileId }) => engineFileId,
+  );
+  const tools = toTools(assistant.tools ?? [], storesOf(project), [...new Set(fileIds)], authorizations);
   // A tool that every round had to call would be called without end.
   const isChosen = toolChoice === 'none' || (toolChoice !== undefined && instructions === undefined);
   return {
     model: assistant.model,
     conversation: conversationId,
-    input: [...outputs.map(toOutputItem), ...(input ? toMessageItems(input, attachments) : [])],
+    input: [...outputs.map(toOutputItem), ...(input ? toMessageItems(input, messages, attachments) : [])],
     instructions: instructions ?? toInstructions(assistant, project, input),
     ...(tools.length > 0 && { tools }),
     ...(isChosen && { tool_choice: toolChoice }),
@@ -61,7 +70,8 @@ export function toResponseParams(
 
 /** Returns the messages that a run adds; none for a run over the messages that the thread has. */
 const toMessageItems = (
-  { message, messages = [] }: RunInput,
+  { message }: RunInput,
+  messages: readonly InputMessage[],
   attachments: readonly Attachment[],
 ): OpenAI.Responses.ResponseInputItem[] => [
   ...messages.map(toInputItem),
@@ -87,13 +97,8 @@ function toContent(
 ): string | OpenAI.Responses.ResponseInputContent[] {
   if (attachments.length === 0) return text;
   return [
-    { type: 'input_text', text },
-    ...attachments.map(
-      ({ engineFileId, mediaType }): OpenAI.Responses.ResponseInputContent =>
-        isImage(mediaType)
-          ? { type: 'input_image', file_id: engineFileId, detail: 'auto' }
-          : { type: 'input_file', file_id: engineFileId },
-    ),
+    toInputPart({ type: 'text', text }),
+    ...attachments.map((file) => toInputPart({ type: 'file', file })),
   ];
 }
 
@@ -110,18 +115,18 @@ const toOutputItem = (call: CallOutput) =>
 function toTools(
   tools: readonly AssistantTool[],
   projectStores: readonly string[],
-  attachments: readonly Attachment[],
+  fileIds: readonly string[],
   authorizations: ReadonlyMap<string, string>,
 ): OpenAI.Responses.Tool[] {
-  const fileIds = attachments
-    .filter(({ mediaType }) => !isImage(mediaType))
-    .map(({ engineFileId }) => engineFileId);
   const searches = tools.some(({ type }) => type === 'file_search');
   const all: readonly AssistantTool[] = searches ? tools : [...tools, { type: 'file_search' }];
   return all.flatMap((tool): OpenAI.Responses.Tool[] => {
     if (tool.type === 'code_interpreter') {
       return [
-        { type: tool.type, container: { type: 'auto', ...(fileIds.length > 0 && { file_ids: fileIds }) } },
+        {
+          type: tool.type,
+          container: { type: 'auto', ...(fileIds.length > 0 && { file_ids: [...fileIds] }) },
+        },
       ];
     }
     if (tool.type === 'web_search') return [{ type: tool.type }];

@@ -1,8 +1,10 @@
 import { scheduler } from 'node:timers/promises';
-import type { EngineContent, EngineFiles } from '../engine/files.ts';
+import type { EngineContent, EngineFile, EngineFiles } from '../engine/files.ts';
 import { AppError, fieldError } from '../errors.ts';
-import type { FileKey, StoredFile, Upload } from '../model/file.ts';
-import { sealFileId } from '../model/fileId.ts';
+import { openDocumentId } from '../model/document.ts';
+import { type FileKey, type FilePurpose, isImage, type StoredFile, type Upload } from '../model/file.ts';
+import { openFileId, sealFileId } from '../model/fileId.ts';
+import type { FilePageRequest } from '../storage/fileStore.ts';
 import { acceptContent } from './acceptContent.ts';
 import type { FileServices } from './fileServices.ts';
 
@@ -23,6 +25,8 @@ const maxUndos = 4;
 /**
  * Passes a file on to the engine while it arrives, and records it.
  * @param signal aborts when the client disconnects; the file is then removed again, since nobody knows its id.
+ * @param readPurpose called once the whole form has arrived. What it throws rejects the upload. By default the purpose
+ * follows from the content.
  * @throws {AppError} invalid_request, unsupported_media_type, file_too_large, rate_limited, unavailable,
  * internal_error; the file then does not exist. Also what the content throws.
  */
@@ -31,11 +35,17 @@ export async function uploadFile(
   projectId: string,
   upload: Upload,
   signal: AbortSignal,
+  readPurpose?: () => FilePurpose,
 ): Promise<ProjectFile> {
   const { files, fileSecrets, engineFiles, deadline } = services;
   const startedAt = performance.now();
   const secret = await fileSecrets.open(projectId);
-  const accepted = await acceptContent(upload);
+  let purpose: FilePurpose | undefined;
+  const withPurpose = async function* () {
+    yield* upload.content;
+    purpose = readPurpose?.();
+  };
+  const accepted = await acceptContent({ name: upload.name, content: withPurpose() });
   const engineFileId = await engineFiles.upload(accepted);
   // The client's own time, which it may take.
   deadline.extend(performance.now() - startedAt);
@@ -46,6 +56,7 @@ export async function uploadFile(
     mediaType: accepted.mediaType,
     bytes: accepted.bytes(),
     createdAt: new Date(),
+    purpose: purpose ?? (isImage(accepted.mediaType) ? 'vision' : 'user_data'),
   };
   try {
     await files.add(file);
@@ -78,8 +89,75 @@ async function undoUpload(services: FileServices, file: StoredFile): Promise<voi
  */
 export async function findFile(services: FileServices, fileKey: FileKey): Promise<ProjectFile> {
   const file = await findStored(services, fileKey);
-  const name = await services.engineFiles.findName(file.engineFileId, services.deadline.remaining(callMs));
+  const { name } = await services.engineFiles.find(file.engineFileId, services.deadline.remaining(callMs));
   return { ...file, name };
+}
+
+/** Number of files whose names are read from the engine at the same time. */
+const namesAtOnce = 10;
+
+/**
+ * Returns a page of a project's files, without those that the engine no longer has. Their names are read from the engine,
+ * one by one.
+ * @param page `after` is the id of a file. After one that has been deleted since, the list begins again, so that
+ * a client can delete what it lists.
+ * @throws {AppError} invalid_request when `after` is no id of the project; rate_limited, unavailable, internal_error.
+ */
+export async function listFiles(
+  services: FileServices,
+  projectId: string,
+  { after, ...page }: Omit<FilePageRequest, 'after'> & { readonly after: string | undefined },
+): Promise<{ readonly files: readonly ProjectFile[]; readonly hasMore: boolean }> {
+  const { files, fileSecrets } = services;
+  let last = after === undefined ? undefined : await files.find({ projectId, fileId: after });
+  if (after !== undefined && !last) {
+    const secret = await fileSecrets.find(projectId);
+    if (!secret || openFileId(secret, after) === undefined) {
+      throw fieldError('After', 'The field After must be an id of the list.');
+    }
+  }
+  for (;;) {
+    const found = await files.list(projectId, { ...page, after: last });
+    const named = await addNames(services, found.files);
+    // A client ends at an empty page, so there must be none while files may follow.
+    if (named.length > 0 || !found.hasMore) return { files: named, hasMore: found.hasMore };
+    last = found.files.at(-1);
+  }
+}
+
+async function addNames(
+  { engineFiles, deadline }: FileServices,
+  files: readonly StoredFile[],
+): Promise<ProjectFile[]> {
+  const named: ProjectFile[] = [];
+  for (let start = 0; start < files.length; start += namesAtOnce) {
+    const found = await Promise.all(
+      files.slice(start, start + namesAtOnce).map(async (file) => {
+        const known = await engineFiles
+          .find(file.engineFileId, deadline.remaining(callMs))
+          .catch(ignoreNotFound);
+        return known ? { ...file, name: known.name } : [];
+      }),
+    );
+    named.push(...found.flat());
+  }
+  return named;
+}
+
+/**
+ * Returns what the engine tells about a document that a reply cites, also one of a vector store that the operator
+ * configured.
+ * @throws {AppError} file_not_found for an id not of the project; rate_limited, unavailable, internal_error.
+ */
+export async function findCitedFile(
+  { fileSecrets, engineFiles, deadline }: FileServices,
+  projectId: string,
+  documentId: string,
+): Promise<EngineFile> {
+  const secret = await fileSecrets.find(projectId);
+  const engineFileId = secret && openDocumentId(secret, documentId);
+  if (!engineFileId) throw new AppError('file_not_found');
+  return engineFiles.find(engineFileId, deadline.remaining(callMs));
 }
 
 /**
@@ -94,8 +172,8 @@ export async function openFile(
 ): Promise<StoredFile & EngineContent & { name: string }> {
   const file = await findStored(services, fileKey);
   const timeoutMs = services.deadline.remaining(callMs);
-  const [name, opened] = await Promise.all([
-    services.engineFiles.findName(file.engineFileId, timeoutMs),
+  const [{ name }, opened] = await Promise.all([
+    services.engineFiles.find(file.engineFileId, timeoutMs),
     services.engineFiles.open(file.engineFileId, timeoutMs, signal),
   ]);
   return { ...opened, ...file, name };
@@ -108,7 +186,7 @@ export async function openFile(
 export async function deleteFile(services: FileServices, fileKey: FileKey): Promise<void> {
   const file = await findStored(services, fileKey);
   await removeFromEngine(services.engineFiles, file, services.deadline.remaining(callMs));
-  await services.files.remove(fileKey);
+  await services.files.remove(file);
 }
 
 async function findStored({ files }: FileServices, fileKey: FileKey): Promise<StoredFile> {
@@ -119,6 +197,8 @@ async function findStored({ files }: FileServices, fileKey: FileKey): Promise<St
 
 /** Removes a file from the engine, unless it is gone already. */
 const removeFromEngine = (engineFiles: EngineFiles, { engineFileId }: StoredFile, timeoutMs: number) =>
-  engineFiles.remove(engineFileId, timeoutMs).catch((error) => {
-    if (!(error instanceof AppError && error.code === 'file_not_found')) throw error;
-  });
+  engineFiles.remove(engineFileId, timeoutMs).catch(ignoreNotFound);
+
+const ignoreNotFound = (error: unknown): undefined => {
+  if (!(error instanceof AppError && error.code === 'file_not_found')) throw error;
+};

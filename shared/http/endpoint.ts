@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { describeFailure, type LogFacts } from '../failures.ts';
 import { openContext, type ServiceContext } from '../invocation.ts';
-import type { Upload } from '../model/file.ts';
+import type { FormUpload } from '../model/file.ts';
 import { findRequest } from './proxyRequest.ts';
 import { readBody } from './readBody.ts';
 import { readUpload } from './readUpload.ts';
@@ -34,7 +34,7 @@ export interface UploadRequest extends ApiRequest {
    * Reads the body as a form with one file, whose content is read by the caller.
    * @throws {AppError} as {@link readUpload}.
    */
-  upload(maxBytes: number): Promise<Upload>;
+  upload(maxBytes: number): Promise<FormUpload>;
 }
 
 type Respond = (request: UploadRequest, context: RequestContext) => Promise<HttpResponseInit>;

@@ -1,7 +1,7 @@
 import { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { AppError, fieldError } from '../errors.ts';
-import type { FileContent, Upload } from '../model/file.ts';
+import type { FileContent, FormUpload } from '../model/file.ts';
 
 /** How long a body may pause, in milliseconds. */
 const stallMs = 15_000;
@@ -17,7 +17,7 @@ const limits = { fields: 8, fieldSize: 1024, files: 2, parts: 10, headerPairs: 2
 const incomplete = () => fieldError('$', 'The request body ended before it was complete.');
 
 /**
- * Reads a body of the type `multipart/form-data` with one file in its field `file`. Other fields are ignored. The content
+ * Reads a body of the type `multipart/form-data` with one file in its field `file`. The content
  * arrives as fast as it is read, and ends normally only after the whole form has arrived and is well-formed.
  * @param body the Node request with HTTP streaming.
  * @param done aborts when the request has its response; the rest of the body is then discarded.
@@ -29,7 +29,7 @@ export async function readUpload(
   headers: Headers,
   maxBytes: number,
   done: AbortSignal,
-): Promise<Upload> {
+): Promise<FormUpload> {
   const contentType = headers.get('Content-Type') ?? '';
   if (!/^multipart\/form-data\s*;/i.test(contentType)) throw new AppError('unsupported_media_type');
   if (Number(headers.get('Content-Length') ?? 0) > maxBytes + overheadBytes) {
@@ -46,7 +46,7 @@ export async function readUpload(
   } catch {
     throw fieldError('$', 'The request body must be a form with a boundary.');
   }
-  const arrived = Promise.withResolvers<Upload>();
+  const arrived = Promise.withResolvers<FormUpload>();
   const finished = Promise.withResolvers<void>();
   // Awaited only after the content.
   finished.promise.catch(() => undefined);
@@ -79,6 +79,8 @@ export async function readUpload(
   }, stallMs);
   const late = setTimeout(() => fail(new AppError('request_timeout')), bodyTimeoutMs);
 
+  const fields = new Map<string, string>();
+  form.on('field', (field, value) => fields.set(field, value));
   form.on('file', (field, stream, name) => {
     // Whoever reads the content gets the error; nobody may.
     stream.on('error', () => undefined);
@@ -86,7 +88,7 @@ export async function readUpload(
       return fail(fieldError('File', 'The form must have one file, in the field file.'));
     file = stream;
     stream.on('limit', () => fail(new AppError('file_too_large')));
-    arrived.resolve({ name: name ?? '', content: contentOf(stream, finished.promise) });
+    arrived.resolve({ name: name ?? '', content: contentOf(stream, finished.promise), fields });
   });
   form.on('finish', () => {
     if (!file) return fail(fieldError('File', 'The form must have one file, in the field file.'));

@@ -84,4 +84,6 @@ export interface AssistantOverrides
   > {
   readonly toolChoice?: ToolChoice;
   readonly parallelToolCalls?: boolean;
+  /** Ids of the files that its code interpreter gets, besides those of the thread. */
+  readonly codeFiles?: readonly string[];
 }

@@ -4,6 +4,9 @@ import { randomBytes } from 'node:crypto';
 const timeDigits = 9;
 const timeLimit = 36 ** timeDigits;
 
+/** Encodes a date as nine characters that sort oldest first. */
+export const countUp = (date: Date): string => date.getTime().toString(36).padStart(timeDigits, '0');
+
 /** Encodes a date as nine characters that sort newest first. */
 export const countDown = (date: Date): string =>
   (timeLimit - 1 - date.getTime()).toString(36).padStart(timeDigits, '0');

@@ -18,6 +18,16 @@ export type Annotation<FileId = string> =
       readonly endIndex: number;
     };
 
+/** How closely a model looks at an image. */
+export type ImageDetail = 'auto' | 'low' | 'high';
+
+/** A part of a user's message, but for files to read. Texts next to each other are one. */
+export type ContentPart<FileId = string> =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'image_file'; readonly fileId: FileId; readonly detail: ImageDetail }
+  /** Without its URL unless that was asked for. */
+  | { readonly type: 'image_url'; readonly url: string | undefined; readonly detail: ImageDetail };
+
 /** A file that a message carries. */
 export interface MessageAttachment<FileId = string> {
   readonly fileId: FileId;
@@ -40,6 +50,8 @@ export interface Message {
   readonly assistantId: string | undefined;
   readonly attachments: readonly MessageAttachment[];
   readonly annotations: readonly Annotation[];
+  /** The content of a user's message in its order; empty for the assistant's, which is text. */
+  readonly parts: readonly ContentPart[];
 }
 
 /** A file in a container of a code interpreter. The ids are the engine's. */

@@ -6,6 +6,8 @@ export interface StoredAssistant extends Assistant {
   readonly projectId: string;
   readonly createdAt: Date;
   readonly description?: string;
+  /** Ids of the files that its code interpreter gets. */
+  readonly codeFiles?: readonly string[];
   readonly metadata?: Metadata;
 }
 

@@ -24,4 +24,9 @@ export interface Thread extends NewThread {
   readonly creationKey?: string;
   /** Calls that the last run left unanswered. The engine refuses the next response without an output for each. */
   readonly openCalls?: readonly PendingCall[];
+  /** Ids of the files that code interpreters of its runs get. */
+  readonly codeFiles?: readonly string[];
 }
+
+/** Maximum number of files that the code interpreters of a thread get. */
+export const maxCodeFiles = 20;

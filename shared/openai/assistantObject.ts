@@ -1,5 +1,6 @@
 import type { Assistant, AssistantTool, ResponseFormat } from '../model/assistant.ts';
 import type { StoredAssistant } from '../model/storedAssistant.ts';
+import { toWireResources } from './threadObject.ts';
 import { toUnixSeconds, type WireAssistant, type WireTool } from './wire.ts';
 
 /**
@@ -18,7 +19,7 @@ export const toWireAssistant = (
   model: assistant.model,
   instructions: isEditor ? assistant.instructions || null : null,
   tools: toWireTools(assistant.tools ?? []),
-  tool_resources: {},
+  tool_resources: toWireResources(assistant.codeFiles ?? []),
   metadata: assistant.metadata ?? {},
   temperature: assistant.temperature ?? 1,
   top_p: assistant.topP ?? 1,

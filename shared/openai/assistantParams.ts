@@ -3,7 +3,7 @@ import { maxAssistantBytes, type StoredAssistant } from '../model/storedAssistan
 import { checkAssistant } from './assistantCheck.ts';
 import { list, metadata, nullable, number, object, optional, text } from './readers.ts';
 import { maxInstructionsLength, readEffort } from './runParams.ts';
-import { toolResources } from './threadParams.ts';
+import { codeFilesOf, toolResources } from './threadParams.ts';
 import { readResponseFormat, readTool } from './toolParams.ts';
 import { badRequest } from './wireError.ts';
 
@@ -45,6 +45,7 @@ export function applyBody(
   const temperature = pick(body.temperature, before.temperature);
   const topP = pick(body.top_p, before.topP);
   const responseFormat = pick(body.response_format, before.responseFormat);
+  const codeFiles = codeFilesOf(body.tool_resources) ?? before.codeFiles ?? [];
   const reasoningEffort = pick(body.reasoning_effort, before.reasoningEffort);
   const assistant: StoredAssistant = {
     ...{ id, projectId, createdAt },
@@ -53,6 +54,7 @@ export function applyBody(
     instructions: pick(body.instructions, before.instructions) ?? '',
     tools: body.tools ?? before.tools ?? [],
     ...(description !== undefined && { description }),
+    ...(codeFiles.length > 0 && { codeFiles }),
     ...(temperature !== undefined && { temperature }),
     ...(topP !== undefined && { topP }),
     ...(responseFormat && { responseFormat }),

@@ -64,11 +64,11 @@ export const assistantNotFound = (assistantId: string): WireError =>
  */
 export function toRunOverrides(
   call: Call,
-  assistant: Assistant,
+  assistant: Assistant & Partial<StoredAssistant>,
   overrides: AssistantOverrides,
 ): AssistantOverrides {
   const own = ownAssistant(call);
-  const { model, tools = [], temperature, topP, responseFormat, reasoningEffort } = assistant;
+  const { model, tools = [], temperature, topP, responseFormat, reasoningEffort, codeFiles } = assistant;
   const definition: AssistantOverrides =
     assistant.id === own.id
       ? {}
@@ -79,6 +79,7 @@ export function toRunOverrides(
           ...(topP !== undefined && { topP }),
           ...(responseFormat && { responseFormat }),
           ...(reasoningEffort && { reasoningEffort }),
+          ...(codeFiles && { codeFiles }),
         };
   const all = { ...definition, ...overrides };
   const complete = all.tools ? { ...all, tools: withStores(all.tools, own) } : all;

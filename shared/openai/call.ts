@@ -1,7 +1,7 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { Access } from '../auth/access.ts';
 import { AppError } from '../errors.ts';
-import type { ApiRequest, RequestContext } from '../http/endpoint.ts';
+import type { RequestContext, UploadRequest } from '../http/endpoint.ts';
 import { isRunId, isThreadId } from '../model/ids.ts';
 import type { RunKey } from '../model/run.ts';
 import type { ThreadKey } from '../model/thread.ts';
@@ -9,7 +9,7 @@ import type { PathParams } from './router.ts';
 
 /** An authorized request of the Assistants API. */
 export interface Call extends Access {
-  readonly request: ApiRequest;
+  readonly request: UploadRequest;
   readonly context: RequestContext;
   readonly params: PathParams;
 }

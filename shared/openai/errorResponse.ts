@@ -47,7 +47,12 @@ const appearances: Readonly<Record<ErrorCode, Appearance>> = {
     code: null,
     message: ({ assistantId = '' }) => `No assistant found with id '${assistantId}'.`,
   },
-  file_not_found: { status: 404, code: null, message: () => 'No such file object.' },
+  file_not_found: {
+    status: 404,
+    code: null,
+    message: ({ fileId: id }, { fileId = id?.slice(0, 512) }) =>
+      fileId === undefined ? 'No such File object.' : `No such File object: ${fileId}`,
+  },
   document_not_found: { status: 404, code: null, message: () => 'No such document.' },
   thread_busy: {
     status: 400,
@@ -137,7 +142,7 @@ export function toErrorBody(error: unknown, params: Match['params'] = {}): WireE
   return {
     message: details?.message ?? message(params, known.options),
     type,
-    param: details?.param ?? null,
+    param: details?.param ?? (known.options.fileId === undefined ? null : 'file_id'),
     code: details?.code ?? code,
   };
 }
@@ -181,7 +186,11 @@ const toLimitHeaders = (seconds = 0) => ({
 /** Describes an invalid field that the service found. */
 function fieldDetails({ fieldErrors }: AppErrorOptions): WireErrorDetails | undefined {
   const [field, [message] = []] = Object.entries(fieldErrors ?? {})[0] ?? [];
-  if (field === undefined || message === undefined) return undefined;
+  if (field === undefined || message === undefined) {
+    return undefined;
+  }
+  // The body as a whole.
+  if (field === '$') return { message };
   const param = field.replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
   return { message: message.replaceAll(field, param), param };
 }

@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { authorizeProject } from '../auth/access.ts';
-import type { ApiRequest, RequestContext } from '../http/endpoint.ts';
+import type { ApiRequest, RequestContext, UploadRequest } from '../http/endpoint.ts';
 import type { Call, Handler } from './call.ts';
 import { findRoute, isKnownPath, type Operation, splitPath } from './router.ts';
 import {
@@ -10,6 +10,7 @@ import {
   retrieveAssistant,
   updateAssistant,
 } from './routes/assistants.ts';
+import { createFile, deleteFile, listFiles, retrieveFile, retrieveFileContent } from './routes/files.ts';
 import {
   createMessage,
   deleteMessage,
@@ -56,13 +57,18 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   listSteps,
   retrieveStep,
   submitToolOutputs,
+  createFile,
+  listFiles,
+  retrieveFile,
+  deleteFile,
+  retrieveFileContent,
 };
 
 /**
  * Serves a request of the Assistants API. The order of checks is that of the project API: token, project, ids, body,
  * thread, run.
  */
-export async function serve(request: ApiRequest, context: RequestContext): Promise<HttpResponseInit> {
+export async function serve(request: UploadRequest, context: RequestContext): Promise<HttpResponseInit> {
   const access = await authorizeProject(context, credentialsOf(request), splitPath(request.url)?.projectId);
   context.note({ projectId: access.project.projectId });
   const match = findRoute(request);

@@ -1,10 +1,11 @@
+import type { ContentPart } from '../model/message.ts';
 import type { Run } from '../model/run.ts';
 import type { Thread } from '../model/thread.ts';
 import type { ThreadMessage } from '../threads/threadMessages.ts';
-import { toUnixSeconds, type WireMessage } from './wire.ts';
+import { toUnixSeconds, type WireContent, type WireMessage } from './wire.ts';
 
 /**
- * Returns a message as the Assistants API sends it. Its text parts are one, as in the project API.
+ * Returns a message as the Assistants API sends it. Text parts next to each other are one, as in the project API.
  * @param run that created the message, if the caller knows it.
  */
 export function toWireMessage(
@@ -25,8 +26,45 @@ export function toWireMessage(
     incomplete_details: null,
     completed_at: createdAt,
     incomplete_at: null,
-    content: [{ type: 'text', text: { value: message.content, annotations: [] } }],
-    attachments: [],
+    content: toContent(message),
+    attachments: toAttachments(message),
     metadata: message.metadata ?? {},
   };
+}
+
+function toContent(message: ThreadMessage): WireContent[] {
+  const attached = new Set(message.attached?.map(({ fileId }) => fileId));
+  const parts = message.parts
+    // An image that was attached is an attachment.
+    .filter((part) => part.type !== 'image_file' || !attached.has(part.fileId))
+    .map(toPart);
+  return parts.length > 0 ? parts : [{ type: 'text', text: { value: message.content, annotations: [] } }];
+}
+
+function toPart(part: ContentPart): WireContent {
+  switch (part.type) {
+    case 'text':
+      return { type: 'text', text: { value: part.text, annotations: [] } };
+    case 'image_file':
+      return { type: 'image_file', image_file: { file_id: part.fileId, detail: part.detail } };
+    case 'image_url':
+      return { type: 'image_url', image_url: { url: part.url ?? '', detail: part.detail } };
+  }
+}
+
+/** Returns the files of a message. Without a record, the model reads those that are no images, and code may use them. */
+function toAttachments({ attached, attachments }: ThreadMessage): WireMessage['attachments'] {
+  if (attached) {
+    return attached.map(({ fileId, tools }) => ({ file_id: fileId, tools: tools.map((type) => ({ type })) }));
+  }
+  return attachments.flatMap(({ fileId, type }) =>
+    type === 'file'
+      ? [
+          {
+            file_id: fileId,
+            tools: [{ type: 'file_search' as const }, { type: 'code_interpreter' as const }],
+          },
+        ]
+      : [],
+  );
 }

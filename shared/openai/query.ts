@@ -15,15 +15,20 @@ const listParameters = ['limit', 'order', 'after', 'before'];
 const apiVersion = 'api-version';
 
 /**
- * Reads the parameters of a list: 20 items by default, newest first.
+ * Reads the parameters of a list: newest first by default.
  * @param others further parameters of the route.
+ * @param limits number of items by default and at most.
  * @throws {WireError} 400 for a malformed or unknown one.
  */
-export function parseList({ query }: ApiRequest, others: readonly string[] = []): ListRequest {
+export function parseList(
+  { query }: ApiRequest,
+  others: readonly string[] = [],
+  { fallback, max } = { fallback: 20, max: 100 },
+): ListRequest {
   rejectUnknown(query, [...listParameters, ...others]);
-  const limit = query.get('limit') ?? '20';
-  if (!/^\d{1,3}$/.test(limit) || Number(limit) < 1 || Number(limit) > 100) {
-    throw badRequest("Invalid 'limit': expected an integer from 1 to 100.", 'limit', 'invalid_value');
+  const limit = query.get('limit') ?? String(fallback);
+  if (!/^\d{1,5}$/.test(limit) || Number(limit) < 1 || Number(limit) > max) {
+    throw badRequest(`Invalid 'limit': expected an integer from 1 to ${max}.`, 'limit', 'invalid_value');
   }
   const order = query.get('order') ?? 'desc';
   if (order !== 'asc' && order !== 'desc') {

@@ -31,6 +31,11 @@ const routes = {
   listSteps: 'GET threads/{threadId}/runs/{runId}/steps',
   retrieveStep: 'GET threads/{threadId}/runs/{runId}/steps/{stepId}',
   submitToolOutputs: 'POST threads/{threadId}/runs/{runId}/submit_tool_outputs',
+  createFile: 'POST files',
+  listFiles: 'GET files',
+  retrieveFile: 'GET files/{fileId}',
+  deleteFile: 'DELETE files/{fileId}',
+  retrieveFileContent: 'GET files/{fileId}/content',
 } as const;
 
 /** An operation of the Assistants API. */
@@ -43,6 +48,7 @@ export interface PathParams {
   readonly messageId?: string;
   readonly runId?: string;
   readonly stepId?: string;
+  readonly fileId?: string;
 }
 
 /** The operation that a request asks for. */

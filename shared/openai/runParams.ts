@@ -54,4 +54,7 @@ type RunBody = ReturnType<typeof readRunBody>;
 
 /** The parameters that both operations have. */
 export type RunParams = Omit<RunBody, keyof typeof addedShape> &
-  Partial<Pick<RunBody, keyof typeof addedShape>>;
+  Partial<Pick<RunBody, keyof typeof addedShape>> & {
+    /** Files for its code interpreter, instead of the assistant's. */
+    readonly codeFiles?: readonly string[];
+  };

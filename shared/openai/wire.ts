@@ -9,12 +9,15 @@ export type WireAssistantDeleted = OpenAI.Beta.AssistantDeleted;
 export type WireThread = OpenAI.Beta.Thread;
 export type WireThreadDeleted = OpenAI.Beta.ThreadDeleted;
 export type WireMessage = OpenAI.Beta.Threads.Message;
+export type WireContent = OpenAI.Beta.Threads.MessageContent;
 export type WireMessageDeleted = OpenAI.Beta.Threads.MessageDeleted;
 export type WireRun = OpenAI.Beta.Threads.Run;
 export type WireStep = OpenAI.Beta.Threads.Runs.RunStep;
 export type WireToolCall = OpenAI.Beta.Threads.Runs.ToolCall;
 export type WireToolCallDelta = OpenAI.Beta.Threads.Runs.ToolCallDelta;
 export type WireTool = OpenAI.Beta.AssistantTool;
+export type WireFile = OpenAI.FileObject;
+export type WireFileDeleted = OpenAI.FileDeleted;
 export type WireEvent = OpenAI.Beta.AssistantStreamEvent;
 
 /** Returns a time in whole Unix seconds. */

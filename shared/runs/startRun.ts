@@ -12,6 +12,7 @@ import {
 } from '../model/idempotencyKey.ts';
 import { newId } from '../model/ids.ts';
 import { metadataOf } from '../model/metadata.ts';
+import type { InputMessage } from '../model/newMessage.ts';
 import type { Project } from '../model/project.ts';
 import { type Run, type RunErrorCode, type RunInput, type RunKey, roundOf } from '../model/run.ts';
 import { failOutcomeUnknown, failRejected, isTerminal } from '../model/runState.ts';
@@ -19,7 +20,13 @@ import type { Stored } from '../model/stored.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { toUnanswered } from '../model/toolCalls.ts';
 import type { Claim } from '../storage/runStore.ts';
-import { findAttachments } from './attachments.ts';
+import {
+  checkCodeFiles,
+  codeFilesOf,
+  findAttachments,
+  findCodeFiles,
+  findMessageFiles,
+} from './attachments.ts';
 import { followUpWaitMs, scheduleFollowUp, toFollowUp } from './followUps.ts';
 import { refreshRun } from './refreshRun.ts';
 import type { RunServices } from './runServices.ts';
@@ -61,11 +68,12 @@ export async function startRun(
 ): Promise<{ run: Run; replayed: boolean }> {
   const { project, threadKey, input } = request;
   const assistant = request.assistant ?? findAssistant(services, project.assistantId);
-  let attachments: readonly Attachment[] | undefined;
+  let files: RunFiles | undefined;
   for (let claims = 0; claims < maxClaims; ) {
     if (!hasTimeToSubmit(services)) throw new AppError('unavailable');
-    const thread = await services.threads.find(threadKey);
-    if (!thread) throw new AppError('thread_not_found');
+    const found = await services.threads.find(threadKey);
+    if (!found) throw new AppError('thread_not_found');
+    const thread = { ...found, value: withCodeFiles(found.value, input) };
     const key = keyOf(request, thread.value);
     if (key?.attempt === 'repeated') {
       const earlier = await findRepeated(services, thread.value, key);
@@ -79,7 +87,7 @@ export async function startRun(
       continue;
     }
     try {
-      attachments ??= await findAttachments(services, project.projectId, input.attachments ?? []);
+      files ??= await findRunFiles(services, project.projectId, assistant, request, thread.value);
     } catch (error) {
       // The first create may have come before a file was deleted.
       const earlier = await findRepeated(services, thread.value, key);
@@ -100,11 +108,48 @@ export async function startRun(
       continue;
     }
     await submitRun(services, {
-      ...{ claim, thread: thread.value, assistant, project, input, attachments, key },
+      ...{ claim, thread: thread.value, assistant, project, input, key },
+      ...files,
     });
     return { run: claim.value, replayed: false };
   }
   throw new AppError('thread_busy');
+}
+
+/** Adds the files that a run's messages bring to those of its thread's code interpreters. */
+function withCodeFiles(thread: Thread, { messages = [] }: RunInput): Thread {
+  const added = codeFilesOf(messages);
+  if (added.length === 0) return thread;
+  return { ...thread, codeFiles: checkCodeFiles([...(thread.codeFiles ?? []), ...added]) };
+}
+
+/** The files of a run: those of its messages, and those of its thread's code interpreters. */
+export interface RunFiles {
+  readonly attachments: readonly Attachment[];
+  readonly messages: readonly InputMessage[];
+  readonly codeFiles: readonly Attachment[];
+}
+
+/** Finds the files of a run. @throws {AppError} as {@link findMessageFiles}. */
+export async function findRunFiles(
+  services: RunServices,
+  projectId: string,
+  assistant: Assistant,
+  { input, overrides }: Pick<StartRequest, 'input' | 'overrides'>,
+  { codeFiles: codeFileIds = [] }: Pick<Thread, 'codeFiles'>,
+): Promise<RunFiles> {
+  const tools = overrides?.tools ?? assistant.tools ?? [];
+  const hasInterpreter = tools.some(({ type }) => type === 'code_interpreter');
+  const [attachments, messages, codeFiles] = await Promise.all([
+    findAttachments(services, projectId, input.attachments ?? []),
+    findMessageFiles(services, projectId, input.messages ?? []),
+    findCodeFiles(
+      services,
+      projectId,
+      hasInterpreter ? [...codeFileIds, ...(overrides?.codeFiles ?? [])] : [],
+    ),
+  ]);
+  return { attachments, messages, codeFiles };
 }
 
 function keyOf(
@@ -215,13 +260,12 @@ async function claimThread(
   }
 }
 
-interface RunSubmission {
+interface RunSubmission extends RunFiles {
   readonly claim: Stored<Run>;
   readonly thread: Thread;
   readonly assistant: Assistant;
   readonly project: Project;
   readonly input: RunInput;
-  readonly attachments: readonly Attachment[];
   readonly key: IdempotencyKey | undefined;
 }
 

@@ -13,6 +13,8 @@ interface MessageRow {
   createdAt?: Date;
   /** JSON in UTF-8. */
   metadata?: Uint8Array;
+  /** JSON. */
+  attachments?: string;
 }
 
 /** Records of messages: when they were added, and their metadata. Most messages have none. */
@@ -77,13 +79,15 @@ export function createMessageStore(table: Table, deadline?: Deadline): MessageSt
 const toRowKey = (itemId: string): string =>
   `message_${createHash('sha256').update(itemId).digest('base64url')}`;
 
-const toRow = ({ createdAt, metadata }: MessageRecord): MessageRow => ({
+const toRow = ({ createdAt, metadata, attachments }: MessageRecord): MessageRow => ({
   ...(createdAt && { createdAt }),
+  ...(attachments && { attachments: JSON.stringify(attachments) }),
   ...(metadata && { metadata: new TextEncoder().encode(JSON.stringify(metadata)) }),
 });
 
 const toRecord = (itemId: string, row: TableEntityResult<MessageRow>): MessageRecord => ({
   itemId,
   ...(row.createdAt && { createdAt: row.createdAt }),
+  ...(row.attachments !== undefined && { attachments: JSON.parse(row.attachments) }),
   ...metadataOf(row.metadata && JSON.parse(new TextDecoder().decode(row.metadata))),
 });

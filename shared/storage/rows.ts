@@ -26,6 +26,8 @@ export interface ThreadRow {
   metadata?: MetadataColumn;
   /** JSON of the calls that the last run left unanswered. */
   openCalls?: string;
+  /** JSON of the ids of the files for code interpreters. */
+  codeFiles?: string;
 }
 
 /**
@@ -150,6 +152,7 @@ export const toThreadRow = (thread: Thread): ThreadRow => ({
   // Always present, because filters do not match missing properties.
   closed: false,
   ...(thread.creationKey !== undefined && { creationKey: thread.creationKey }),
+  ...(thread.codeFiles && { codeFiles: JSON.stringify(thread.codeFiles) }),
   ...(thread.metadata && toMetadataColumn(thread.metadata)),
 });
 
@@ -163,6 +166,7 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
     ...(row.activeRunId && { activeRunId: row.activeRunId }),
     ...(row.creationKey !== undefined && { creationKey: row.creationKey }),
     ...(row.openCalls && { openCalls: toPendingCalls(row.openCalls) }),
+    ...(row.codeFiles && row.codeFiles !== '[]' && { codeFiles: JSON.parse(row.codeFiles) }),
     ...toMetadata(row),
   };
 }

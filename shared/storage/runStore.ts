@@ -54,7 +54,10 @@ export interface RunStore {
   listReplied(thread: ThreadKey, itemId: string, limit: number): Promise<Run[]>;
   /** Returns the id of the run that a key started and the fingerprint of its request. */
   findKey(thread: ThreadKey, key: IdempotencyKey): Promise<KeyRow | undefined>;
-  /** Adds a run as the active run of an idle thread, and its idempotency key, in one transaction. */
+  /**
+   * Adds a run as the active run of an idle thread, and its idempotency key, in one transaction.
+   * @param thread with the files of its code interpreters, to be saved.
+   */
   claim(thread: Stored<Thread>, run: Run, key?: IdempotencyKey): Promise<Claim>;
   /**
    * Saves a run, but for its metadata. If it has ended, frees its thread and leaves it the calls that are unanswered, in
@@ -160,7 +163,10 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
       const result = await submit([
         [
           'update',
-          { partitionKey, rowKey: threadRowKey, activeRunId: run.runId },
+          {
+            ...{ partitionKey, rowKey: threadRowKey, activeRunId: run.runId },
+            ...(thread.value.codeFiles && { codeFiles: JSON.stringify(thread.value.codeFiles) }),
+          },
           'Merge',
           { etag: thread.etag },
         ],

@@ -42,6 +42,11 @@ export interface ThreadStore {
    */
   setMetadata(thread: ThreadKey, metadata: Metadata): Promise<Thread | undefined>;
   /**
+   * Replaces the files of a thread's code interpreters, unless the thread was changed since.
+   * @returns whether it did.
+   */
+  setCodeFiles(before: Stored<Thread>, fileIds: readonly string[]): Promise<boolean>;
+  /**
    * Returns a page of a project's threads, newest first. May be short: if `metadata` is given, at most 500 rows are read.
    * @throws {AppError} invalid_request when `after` is an imported id and not a thread of the project; unavailable when
    * the page would be empty although more threads may follow.
@@ -171,6 +176,16 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
       // If this fails, a list does it once the change has settled.
       await index.finishChange(thread, entry, metadata).catch(() => undefined);
       return thread;
+    },
+
+    async setCodeFiles({ value: thread, etag }, fileIds) {
+      const row = {
+        partitionKey: toPartitionKey(thread),
+        rowKey: threadRowKey,
+        codeFiles: JSON.stringify(fileIds),
+      };
+      const result = await once((client, options) => client.updateEntity(row, 'Merge', { etag, ...options }));
+      return typeof result === 'object';
     },
 
     async close(threadKey) {

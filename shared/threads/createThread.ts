@@ -16,10 +16,10 @@ import { type Run, type RunInput, type RunKey, roundOf } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { Thread } from '../model/thread.ts';
-import { findAttachments } from '../runs/attachments.ts';
+import { checkCodeFiles, codeFilesOf, findAttachments, findMessageFiles } from '../runs/attachments.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../runs/followUps.ts';
 import type { RunServices } from '../runs/runServices.ts';
-import { findAssistant, newRun, submitRun } from '../runs/startRun.ts';
+import { findAssistant, findRunFiles, newRun, submitRun } from '../runs/startRun.ts';
 import { hasTimeToSubmit, submissionPollMs, submissionWaitMs } from '../runs/submission.ts';
 import type { IndexEntry } from '../storage/threadIndex.ts';
 import { deleteThread } from './deleteThread.ts';
@@ -31,6 +31,8 @@ export interface CreateThreadRequest {
   readonly metadata: Metadata;
   /** Messages to begin with, which start no run. */
   readonly messages?: readonly LabelledMessage[];
+  /** Ids of files for the code interpreters of its runs, besides those of the messages. */
+  readonly codeFiles?: readonly string[];
   /** The first message, if there is one. */
   readonly input: RunInput | undefined;
   readonly idempotencyKey: string | undefined;
@@ -185,7 +187,12 @@ async function open(services: RunServices, request: CreateThreadRequest, ids: Ne
   const { threadId, runId, createdAt, rowKey: creationKey } = ids;
   const { projectId } = project;
   const assistant = input && findAssistant(services, project.assistantId);
-  const attachments = await findAttachments(services, projectId, input?.attachments ?? []);
+  const codeFiles = checkCodeFiles([...(request.codeFiles ?? []), ...codeFilesOf(messages)]);
+  const [files, firstMessages] = await Promise.all([
+    input && assistant && findRunFiles(services, projectId, assistant, { input }, { codeFiles }),
+    findMessageFiles(services, projectId, messages),
+    findAttachments(services, projectId, request.codeFiles ?? []),
+  ]);
   const newThread = { projectId, threadId, createdAt, ...metadataOf(metadata) };
   const [conversation, entry] = await Promise.allSettled([
     engine.openConversation(
@@ -200,25 +207,29 @@ async function open(services: RunServices, request: CreateThreadRequest, ids: Ne
     throw conversation.reason;
   }
   const conversationId = conversation.value;
-  const thread = { ...newThread, conversationId, ...(creationKey !== undefined && { creationKey }) };
+  const thread = {
+    ...{ ...newThread, conversationId },
+    ...(creationKey !== undefined && { creationKey }),
+    ...(codeFiles.length > 0 && { codeFiles }),
+  };
   if (entry.status === 'rejected') {
     await removeConversation(services, thread);
     throw entry.reason;
   }
-  const itemIds = await appendFirstMessages(services, thread, messages).catch(async (error) => {
+  const itemIds = await appendFirstMessages(services, thread, firstMessages).catch(async (error) => {
     await removeConversation(services, thread);
     // As above.
     if (creationKey === undefined) await threads.removeFromIndex(newThread).catch(() => undefined);
     throw error;
   });
-  if (!input || !assistant) {
+  if (!input || !assistant || !files) {
     await addThread(services, thread, () => threads.add(thread, entry.value));
     await recordFirstMessages(services, thread, messages, itemIds);
     return { thread };
   }
   const run = { ...newRun(services, assistant, thread, input), runId };
   const claim = await addThread(services, thread, () => addWithRun(services, thread, run, entry.value));
-  const submission = { claim, thread, assistant, project, input, attachments, key: undefined };
+  const submission = { claim, thread, assistant, project, input, ...files, key: undefined };
   await submitRun(services, submission).catch(async (error) => {
     await undoUnlessKept(services, thread, run);
     throw toCreateError(error);

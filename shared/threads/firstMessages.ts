@@ -1,4 +1,5 @@
 import { metadataOf } from '../model/metadata.ts';
+import type { InputMessage } from '../model/newMessage.ts';
 import type { Thread } from '../model/thread.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import { type LabelledMessage, putRecords } from './messageRecords.ts';
@@ -14,7 +15,7 @@ const undoMs = 12_000;
 export async function appendFirstMessages(
   { engine, deadline }: RunServices,
   { conversationId }: Thread,
-  messages: readonly LabelledMessage[],
+  messages: readonly InputMessage[],
 ): Promise<string[]> {
   const itemIds: string[] = [];
   for (let start = 0; start < messages.length; start += appendBatch) {
@@ -30,7 +31,7 @@ export async function appendFirstMessages(
 const recordBatch = 90;
 
 /**
- * Saves the metadata of a new thread's messages, and that the last one is as old as the thread. A run that replies to it
+ * Saves the metadata and attachments of a new thread's messages, and that the last one is as old as the thread. A run that replies to it
  * may come much later.
  */
 export async function recordFirstMessages(
@@ -41,9 +42,17 @@ export async function recordFirstMessages(
 ): Promise<void> {
   const records = itemIds.flatMap((itemId, index) => {
     const labels = metadataOf(messages[index]?.metadata);
+    const { attachments } = messages[index] ?? {};
     const isLast = index === itemIds.length - 1;
-    return labels.metadata || isLast
-      ? [{ itemId, ...labels, ...(isLast && { createdAt: thread.createdAt }) }]
+    return labels.metadata || attachments || isLast
+      ? [
+          {
+            itemId,
+            ...labels,
+            ...(attachments && { attachments }),
+            ...(isLast && { createdAt: thread.createdAt }),
+          },
+        ]
       : [];
   });
   for (let start = 0; start < records.length; start += recordBatch) {

@@ -57,6 +57,10 @@ export async function toMessages(
     attachments: secret
       ? message.attachments.map((one) => ({ ...one, fileId: sealFileId(secret, one.fileId) }))
       : [],
+    parts: message.parts.flatMap((part) => {
+      if (part.type !== 'image_file') return part;
+      return secret ? { ...part, fileId: sealFileId(secret, part.fileId) } : [];
+    }),
     annotations: message.annotations.map((one) =>
       one.type === 'generated_file' ? { ...one, fileId: sealGeneratedFile(conversationId, one.fileId) } : one,
     ),

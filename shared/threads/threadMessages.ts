@@ -4,9 +4,11 @@ import type { Message } from '../model/message.ts';
 import { openMessageId } from '../model/messageId.ts';
 import type { MessageRecord } from '../model/messageRecord.ts';
 import type { Metadata } from '../model/metadata.ts';
-import type { NewMessage } from '../model/newMessage.ts';
+import type { NewAttachment, NewMessage } from '../model/newMessage.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
+import { codeFilesOf, findMessageFiles } from '../runs/attachments.ts';
 import type { RunServices } from '../runs/runServices.ts';
+import { addCodeFiles } from './codeFiles.ts';
 import { type LabelledMessage, putRecords } from './messageRecords.ts';
 import { type MessageServices, toMessages } from './messages.ts';
 import { findCurrentThread } from './threads.ts';
@@ -16,16 +18,18 @@ const callMs = 10_000;
 
 type Services = RunServices & MessageServices;
 
-/** A message with its metadata. */
+/** A message with its metadata, and what its client attached. */
 export interface ThreadMessage extends Message {
   readonly metadata?: Metadata;
+  /** Undefined when no record tells. */
+  readonly attached?: readonly NewAttachment[];
 }
 
 /**
  * Adds a message to a thread without starting a run.
  * @param isRepetition whether the client repeats a request without knowing its outcome. If the thread's last message is
  * the same, it is taken for the first attempt's.
- * @throws {AppError} thread_not_found, thread_busy, invalid_request, rate_limited, unavailable, internal_error.
+ * @throws {AppError} thread_not_found, file_not_found, thread_busy, invalid_request, rate_limited, unavailable, internal_error.
  */
 export async function addMessage(
   services: Services,
@@ -37,27 +41,34 @@ export async function addMessage(
   const { thread, activeRun } = await findCurrentThread(services, threadKey);
   if (activeRun) throw new AppError('thread_busy', { activeRun });
   const createdAt = new Date();
+  const files = await findMessageFiles(services, threadKey.projectId, [message]);
+  await addCodeFiles(services, threadKey, codeFilesOf([message]));
   const earlier = isRepetition ? await findLast(services, thread, message) : undefined;
   const timeoutMs = deadline.remaining(callMs);
-  const [added] = earlier
-    ? [earlier]
-    : await engine.appendMessages(thread.conversationId, [message], timeoutMs);
+  const [added] = earlier ? [earlier] : await engine.appendMessages(thread.conversationId, files, timeoutMs);
   if (!added) throw new AppError('unavailable', { cause: new Error('the engine returned no message') });
-  const record = { createdAt, ...(metadata && { metadata }) };
-  await putRecords(services, threadKey, [{ itemId: added.messageId, ...record }]);
-  return { ...(await complete(services, thread, added)), ...record };
+  const { attachments } = message;
+  const record = {
+    ...{ itemId: added.messageId, createdAt },
+    ...(metadata && { metadata }),
+    ...(attachments && { attachments }),
+  };
+  await putRecords(services, threadKey, [record]);
+  return { ...(await complete(services, thread, added)), ...toProperties(record) };
 }
 
-/** Returns the last message of a thread if it has the role and text of a new one. */
+/** Returns the last message of a thread if it has the role, the text and as many files as a new one. */
 async function findLast(
   { engine, deadline }: RunServices,
   { conversationId }: Thread,
-  { role, parts }: NewMessage,
+  { role, parts, attachments = [] }: NewMessage,
 ): Promise<EngineMessage | undefined> {
   const page = { limit: 1, order: 'desc' } as const;
   const [last] = (await engine.listMessages(conversationId, page, deadline.remaining(callMs))).messages;
   const text = parts.flatMap((part) => (part.type === 'text' ? part.text : [])).join('\n');
-  return last?.role === role && last.content === text ? last : undefined;
+  const files = parts.filter(({ type }) => type === 'image_file').length + attachments.length;
+  const isSame = last?.role === role && last.content === text && last.attachments.length === files;
+  return isSame ? last : undefined;
 }
 
 /**
@@ -157,4 +168,5 @@ async function complete(
 const toProperties = (record: MessageRecord | undefined) => ({
   ...(record?.createdAt && { createdAt: record.createdAt }),
   ...(record?.metadata && { metadata: record.metadata }),
+  ...(record?.attachments && { attached: record.attachments }),
 });

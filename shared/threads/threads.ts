@@ -52,13 +52,19 @@ export interface MessagePage {
 /**
  * Returns a page of a thread's messages.
  * @param order `asc` for oldest first, `desc` for newest first.
+ * @param imageUrls whether to read the URLs of images too.
  * @param after id of a message of this thread, after which the page starts; null for the first page.
  * @throws {AppError} invalid_request when `after` is not such an id; thread_not_found, rate_limited, unavailable, internal_error.
  */
 export async function listMessages(
   services: RunServices & MessageServices,
   thread: Thread,
-  { after, limit, order }: { after: string | null; limit: number; order: 'asc' | 'desc' },
+  {
+    after,
+    limit,
+    order,
+    imageUrls = false,
+  }: { after: string | null; limit: number; order: 'asc' | 'desc'; imageUrls?: boolean },
 ): Promise<MessagePage> {
   const { engine, deadline } = services;
   const { conversationId } = thread;
@@ -68,7 +74,7 @@ export async function listMessages(
   }
   const page = await engine.listMessages(
     conversationId,
-    { limit, order, ...(itemId !== undefined && { after: itemId }) },
+    { limit, order, imageUrls, ...(itemId !== undefined && { after: itemId }) },
     deadline.remaining(listMs),
   );
   const known: KnownMessage[] = [...page.messages, ...(page.next ? [page.next] : [])];

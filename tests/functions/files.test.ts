@@ -191,7 +191,7 @@ describe('an upload', () => {
   test('that cannot be recorded is removed from the engine', async () => {
     await upload('a.txt', 'First');
     await leavesNothing(async () => {
-      t.store.inject('upsert', 'fail', 3);
+      t.store.inject('transaction', 'fail', 3);
       expect((await upload('a.txt', 'Hello')).status).toBe(503);
       t.store.reset();
     });

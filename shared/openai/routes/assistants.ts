@@ -3,6 +3,7 @@ import { AppError } from '../../errors.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import { newId } from '../../model/ids.ts';
 import type { StoredAssistant } from '../../model/storedAssistant.ts';
+import { findAttachments } from '../../runs/attachments.ts';
 import { toWireAssistant } from '../assistantObject.ts';
 import { applyBody, readAssistantUpdate, readNewAssistant } from '../assistantParams.ts';
 import {
@@ -16,6 +17,7 @@ import {
 import { readBody } from '../body.ts';
 import { type Call, configuredModels, type Handler } from '../call.ts';
 import { pageOf, parseList, rejectUnknown, toList } from '../query.ts';
+import { codeFilesOf, type toolResources } from '../threadParams.ts';
 import type { WireAssistantDeleted } from '../wire.ts';
 import { badRequest, WireError } from '../wireError.ts';
 
@@ -40,6 +42,7 @@ export const createAssistant: Handler = async (call) => {
   requireEditor(call);
   rejectUnknown(call.request.query, []);
   const body = await readBody(call.request, readNewAssistant);
+  await findCodeFiles(call, body.tool_resources);
   const { assistants } = call.context;
   const { projectId } = call.project;
   if ((await assistants.list(projectId, maxAssistants)).length >= maxAssistants) {
@@ -61,6 +64,7 @@ export const updateAssistant: Handler = async (call) => {
   rejectUnknown(call.request.query, []);
   const assistantId = requireCreated(call);
   const body = await readBody(call.request, readAssistantUpdate);
+  await findCodeFiles(call, body.tool_resources);
   for (let updates = 0; updates < maxUpdates; updates++) {
     const before = await findCreated(call, assistantId);
     const assistant: StoredAssistant = applyBody(before.value, body, configuredModels(call));
@@ -84,6 +88,10 @@ export const deleteAssistant: Handler = async (call) => {
   const body: WireAssistantDeleted = { id: assistantId, object: 'assistant.deleted', deleted: true };
   return jsonResponse(200, body);
 };
+
+/** @throws {AppError} file_not_found for a file that the project does not have. */
+const findCodeFiles = ({ context, project }: Call, resources: ReturnType<typeof toolResources>) =>
+  findAttachments(context, project.projectId, codeFilesOf(resources) ?? []);
 
 function requireEditor({ caller, project }: Call): void {
   if (mayEdit(caller, project)) return;

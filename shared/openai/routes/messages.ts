@@ -87,7 +87,10 @@ async function readPage({ context }: Call, thread: Thread, { limit, order, after
   const opposite = order === 'asc' ? 'desc' : 'asc';
   let cursor = after ?? before ?? null;
   for (let reads = 0; ; reads++) {
-    const page = { limit, after: cursor, order: backwards ? opposite : order } as const;
+    const page = {
+      ...{ limit, after: cursor, imageUrls: true },
+      order: backwards ? opposite : order,
+    } as const;
     const { messages, hasMore, lastId } = await readMessages(context, thread, page).catch((error) => {
       const isCursor = error instanceof AppError && error.code === 'invalid_request';
       throw isCursor ? unknownCursor(backwards ? 'before' : 'after') : error;

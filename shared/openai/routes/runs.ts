@@ -8,6 +8,7 @@ import { isRunId } from '../../model/ids.ts';
 import { type Run, roundOf } from '../../model/run.ts';
 import type { Stored } from '../../model/stored.ts';
 import type { Thread, ThreadKey } from '../../model/thread.ts';
+import { findAttachments } from '../../runs/attachments.ts';
 import { cancel } from '../../runs/cancelRun.ts';
 import { findRun } from '../../runs/findRun.ts';
 import { refreshRun } from '../../runs/refreshRun.ts';
@@ -27,6 +28,7 @@ import { toWireRun } from '../runObject.ts';
 import { toRunOptions } from '../runOptions.ts';
 import { type RunParams, readRunBody, readThreadAndRunBody } from '../runParams.ts';
 import { streamRun } from '../runStream.ts';
+import { codeFilesOf, toThreadInput } from '../threadParams.ts';
 import { badRequest, notOffered } from '../wireError.ts';
 
 /** How long a client should wait before it polls again, in milliseconds. The packages wait five seconds by default. */
@@ -44,11 +46,13 @@ export const createRun: Handler = async (call) => {
 export const createThreadAndRun: Handler = async (call) => {
   rejectUnknown(call.request.query, ['include']);
   const body = await readBody(call.request, readThreadAndRunBody);
-  const { thread: input, ...params } = body;
+  const { thread: input, tool_resources, ...rest } = body;
+  const codeFiles = codeFilesOf(tool_resources);
+  await findAttachments(call.context, call.project.projectId, codeFiles ?? []);
+  const params = { ...rest, ...(codeFiles && { codeFiles }) };
   return start(call, params, body, async (repeatable) => {
-    const { messages = [], metadata: labels = {} } = input ?? {};
     const { thread: created } = await createThread(call.context, {
-      ...{ project: call.project, messages, metadata: labels },
+      ...{ project: call.project, ...toThreadInput(input ?? {}) },
       ...{ input: undefined, idempotencyKey: undefined },
       repeatable,
     });

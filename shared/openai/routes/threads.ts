@@ -2,6 +2,7 @@ import { waitAtMost } from '../../deadline.ts';
 import { AppError } from '../../errors.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../../runs/followUps.ts';
+import { setCodeFiles } from '../../threads/codeFiles.ts';
 import { createThread as openThread } from '../../threads/createThread.ts';
 import { deleteThread as removeThread } from '../../threads/deleteThread.ts';
 import { readBody } from '../body.ts';
@@ -9,15 +10,15 @@ import { type Handler, threadKeyOf } from '../call.ts';
 import { rejectUnknown } from '../query.ts';
 import { metadata, object, optional } from '../readers.ts';
 import { toWireThread } from '../threadObject.ts';
-import { readThreadBody, toolResources } from '../threadParams.ts';
+import { codeFilesOf, readThreadBody, toolResources, toThreadInput } from '../threadParams.ts';
 import type { WireThreadDeleted } from '../wire.ts';
 
 /** Creates a thread with its first messages. */
 export const createThread: Handler = async ({ request, context, project }) => {
   rejectUnknown(request.query, []);
-  const { messages = [], metadata: labels = {} } = await readBody(request, readThreadBody);
+  const body = await readBody(request, readThreadBody);
   const { thread } = await openThread(context, {
-    ...{ project, messages, metadata: labels },
+    ...{ project, ...toThreadInput(body) },
     ...{ input: undefined, idempotencyKey: undefined },
   });
   return jsonResponse(200, toWireThread(thread));
@@ -34,15 +35,17 @@ export const retrieveThread: Handler = async (call) => {
 
 const readUpdate = object({ metadata: optional(metadata), tool_resources: toolResources });
 
-/** Replaces the metadata of a thread, if given. */
+/** Replaces the metadata of a thread and the files of its code interpreters, if given. */
 export const updateThread: Handler = async (call) => {
   const threadKey = threadKeyOf(call);
   rejectUnknown(call.request.query, []);
-  const { metadata: labels } = await readBody(call.request, readUpdate);
+  const { metadata: labels, tool_resources: resources } = await readBody(call.request, readUpdate);
   const { threads } = call.context;
+  const fileIds = codeFilesOf(resources);
+  const changed = fileIds && (await setCodeFiles(call.context, threadKey, fileIds));
   const thread = labels
     ? await threads.setMetadata(threadKey, labels)
-    : (await threads.find(threadKey))?.value;
+    : (changed ?? (await threads.find(threadKey))?.value);
   if (!thread) throw new AppError('thread_not_found');
   return jsonResponse(200, toWireThread(thread));
 };
