@@ -10,7 +10,9 @@ import { useService } from '../support/useService.ts';
 const t = useService();
 
 /** Ids of a project, by the parameters of paths, and the id of a call that its run waits for. */
-type Ids = Readonly<Record<'assistantId' | 'threadId' | 'messageId' | 'runId' | 'stepId' | 'callId', string>>;
+type Ids = Readonly<
+  Record<'assistantId' | 'threadId' | 'messageId' | 'runId' | 'stepId' | 'fileId' | 'callId', string>
+>;
 
 interface Case {
   /** A body that succeeds. */
@@ -28,6 +30,13 @@ interface Elsewhere {
   readonly body?: object;
 }
 
+function fileForm(): FormData {
+  const form = new FormData();
+  form.set('purpose', 'assistants');
+  form.set('file', new File(['canary'], 'canary.txt'));
+  return form;
+}
+
 const labels = () => ({ metadata: { mine: 'yes' } });
 const cursors = (name: keyof Ids): NonNullable<Case['elsewhere']> =>
   ['after', 'before'].map((param) => [(foreign) => ({ query: `${param}=${foreign[name]}` }), 400, param]);
@@ -41,27 +50,70 @@ const ofThread: NonNullable<Case['elsewhere']>[number] = [
   400,
   'thread_id',
 ];
+/** A file of somebody else, in a body that these properties make. */
+const ofFile = (place: (fileId: string) => object): NonNullable<Case['elsewhere']>[number] => [
+  ({ fileId }) => ({ body: place(fileId) }),
+  404,
+  'file_id',
+];
+const attachedTo = (fileId: string) => [{ role: 'user', content: 'x', attachments: [{ file_id: fileId }] }];
+const shownTo = (fileId: string) => [
+  { role: 'user', content: [{ type: 'image_file', image_file: { file_id: fileId } }] },
+];
+const resourcesWith = (fileId: string) => ({
+  tool_resources: { code_interpreter: { file_ids: [fileId] } },
+});
+
 const outputsFor = ({ callId }: Ids) => ({ tool_outputs: [{ tool_call_id: callId, output: 'x' }] });
 
 const cases: Readonly<Record<Operation, Case>> = {
   listAssistants: { elsewhere: cursors('assistantId') },
-  createAssistant: { body: () => ({ model: 'gpt-5-mini' }) },
+  createAssistant: { body: () => ({ model: 'gpt-5-mini' }), elsewhere: [ofFile(resourcesWith)] },
   retrieveAssistant: {},
-  updateAssistant: { body: () => ({ name: 'Mine' }) },
+  updateAssistant: { body: () => ({ name: 'Mine' }), elsewhere: [ofFile(resourcesWith)] },
   deleteAssistant: {},
-  createThread: { body: () => ({}), elsewhere: [ofThread] },
-  createThreadAndRun: { body: () => ({}), elsewhere: [ofAssistant, ofThread] },
+  createThread: {
+    body: () => ({}),
+    elsewhere: [
+      ofThread,
+      ofFile((fileId) => ({ messages: attachedTo(fileId) })),
+      ofFile((fileId) => ({ messages: shownTo(fileId) })),
+      ofFile(resourcesWith),
+    ],
+  },
+  createThreadAndRun: {
+    body: () => ({}),
+    elsewhere: [
+      ...[ofAssistant, ofThread],
+      ofFile((fileId) => ({ thread: { messages: attachedTo(fileId) } })),
+      ofFile((fileId) => ({ thread: resourcesWith(fileId) })),
+      ofFile(resourcesWith),
+    ],
+  },
   retrieveThread: {},
-  updateThread: { body: labels },
+  updateThread: { body: labels, elsewhere: [ofFile(resourcesWith)] },
   deleteThread: {},
-  createMessage: { body: () => ({ role: 'user', content: 'Hello' }) },
+  createMessage: {
+    body: () => ({ role: 'user', content: 'Hello' }),
+    elsewhere: [
+      ofFile((fileId) => attachedTo(fileId)[0] ?? {}),
+      ofFile((fileId) => shownTo(fileId)[0] ?? {}),
+    ],
+  },
   listMessages: {
     elsewhere: [...cursors('messageId'), [({ runId }) => ({ query: `run_id=${runId}` }), 404, 'run_id']],
   },
   retrieveMessage: {},
   updateMessage: { body: labels },
   deleteMessage: {},
-  createRun: { body: () => ({}), elsewhere: [ofAssistant, ofThread] },
+  createRun: {
+    body: () => ({}),
+    elsewhere: [
+      ...[ofAssistant, ofThread],
+      ofFile((fileId) => ({ additional_messages: attachedTo(fileId) })),
+      ofFile((fileId) => ({ additional_messages: shownTo(fileId) })),
+    ],
+  },
   listRuns: {
     // A cursor is a position in time; what it names is not read.
     elsewhere: [
@@ -79,6 +131,11 @@ const cases: Readonly<Record<Operation, Case>> = {
     body: outputsFor,
     elsewhere: [[(foreign) => ({ body: outputsFor(foreign) }), 400, 'tool_outputs[0].tool_call_id']],
   },
+  createFile: { body: () => fileForm() },
+  listFiles: { elsewhere: [[({ fileId }) => ({ query: `after=${fileId}` }), 400, 'after']] },
+  retrieveFile: {},
+  retrieveFileContent: {},
+  deleteFile: {},
 };
 
 test('every route has its case', () => {
@@ -89,18 +146,20 @@ interface Sent {
   readonly path: string;
   readonly method?: string;
   readonly headers?: Record<string, string>;
-  /** JSON unless it is a string. */
+  /** JSON unless it is a string or a form. */
   readonly body?: object | string | undefined;
 }
 
 async function send({ path, method = 'GET', headers = {}, body }: Sent) {
+  const isForm = body instanceof FormData;
   const response = await checkedFetch(`${t.url}/api/projects/${path}`, {
     method,
-    headers: { ...headers, ...(body && { 'Content-Type': 'application/json' }) },
-    ...(body && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    headers: { ...headers, ...(body && !isForm && { 'Content-Type': 'application/json' }) },
+    ...(body && { body: isForm || typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
-  return { status: response.status, text, body: JSON.parse(text) };
+  const isJson = response.headers.get('Content-Type')?.startsWith('application/json');
+  return { status: response.status, text, body: isJson ? JSON.parse(text) : {} };
 }
 
 const bearer = async (claims: Record<string, unknown>) => ({
@@ -114,6 +173,8 @@ interface Tenant {
   readonly projectId: string;
   readonly headers: Record<string, string>;
   readonly ids: Ids;
+  /** A thread without a run. */
+  readonly idleThreadId: string;
 }
 
 /** Creates a project with one of everything. Its run waits. */
@@ -133,15 +194,18 @@ async function openTenant(editor: string): Promise<Tenant> {
   await until('the run waits', async () => (await call(runPath)).status === 'requires_action');
   const { required_action } = await call(runPath);
   const [step] = (await call(`${runPath}/steps`)).data;
+  const file = await call('files', fileForm());
   const ids = {
     assistantId: assistant.id,
     threadId: thread.id,
     messageId: message.id,
     runId: id,
     stepId: step.id,
+    fileId: file.id,
     callId: required_action.submit_tool_outputs.tool_calls[0].id,
   };
-  return { projectId, headers, ids };
+  const { id: idleThreadId } = await call('threads', {});
+  return { projectId, headers, ids, idleThreadId };
 }
 
 let own: Tenant;
@@ -191,7 +255,12 @@ describe.each(operations)('$operation', ({ operation, method, path }) => {
   });
 
   test('does not find what is another project’s, wherever its id stands', async () => {
-    const before = await Promise.all([rowsOf(own.projectId), rowsOf(foreign.projectId)]);
+    // Ids that were reserved for a request, and the project's secret, do not count.
+    const read = async () =>
+      (await Promise.all([rowsOf(own.projectId), rowsOf(foreign.projectId)]))
+        .flat()
+        .filter(({ partitionKey }) => !/:(keys|secret)$/.test(String(partitionKey)));
+    const before = await read();
     const send_ = async (target: string, sent: object | undefined) => {
       const response = await send({
         ...{ path: `${own.projectId}/openai/v1/${target}`, method, headers: own.headers },
@@ -211,14 +280,14 @@ describe.each(operations)('$operation', ({ operation, method, path }) => {
     for (const [place, status, param = undefined] of elsewhere) {
       const { query, body: changed } = place(foreign.ids);
       const response = await send_(
-        `${fill(path, own.ids)}${query ? `?${query}` : ''}`,
+        `${fill(path, param === 'file_id' ? { ...own.ids, threadId: own.idleThreadId } : own.ids)}${query ? `?${query}` : ''}`,
         changed ? { ...body(own.ids), ...changed } : body(own.ids),
       );
       expect([query ?? changed, response.status, response.param]).toEqual([query ?? changed, status, param]);
       expect(response.text).not.toContain('bob');
       expect(response.body.data?.map(({ id }: { id: string }) => id) ?? []).not.toContain(foreign.ids.runId);
     }
-    expect(await Promise.all([rowsOf(own.projectId), rowsOf(foreign.projectId)])).toEqual(before);
+    expect(await read()).toEqual(before);
     expect((await t.engine.calls()).filter((call) => !call.startsWith('GET '))).toEqual([]);
   });
 
@@ -241,9 +310,9 @@ describe.each(operations)('$operation', ({ operation, method, path }) => {
     if (forEditors) expect(await statusOf(own.projectId, member, worst)).toBe(403);
     if (isThread) expect(await statusOf(own.projectId, own.headers, worst)).toBe(404);
     expect(await statusOf(own.projectId, own.headers, sent(unknown, '?colour=red', '{'))).toBe(400);
-    if (method === 'POST') {
-      expect(await statusOf(own.projectId, own.headers, sent(unknown, '', '{'))).toBe(400);
-      expect(await statusOf(own.projectId, own.headers, sent(unknown, '', '{"colour":"red"}'))).toBe(400);
+    for (const text of method === 'POST' ? ['{', '{"colour":"red"}'] : []) {
+      const status = await statusOf(own.projectId, own.headers, sent(unknown, '', text));
+      expect(status).toBe(operation === 'createFile' ? 415 : 400);
     }
     // The two projects themselves, unless they are cached.
     expect(t.store.roundTrips.length).toBeLessThanOrEqual(2);
@@ -311,7 +380,7 @@ test('every request of the matrix succeeds for a caller of the project', async (
   const known: Record<keyof Ids, string> = { ...ids };
   const last: Operation[] = [
     ...(['submitToolOutputs', 'createMessage', 'createRun', 'cancelRun', 'deleteMessage'] as const),
-    ...(['deleteThread', 'deleteAssistant'] as const),
+    ...(['deleteFile', 'deleteThread', 'deleteAssistant'] as const),
   ];
   const rank = ({ operation }: { operation: Operation }) => last.indexOf(operation);
   for (const { operation, method, path } of operations.toSorted((one, other) => rank(one) - rank(other))) {
@@ -332,5 +401,7 @@ test('an id in another spelling, or with an encoded slash, is not found', async 
   const statusOf = async (path: string) => (await send({ path, headers })).status;
   expect(await statusOf(`${projectId}/openai/v1/threads/${climb}`)).toBe(404);
   expect(await statusOf(`${projectId}/openai/v1/threads/${ids.threadId.toUpperCase()}`)).toBe(404);
+  const inForeignThread = `${ids.fileId}.${foreign.ids.threadId}`;
+  expect(await statusOf(`${projectId}/openai/v1/files/${inForeignThread}/content`)).toBe(404);
   expect(await statusOf(`${encodeURIComponent(`${projectId}/x`)}/openai/v1/threads`)).toBe(403);
 });
