@@ -115,6 +115,8 @@ export const checkingFetch =
     const { status, headers } = response;
     const method = (init?.method ?? 'GET').toUpperCase();
     const url = input instanceof Request ? input.url : String(input);
+    // The package tries out what its `fetch` can do.
+    if (url.startsWith('data:')) return response;
     const add = (text: string, body?: unknown) => log.add(method, url, { status, headers, text, body });
     const type = headers.get('Content-Type')?.split(';')[0];
     if (type !== 'text/event-stream') {
