@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import { withTimeout } from '../deadline.ts';
 import { AppError } from '../errors.ts';
+import type { Annotation, ContainerFile } from '../model/message.ts';
 import type { RunErrorCode } from '../model/run.ts';
 import type { EngineRunState } from '../model/runState.ts';
 import type { EngineRound, EngineStep } from '../model/step.ts';
@@ -10,7 +11,7 @@ import { type ConversationMessages, createConversationMessages } from './convers
 import { isCallMismatch, isRefusal, toPromptRefusal, toStartError } from './engineErrors.ts';
 import { isKnownStatus, toEngineRunState, toOpenCalls } from './engineState.ts';
 import { stepDetails, toEngineRound, toEngineStep } from './engineSteps.ts';
-import { type EngineMessage, imageUrls, toMessage } from './messages.ts';
+import { type EngineAnnotation, type EngineMessage, imageUrls, toAnnotation, toMessage } from './messages.ts';
 import { type RunRequest, toResponseParams } from './responseParams.ts';
 
 /**
@@ -54,6 +55,12 @@ export interface EngineEvent {
     readonly text: string;
     /** Whether the text is a refusal. */
     readonly refusal: boolean;
+  };
+  /** Present when the event carries an annotation of a message; its offsets count from the start of the part. */
+  readonly annotation?: {
+    readonly itemId: string;
+    readonly part: number;
+    readonly annotation: Annotation<ContainerFile>;
   };
 }
 
@@ -290,6 +297,11 @@ function toEngineEvent(event: OpenAI.Responses.ResponseStreamEvent): EngineEvent
           refusal: event.type === 'response.refusal.delta',
         },
       };
+    case 'response.output_text.annotation.added': {
+      const [annotation] = toAnnotation(event.annotation as EngineAnnotation, 0);
+      const { item_id: itemId, content_index: part } = event;
+      return { sequence, ...(annotation && { annotation: { itemId, part, annotation } }) };
+    }
     case 'response.output_item.added':
       return { sequence, ...toStepChange('started', event.item) };
     case 'response.output_item.done':

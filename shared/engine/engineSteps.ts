@@ -1,5 +1,7 @@
 import type OpenAI from 'openai';
-import type { EngineRound, EngineStep, StepDetails, StepStatus } from '../model/step.ts';
+import type { ContainerFile } from '../model/message.ts';
+import type { EngineRound, EngineStep, NamedByStep, StepDetails, StepStatus } from '../model/step.ts';
+import { toAnnotations } from './messages.ts';
 
 type OutputItem = OpenAI.Responses.ResponseOutputItem;
 
@@ -26,8 +28,10 @@ const toDate = (seconds: number | null | undefined): Date | undefined =>
 export function toEngineStep(item: OutputItem): EngineStep | undefined {
   const details = toDetails(item);
   if (!details || !item.id) return undefined;
+  const named = toNamed(item);
   return {
     itemId: item.id,
+    ...(named && { named }),
     ...(item.type === 'function_call' && { callId: item.call_id }),
     status: toStatus(item),
     details,
@@ -68,6 +72,31 @@ function toDetails(item: OutputItem): StepDetails | undefined {
     default:
       return undefined;
   }
+}
+
+function toNamed(item: OutputItem): NamedByStep | undefined {
+  switch (item.type) {
+    case 'message':
+      return { annotations: toAnnotations(item.content ?? []) };
+    case 'file_search_call':
+      return {
+        documents: (item.results ?? []).map(({ file_id = '', text = '' }) => ({ documentId: file_id, text })),
+      };
+    case 'code_interpreter_call':
+      return {
+        images: (item.outputs ?? []).flatMap((output) =>
+          output.type === 'image' ? [toContainerFile(output.url)] : [],
+        ),
+      };
+    default:
+      return undefined;
+  }
+}
+
+/** Reads the ids in the URL of an image in a container. */
+function toContainerFile(url: string): ContainerFile | undefined {
+  const [, containerId, fileId] = /\/containers\/([\w-]+)\/files\/([\w-]+)(?:[/?]|$)/.exec(url) ?? [];
+  return containerId && fileId ? { containerId, fileId } : undefined;
 }
 
 /** @param action absent while a search has only begun. */

@@ -88,7 +88,7 @@ function toImage({ file_id, image_url, detail: given }: Part & { type: 'input_im
 }
 
 /** Returns the annotations of all parts, with offsets into the joined text. */
-function toAnnotations(parts: readonly Part[]): Annotation<ContainerFile>[] {
+export function toAnnotations(parts: readonly Part[]): Annotation<ContainerFile>[] {
   let offset = 0;
   return parts.flatMap((part) => {
     const start = offset;
@@ -99,12 +99,18 @@ function toAnnotations(parts: readonly Part[]): Annotation<ContainerFile>[] {
   });
 }
 
-type EngineAnnotation = OpenAI.Responses.ResponseOutputText['annotations'][number];
+export type EngineAnnotation = OpenAI.Responses.ResponseOutputText['annotations'][number];
 
-function toAnnotation(annotation: EngineAnnotation, start: number): Annotation<ContainerFile>[] {
+/** @param start offset of its part in the joined text. */
+export function toAnnotation(annotation: EngineAnnotation, start: number): Annotation<ContainerFile>[] {
   switch (annotation.type) {
     case 'file_citation':
-      return [{ type: 'file_citation', filename: annotation.filename, index: start + annotation.index }];
+      return [
+        {
+          ...{ type: 'file_citation', documentId: annotation.file_id },
+          ...{ filename: annotation.filename, index: start + annotation.index },
+        },
+      ];
     case 'url_citation':
       return [
         {

@@ -9,5 +9,9 @@ export const toMessageBody = (message: Message) => ({
   runId: message.runId ?? null,
   refusal: message.refusal ?? null,
   attachments: message.attachments,
-  annotations: message.annotations,
+  annotations: message.annotations.map((annotation) => {
+    if (annotation.type !== 'file_citation') return annotation;
+    const { type, filename, index } = annotation;
+    return { type, filename, index };
+  }),
 });

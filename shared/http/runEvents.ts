@@ -77,6 +77,8 @@ export async function* runEvents(
       const entry = subscription.entries[next];
       if (entry) {
         next++;
+        // Messages of the thread have their annotations.
+        if (entry.type === 'annotation') continue;
         if (entry.round > read.round) read = startOf(entry.round);
         const isBehind = entry.round < position.round;
         if (entry.round > position.round) position = startOf(entry.round);
@@ -112,11 +114,13 @@ const toStage = (run: Run): string => (isWaiting(run) ? `${run.status} ${roundOf
 const isLater = (entry: FeedEntry, { round, sequence }: EventPosition): boolean =>
   entry.round > round || (entry.round === round && entry.sequence > sequence);
 
+type ShownChange = Exclude<OutputChange, { type: 'annotation' }>;
+
 /** Feeds of a run have the same output in the same order, so its length is a position, whatever a feed has read. */
-const lengthOf = (change: OutputChange): number => (change.type === 'delta' ? change.text.length : 1);
+const lengthOf = (change: ShownChange): number => (change.type === 'delta' ? change.text.length : 1);
 
 /** @param sent number of characters that the client has of the change. */
-function toOutputEvent(id: string, change: OutputChange, sent: number): ServerSentEvent {
+function toOutputEvent(id: string, change: ShownChange, sent: number): ServerSentEvent {
   switch (change.type) {
     case 'step':
       return { id, event: 'step', data: { change: change.change, step: change.step } };

@@ -1,8 +1,15 @@
+import { sealDocumentId } from './document.ts';
 import { openId, sealId } from './sealedId.ts';
 
 /** A source or a product of a reply, and where in its text it belongs; offsets are the engine's, from 0. */
 export type Annotation<FileId = string> =
-  | { readonly type: 'file_citation'; readonly filename: string; readonly index: number }
+  | {
+      readonly type: 'file_citation';
+      /** In the engine room, the engine's id. */
+      readonly documentId: string;
+      readonly filename: string;
+      readonly index: number;
+    }
   | {
       readonly type: 'url_citation';
       readonly url: string;
@@ -63,6 +70,25 @@ export interface ContainerFile {
 /** Encrypts the ids of a generated file, as an id that is valid in its thread only. */
 export const sealGeneratedFile = (conversationId: string, { containerId, fileId }: ContainerFile): string =>
   sealId(conversationId, 'file', `${containerId} ${fileId}`);
+
+/** Replaces the engine's ids of an annotation. @param projectSecret without it, a document has no id. */
+export function sealAnnotation(
+  annotation: Annotation<ContainerFile>,
+  conversationId: string,
+  projectSecret: string | undefined,
+): Annotation {
+  switch (annotation.type) {
+    case 'file_citation':
+      return {
+        ...annotation,
+        documentId: projectSecret === undefined ? '' : sealDocumentId(projectSecret, annotation.documentId),
+      };
+    case 'generated_file':
+      return { ...annotation, fileId: sealGeneratedFile(conversationId, annotation.fileId) };
+    case 'url_citation':
+      return annotation;
+  }
+}
 
 /** Decrypts the id of a generated file. @returns undefined for an id not of this conversation. */
 export function openGeneratedFile(conversationId: string, sealed: string): ContainerFile | undefined {

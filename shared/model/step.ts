@@ -1,3 +1,4 @@
+import type { Annotation, ContainerFile } from './message.ts';
 import { sealId } from './sealedId.ts';
 import { sealCallId } from './toolCalls.ts';
 
@@ -49,6 +50,18 @@ export interface EngineStep {
   readonly callId?: string;
   readonly status: StepStatus;
   readonly details: StepDetails;
+  /** What a step names by the engine's ids, which its details leave out. */
+  readonly named?: NamedByStep;
+}
+
+/** What a step names. The ids are the engine's. */
+export interface NamedByStep {
+  /** Of a message; empty until it is finished. */
+  readonly annotations?: readonly Annotation<ContainerFile>[];
+  /** Of a search: the document of each file found, and the text found. */
+  readonly documents?: readonly { readonly documentId: string; readonly text: string }[];
+  /** Of a code interpreter: the file of each image; undefined for one that is no file of a container. */
+  readonly images?: readonly (ContainerFile | undefined)[];
 }
 
 /** The steps of a round, with its times: the engine has none of single steps. */

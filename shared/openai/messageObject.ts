@@ -2,6 +2,7 @@ import type { ContentPart } from '../model/message.ts';
 import type { Run } from '../model/run.ts';
 import type { Thread } from '../model/thread.ts';
 import type { ThreadMessage } from '../threads/threadMessages.ts';
+import { toReplyContent } from './annotations.ts';
 import { toUnixSeconds, type WireContent, type WireMessage } from './wire.ts';
 
 /**
@@ -13,6 +14,8 @@ export function toWireMessage(
   message: ThreadMessage,
   run?: Run,
 ): WireMessage {
+  const reply =
+    message.role === 'assistant' ? toReplyContent(threadId, message.content, message.annotations) : undefined;
   const createdAt = toUnixSeconds(message.createdAt ?? run?.completedAt ?? threadCreatedAt);
   return {
     id: message.messageId,
@@ -26,8 +29,8 @@ export function toWireMessage(
     incomplete_details: null,
     completed_at: createdAt,
     incomplete_at: null,
-    content: toContent(message),
-    attachments: toAttachments(message),
+    content: reply?.content ?? toContent(message),
+    attachments: reply?.attachments ?? toAttachments(message),
     metadata: message.metadata ?? {},
   };
 }

@@ -2,6 +2,7 @@ import type { HttpResponseInit } from '@azure/functions';
 import { AppError } from '../errors.ts';
 import { eventStreamResponse, type ServerSentEvent } from '../http/eventStream.ts';
 import type { Assistant } from '../model/assistant.ts';
+import { sealAnnotation } from '../model/message.ts';
 import { type Run, roundOf } from '../model/run.ts';
 import type { Stored } from '../model/stored.ts';
 import type { Thread } from '../model/thread.ts';
@@ -105,6 +106,7 @@ async function* runEvents(
     yield toEvent(toObject({ ...run, status: 'in_progress', startedAt: run.startedAt ?? new Date() }));
   };
   const output = new StreamedOutput(created, conversationId);
+  const openSecret = () => context.fileSecrets.open(created.projectId);
   const subscription = context.liveRuns.feeds.subscribe(stored);
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), maxMs);
@@ -118,7 +120,10 @@ async function* runEvents(
         const isEarlier = entry.type === 'run' ? roundOf(entry.run) < fromRound : entry.round < fromRound;
         if (isEarlier) continue;
         yield* start(entry.type === 'run' ? entry.run : subscription.stored.value);
-        if (entry.type !== 'run') yield* output.add(entry);
+        if (entry.type === 'annotation') {
+          const annotation = sealAnnotation(entry.annotation, conversationId, await openSecret());
+          yield* output.annotate(entry.messageId, annotation);
+        } else if (entry.type !== 'run') yield* output.add(entry);
         else if (entry.requiredAction) {
           return yield toEvent(toObject(entry.run, entry.requiredAction));
         }

@@ -1,5 +1,9 @@
+import type OpenAI from 'openai';
+import type { Annotation } from '../model/message.ts';
 import type { Run } from '../model/run.ts';
-import { toUnixSeconds, type WireEvent, type WireMessage } from './wire.ts';
+import { imagesIn, rangeOf, toCitation, toMarker, toPath, toReplyContent } from './annotations.ts';
+import { toGeneratedFileId } from './fileId.ts';
+import { toUnixSeconds, type WireAnnotation, type WireEvent, type WireMessage } from './wire.ts';
 
 type IncompleteReason = NonNullable<WireMessage['incomplete_details']>['reason'];
 
@@ -20,6 +24,11 @@ export class StreamedMessage {
   readonly id: string;
   readonly #message: WireMessage;
   #text = '';
+  /** Length of what was sent, which has markers in it. */
+  #sentLength = 0;
+  #citations = 0;
+  #annotated = 0;
+  readonly #annotations: Annotation[] = [];
 
   constructor({ assistantId, threadId, runId }: Run, id: string) {
     this.id = id;
@@ -48,31 +57,62 @@ export class StreamedMessage {
 
   append(text: string): WireEvent {
     this.#text += text;
-    const content = [{ index: 0, type: 'text' as const, text: { value: text, annotations: [] } }];
+    return this.#send(text, []);
+  }
+
+  /** Adds an annotation of the text so far: a marker at its end, or the path in it. */
+  *annotate(annotation: Annotation): Generator<WireEvent> {
+    this.#annotations.push(annotation);
+    if (annotation.type === 'file_citation') {
+      const marker = toMarker(this.#citations++);
+      yield this.#send(marker, [toCitation(annotation.documentId, marker, this.#sentLength)]);
+    }
+    const range = annotation.type === 'generated_file' && rangeOf(this.#text, annotation);
+    if (range) {
+      const path = this.#text.slice(range.start, range.end);
+      const fileId = toGeneratedFileId(this.#message.thread_id, annotation.fileId);
+      const markers = this.#sentLength - this.#text.length;
+      yield this.#send('', [toPath(fileId, path, range.start + markers)]);
+    }
+  }
+
+  #send(value: string, annotations: readonly WireAnnotation[]): WireEvent {
+    this.#sentLength += value.length;
+    const indexed = annotations.map((annotation) => ({ index: this.#annotated++, ...annotation }));
+    const content = [{ index: 0, type: 'text' as const, text: { value, annotations: indexed } }];
+    return this.#toDelta(content);
+  }
+
+  #toDelta(content: OpenAI.Beta.Threads.MessageContentDelta[]): WireEvent {
     return {
       event: 'thread.message.delta',
       data: { id: this.id, object: 'thread.message.delta', delta: { content } },
     };
   }
 
-  end(ending: 'completed' | keyof typeof byEnding, errorCode?: Run['errorCode']): WireEvent {
+  /** Ends the message: with its images, which follow its text. */
+  *end(ending: 'completed' | keyof typeof byEnding, errorCode?: Run['errorCode']): Generator<WireEvent> {
     const now = toUnixSeconds(new Date());
-    const content = [{ type: 'text' as const, text: { value: this.#text, annotations: [] } }];
+    const { thread_id: threadId } = this.#message;
+    const { content, attachments } = toReplyContent(threadId, this.#text, this.#annotations);
+    const images = imagesIn(threadId, this.#annotations);
+    const first = content.length - images.length;
+    for (const [index, image] of images.entries()) yield this.#toDelta([{ index: first + index, ...image }]);
     if (ending === 'completed') {
-      return {
+      return yield {
         event: 'thread.message.completed',
-        data: { ...this.#message, status: 'completed', completed_at: now, content },
+        data: { ...this.#message, status: 'completed', completed_at: now, content, attachments },
       };
     }
     const reason = (errorCode && byErrorCode[errorCode]) ?? byEnding[ending];
-    return {
+    yield {
       event: 'thread.message.incomplete',
       data: {
         ...this.#message,
         status: 'incomplete',
         incomplete_at: now,
         incomplete_details: { reason },
-        content,
+        ...{ content, attachments },
       },
     };
   }

@@ -1,3 +1,4 @@
+import type { Annotation } from '../model/message.ts';
 import { openMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
 import { sealId } from '../model/sealedId.ts';
@@ -8,7 +9,7 @@ import { StreamedMessage } from './streamedMessage.ts';
 import type { WireEvent, WireStep, WireToolCall } from './wire.ts';
 
 /** A change of a run's output. */
-export type OutputEntry = Exclude<FeedEntry, { readonly type: 'run' }>;
+export type OutputEntry = Exclude<FeedEntry, { readonly type: 'run' | 'annotation' }>;
 
 /** The step of the events so far that has not ended. */
 interface OpenStep {
@@ -56,6 +57,11 @@ export class StreamedOutput {
       case 'step':
         return yield* entry.change === 'started' ? this.#startCall(entry.step) : this.#finishCall(entry.step);
     }
+  }
+
+  /** Adds an annotation to the open message. */
+  *annotate(messageId: string, annotation: Annotation): Generator<WireEvent> {
+    if (this.#open?.message?.id === messageId) yield* this.#open.message.annotate(annotation);
   }
 
   /** Ends the open step, if any, as its run has ended. */
@@ -137,7 +143,7 @@ export class StreamedOutput {
     if (!this.#open) return;
     const { step, message } = this.#open;
     this.#open = undefined;
-    if (message) yield message.end(ending, errorCode);
+    if (message) yield* message.end(ending, errorCode);
     const now = Math.floor(Date.now() / 1000);
     const data: WireStep = { ...step, status: ending, [`${ending}_at`]: now };
     yield { event: `thread.run.step.${ending}`, data };

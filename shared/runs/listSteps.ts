@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 import type { Run, RunKey } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
-import { type EngineRound, type Step, toStep } from '../model/step.ts';
+import { type EngineRound, type NamedByStep, type Step, toStep } from '../model/step.ts';
 import { findRun } from './findRun.ts';
 import type { RunServices } from './runServices.ts';
 
@@ -11,6 +11,8 @@ const readMs = 15_000;
 /** A step with the times of its round; undefined while they are not known. */
 export interface TimedStep {
   readonly step: Step;
+  /** What the step names by the engine's ids. */
+  readonly named?: NamedByStep | undefined;
   readonly startedAt: Date | undefined;
   readonly endedAt: Date | undefined;
 }
@@ -33,7 +35,10 @@ export async function listSteps(services: RunServices, runKey: RunKey): Promise<
   return rounds
     .filter((round): round is EngineRound => round !== undefined)
     .flatMap(({ startedAt, endedAt, steps }) =>
-      steps.map((step) => ({ step: toStep(thread.value.conversationId, step), startedAt, endedAt })),
+      steps.map((step) => ({
+        step: toStep(thread.value.conversationId, step),
+        ...{ named: step.named, startedAt, endedAt },
+      })),
     );
 }
 

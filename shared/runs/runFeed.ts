@@ -302,13 +302,15 @@ export class RunFeed {
     closeOwn();
   }
 
-  async #process(responseId: string, { sequence, step, delta, state }: EngineEvent): Promise<void> {
+  async #process(responseId: string, event: EngineEvent): Promise<void> {
+    const { sequence, step, delta, annotation, state } = event;
     // A resumed stream may repeat events.
     if (sequence <= this.#sequence) return;
     this.#current = sequence;
     if (step?.change === 'started') await this.#output.start(step);
     if (step?.change === 'finished') await this.#output.finish(step);
     if (delta) await this.#output.append(delta);
+    if (annotation) this.#output.annotate(annotation);
     if (state) await this.#apply(responseId, state);
     this.#sequence = sequence;
     if (state && state.status !== 'queued') this.#release();

@@ -1,6 +1,7 @@
 import type { EngineEvent } from '../engine/engine.ts';
+import type { Annotation, ContainerFile } from '../model/message.ts';
 import type { OutputStep } from '../model/runState.ts';
-import { type EngineStep, type Step, toStep } from '../model/step.ts';
+import { type EngineStep, type NamedByStep, type Step, toStep } from '../model/step.ts';
 
 /** A change of what a run puts out: a message starts, grows or ends, or another step starts or finishes. */
 export type OutputChange =
@@ -17,9 +18,21 @@ export type OutputChange =
       readonly refusal: boolean;
       readonly text: string;
     }
-  | { readonly type: 'step'; readonly change: 'started' | 'finished'; readonly step: Step };
+  | {
+      readonly type: 'step';
+      readonly change: 'started' | 'finished';
+      readonly step: Step;
+      readonly named?: NamedByStep | undefined;
+    }
+  /** A source or a product of the text so far. Its ids are the engine's. */
+  | {
+      readonly type: 'annotation';
+      readonly messageId: string;
+      readonly annotation: Annotation<ContainerFile>;
+    };
 
 type Delta = NonNullable<EngineEvent['delta']>;
+type AnnotationEvent = NonNullable<EngineEvent['annotation']>;
 
 interface StepSoFar {
   readonly itemId: string;
@@ -27,6 +40,10 @@ interface StepSoFar {
   readonly message?: { readonly messageId: string; readonly commentary: boolean };
   text: string;
   part: number;
+  /** Offset of the part in the text. */
+  partStart: number;
+  /** Number of annotations so far. */
+  annotations: number;
   isFinished: boolean;
 }
 
@@ -53,7 +70,10 @@ export class RunOutput {
     const step = toStep(await this.#findConversationId(), engineStep);
     const { messageId = '' } = step;
     const message = details.type === 'message' ? { messageId, commentary: details.commentary } : undefined;
-    const started = { itemId, ...(message && { message }), text: '', part: 0, isFinished: false };
+    const started = {
+      ...{ itemId, ...(message && { message }), text: '' },
+      ...{ part: 0, partStart: 0, annotations: 0, isFinished: false },
+    };
     this.#steps.set(itemId, started);
     this.#add(
       message
@@ -68,9 +88,15 @@ export class RunOutput {
     const started = await this.start(engineStep);
     if (started.isFinished) return;
     started.isFinished = true;
-    if (started.message) return this.#add({ type: 'message.end', ...started.message });
+    if (started.message) {
+      // Those that the stream did not bring.
+      for (const annotation of engineStep.named?.annotations?.slice(started.annotations) ?? []) {
+        this.#annotate(started, annotation);
+      }
+      return this.#add({ type: 'message.end', ...started.message });
+    }
     const step = toStep(await this.#findConversationId(), engineStep);
-    this.#add({ type: 'step', change: 'finished', step });
+    this.#add({ type: 'step', change: 'finished', step, named: engineStep.named });
   }
 
   /** Appends text of a part of a message. Parts are separated by line breaks, as in the thread. */
@@ -79,8 +105,16 @@ export class RunOutput {
     const details = { type: 'message', commentary: false } as const;
     const step = await this.start({ itemId, status: 'in_progress', details });
     const separator = part !== step.part && step.text !== '' ? '\n' : '';
+    if (part !== step.part) step.partStart = step.text.length + separator.length;
     step.part = part;
     this.#extend(step, separator + text, refusal);
+  }
+
+  /** Adds an annotation of the part that is being written. */
+  annotate({ itemId, part, annotation }: AnnotationEvent): void {
+    const step = this.#steps.get(itemId);
+    // An earlier part's comes at the end of the message.
+    if (step && part === step.part) this.#annotate(step, shifted(annotation, step.partStart));
   }
 
   /** Adds what the stream of a round did not deliver. */
@@ -91,20 +125,41 @@ export class RunOutput {
       let end = 0;
       for (const [index, { text, refusal }] of parts.entries()) {
         end += (index > 0 ? 1 : 0) + text.length;
-        const sent = started.text.length;
-        if (sent < end && whole.startsWith(started.text))
-          this.#extend(started, whole.slice(sent, end), refusal);
+        if (!whole.startsWith(started.text)) break;
+        for (const annotation of step.named?.annotations?.slice(started.annotations) ?? []) {
+          const place = endOf(annotation);
+          if (place < started.text.length || place > end) break;
+          this.#extend(started, whole.slice(started.text.length, place), refusal);
+          this.#annotate(started, annotation);
+        }
+        this.#extend(started, whole.slice(started.text.length, end), refusal);
       }
       await this.finish(step);
     }
   }
 
   #extend(step: StepSoFar, text: string, refusal: boolean): void {
-    if (!step.message) return;
+    if (!step.message || text === '') return;
     step.text += text;
     this.#add({ type: 'delta', ...step.message, refusal, text });
   }
+
+  #annotate(step: StepSoFar, annotation: Annotation<ContainerFile>): void {
+    if (!step.message) return;
+    step.annotations++;
+    this.#add({ type: 'annotation', messageId: step.message.messageId, annotation });
+  }
 }
+
+/** Returns where the text of an annotation ends. */
+const endOf = (annotation: Annotation<ContainerFile>): number =>
+  annotation.type === 'file_citation' ? annotation.index : annotation.endIndex;
+
+/** Moves an annotation of a part to the text of all parts. */
+const shifted = (annotation: Annotation<ContainerFile>, by: number): Annotation<ContainerFile> =>
+  annotation.type === 'file_citation'
+    ? { ...annotation, index: annotation.index + by }
+    : { ...annotation, startIndex: annotation.startIndex + by, endIndex: annotation.endIndex + by };
 
 /** Returns a step as it starts, whether it was seen then or only at its end. */
 const toStarted = (step: Step): Step => ({ ...step, status: 'in_progress' });

@@ -1,7 +1,7 @@
 import type { EngineMessage } from '../engine/messages.ts';
 import type { FileSecrets } from '../files/fileSecrets.ts';
 import { sealFileId } from '../model/fileId.ts';
-import { type Message, sealGeneratedFile } from '../model/message.ts';
+import { type Message, sealAnnotation } from '../model/message.ts';
 import { sealMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
 import type { Thread } from '../model/thread.ts';
@@ -28,12 +28,14 @@ const maxAnchors = 2;
  * @param messages of one page, in any order.
  * @param known the same messages and those next to the page that may belong to them, oldest first. A user's message next
  * to the page may pass for a reply.
+ * @param isDetailed whether to show the ids of cited documents, which may cost a read or a write more.
  */
 export async function toMessages(
   { runs, fileSecrets }: MessageServices,
   thread: Thread,
   messages: readonly EngineMessage[],
   known: readonly KnownMessage[],
+  isDetailed = false,
 ): Promise<Message[]> {
   const { projectId, conversationId } = thread;
   const findRuns = async (): Promise<readonly Run[]> => {
@@ -46,7 +48,7 @@ export async function toMessages(
   };
   const [replied, secret] = await Promise.all([
     findRuns(),
-    messages.some(({ attachments }) => attachments.length > 0) ? fileSecrets.find(projectId) : undefined,
+    findSecret(fileSecrets, projectId, messages, isDetailed),
   ]);
   const facts = findFacts(known, replied);
   return messages.map((message) => ({
@@ -61,10 +63,22 @@ export async function toMessages(
       if (part.type !== 'image_file') return part;
       return secret ? { ...part, fileId: sealFileId(secret, part.fileId) } : [];
     }),
-    annotations: message.annotations.map((one) =>
-      one.type === 'generated_file' ? { ...one, fileId: sealGeneratedFile(conversationId, one.fileId) } : one,
-    ),
+    annotations: message.annotations.map((one) => sealAnnotation(one, conversationId, secret)),
   }));
+}
+
+/** Finds the secret of a project's file ids if messages name files. A document may be cited before the first upload. */
+async function findSecret(
+  fileSecrets: FileSecrets,
+  projectId: string,
+  messages: readonly EngineMessage[],
+  isDetailed: boolean,
+): Promise<string | undefined> {
+  const isCited =
+    isDetailed &&
+    messages.some(({ annotations }) => annotations.some(({ type }) => type === 'file_citation'));
+  if (isCited) return fileSecrets.open(projectId);
+  return messages.some(({ attachments }) => attachments.length > 0) ? fileSecrets.find(projectId) : undefined;
 }
 
 type Facts = Pick<Message, 'createdAt' | 'runId' | 'assistantId'>;

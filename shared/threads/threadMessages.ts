@@ -160,7 +160,7 @@ async function complete(
   message: EngineMessage,
   following: readonly EngineMessage[] = [],
 ): Promise<Message> {
-  const [completed] = await toMessages(services, thread, [message], [message, ...following]);
+  const [completed] = await toMessages(services, thread, [message], [message, ...following], true);
   if (!completed) throw new AppError('internal_error');
   return completed;
 }

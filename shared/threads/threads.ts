@@ -52,7 +52,7 @@ export interface MessagePage {
 /**
  * Returns a page of a thread's messages.
  * @param order `asc` for oldest first, `desc` for newest first.
- * @param imageUrls whether to read the URLs of images too.
+ * @param isDetailed whether to read the URLs of images and the ids of cited documents too.
  * @param after id of a message of this thread, after which the page starts; null for the first page.
  * @throws {AppError} invalid_request when `after` is not such an id; thread_not_found, rate_limited, unavailable, internal_error.
  */
@@ -63,8 +63,8 @@ export async function listMessages(
     after,
     limit,
     order,
-    imageUrls = false,
-  }: { after: string | null; limit: number; order: 'asc' | 'desc'; imageUrls?: boolean },
+    isDetailed = false,
+  }: { after: string | null; limit: number; order: 'asc' | 'desc'; isDetailed?: boolean },
 ): Promise<MessagePage> {
   const { engine, deadline } = services;
   const { conversationId } = thread;
@@ -74,7 +74,7 @@ export async function listMessages(
   }
   const page = await engine.listMessages(
     conversationId,
-    { limit, order, imageUrls, ...(itemId !== undefined && { after: itemId }) },
+    { limit, order, imageUrls: isDetailed, ...(itemId !== undefined && { after: itemId }) },
     deadline.remaining(listMs),
   );
   const known: KnownMessage[] = [...page.messages, ...(page.next ? [page.next] : [])];
@@ -84,7 +84,7 @@ export async function listMessages(
     if (itemId !== undefined) known.push({ messageId: itemId, role: 'assistant' });
   }
   return {
-    messages: await toMessages(services, thread, page.messages, known),
+    messages: await toMessages(services, thread, page.messages, known, isDetailed),
     hasMore: page.hasMore,
     lastId: page.lastId && sealMessageId(conversationId, page.lastId),
   };

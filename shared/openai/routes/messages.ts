@@ -88,7 +88,7 @@ async function readPage({ context }: Call, thread: Thread, { limit, order, after
   let cursor = after ?? before ?? null;
   for (let reads = 0; ; reads++) {
     const page = {
-      ...{ limit, after: cursor, imageUrls: true },
+      ...{ limit, after: cursor, isDetailed: true },
       order: backwards ? opposite : order,
     } as const;
     const { messages, hasMore, lastId } = await readMessages(context, thread, page).catch((error) => {

@@ -1,0 +1,207 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import type OpenAI from 'openai';
+import { toFile } from 'openai';
+import OpenAIv4 from 'openai-v4';
+import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
+import { replies } from '../support/engine.ts';
+import { pixel } from '../support/form.ts';
+import { useService } from '../support/useService.ts';
+
+/* What replies cite and make, in messages and in their events. */
+
+type Message = OpenAI.Beta.Threads.Message;
+
+const t = useService();
+let client: Client;
+let v4: OpenAIv4;
+let engineIds: string[];
+beforeAll(async () => {
+  await t.changeProject();
+  client = await openClient(t);
+  v4 = new OpenAIv4({ baseURL: client.baseURL, apiKey: client.apiKey ?? '', maxRetries: 0 });
+  for (const name of ['plan.md', 'goals.md']) {
+    await client.files.create({ file: await toFile(Buffer.from('Hello'), name), purpose: 'assistants' });
+  }
+  engineIds = (await t.engine.files()).slice(-2).map(({ id }) => id);
+});
+
+/** A reply with a link, an emoji, and citations of both files; the second is cited twice at the same place. */
+const text = 'Plans 🗺 exist . See https://example.com . Goals too .';
+const cite = (file: number, at: string) => ({
+  type: 'file_citation',
+  file_id: engineIds[file],
+  filename: ['plan.md', 'goals.md'][file],
+  index: text.indexOf(at) + at.length,
+});
+const cited = (...more: object[]) =>
+  replies.items({
+    type: 'message',
+    content: [
+      {
+        type: 'output_text',
+        text,
+        annotations: [
+          cite(0, 'exist'),
+          {
+            type: 'url_citation',
+            url: 'https://example.com',
+            title: 'Example',
+            start_index: text.indexOf('https'),
+            end_index: text.indexOf(' . Goals'),
+          },
+          cite(1, 'Goals too'),
+          cite(0, 'Goals too'),
+          ...more,
+        ] as never,
+      },
+    ],
+  });
+const value =
+  'Plans 🗺 exist【0:0†source】 . See https://example.com . Goals too【0:1†source】【0:2†source】 .';
+
+/** What programs do with citations, as the original's guide showed it. */
+async function withFootnotes({ content: [part] }: Message) {
+  if (part?.type !== 'text') throw new Error('no text');
+  let { value: written } = part.text;
+  const notes: string[] = [];
+  for (const [index, annotation] of part.text.annotations.entries()) {
+    written = written.replace(annotation.text, `[${index}]`);
+    if (annotation.type === 'file_citation') {
+      const { filename } = await client.files.retrieve(annotation.file_citation.file_id);
+      notes.push(`[${index}] ${filename}`);
+    }
+  }
+  return [written, ...notes];
+}
+
+const footnoted = [
+  'Plans 🗺 exist[0] . See https://example.com . Goals too[1][2] .',
+  '[0] plan.md',
+  '[1] goals.md',
+  '[2] plan.md',
+];
+
+const poll = { pollIntervalMs: 25 };
+const start = {
+  assistant_id: 'asst_test',
+  thread: { messages: [{ role: 'user' as const, content: 'What?' }] },
+};
+
+async function replyOf(thread_id: string) {
+  const { messages } = client.beta.threads;
+  const [reply] = (await messages.list(thread_id)).data;
+  expect(await messages.retrieve(reply?.id ?? '', { thread_id })).toEqual(reply);
+  return reply as Message;
+}
+
+/** Checks that each annotation names the text that is there. */
+function checkRanges({ content: [part] }: Message) {
+  if (part?.type !== 'text') throw new Error('no text');
+  for (const annotation of part.text.annotations) {
+    expect(part.text.value.slice(annotation.start_index, annotation.end_index)).toBe(annotation.text);
+    expect(annotation.text).not.toBe('');
+  }
+}
+
+describe('a citation', () => {
+  test('has a marker in the text, which programs replace by what they like', async () => {
+    await t.engine.outcome(cited());
+    const { thread_id } = await client.beta.threads.createAndRunPoll(start, poll);
+    const reply = await replyOf(thread_id);
+    expect(reply.content).toMatchObject([{ type: 'text', text: { value } }]);
+    checkRanges(reply);
+    expect(await withFootnotes(reply)).toEqual(footnoted);
+    expect(JSON.stringify(reply)).not.toContain(engineIds[0]);
+    // The project API tells where they belong, without markers.
+    const { body } = await t.call(`projects/${t.projectId}/threads/${thread_id}`);
+    expect(body.messages.at(-1)).toMatchObject({
+      content: text,
+      annotations: [{ type: 'file_citation', filename: 'plan.md', index: 14 }, {}, {}, {}],
+    });
+    expect(JSON.stringify(body)).not.toContain('documentId');
+  });
+
+  test.each([
+    ['as it is written', async () => undefined],
+    [
+      'without the stream of the engine',
+      async () =>
+        void (await t.engine
+          .spoilStream('created', { afterEvents: 2 })
+          .then(() => t.engine.refuseResume(400, null))),
+    ],
+  ])('is streamed with the text, %s', async (_, spoil) => {
+    for (const stream of [
+      async () => {
+        const run = client.beta.threads.createAndRunStream(start);
+        const deltas: string[] = [];
+        const annotated: unknown[] = [];
+        run.on('textDelta', (delta) => {
+          deltas.push(delta.value ?? '');
+          annotated.push(...(delta.annotations ?? []));
+        });
+        const [message] = await run.finalMessages();
+        expect(deltas.join('')).toBe(value);
+        expect(annotated).toHaveLength(3);
+        return message as Message;
+      },
+      async () => (await v4.beta.threads.createAndRunStream(start).finalMessages())[0] as unknown as Message,
+    ]) {
+      await t.engine.outcome(cited());
+      await spoil();
+      const message = await stream();
+      await t.engine.reset();
+      const reply = await replyOf(message.thread_id);
+      // Version 4 leaves the index of each delta in what it puts together.
+      expect(message.content).toMatchObject(reply.content);
+      expect(await withFootnotes(message)).toEqual(footnoted);
+    }
+  });
+
+  test('names its file in its project only, which is neither read nor deleted by that name', async () => {
+    await t.engine.outcome(cited());
+    const { thread_id } = await client.beta.threads.createAndRunPoll(start, poll);
+    const [part] = (await replyOf(thread_id)).content;
+    const [annotation] = part?.type === 'text' ? part.text.annotations : [];
+    const id = annotation?.type === 'file_citation' ? annotation.file_citation.file_id : '';
+    expect(await client.files.retrieve(id)).toMatchObject({ id, filename: 'plan.md', bytes: 5 });
+    for (const call of [client.files.content(id), client.files.delete(id)]) {
+      expect((await failureOf(call)).status).toBe(400);
+    }
+    const { projectId } = await t.addProject();
+    const { files } = await openClient(t, { projectId });
+    for (const call of [files.retrieve(id), files.content(id), files.delete(id)]) {
+      expect((await failureOf(call)).status).toBe(404);
+    }
+  });
+});
+
+describe('a file that a code interpreter made', () => {
+  test('is where the text links to it, in the attachments, and an image also in the content', async () => {
+    for (const [name, isImage] of [
+      ['chart.png', true],
+      ['table.csv', false],
+    ] as const) {
+      await t.engine.outcome(replies.generatedFile(name, pixel, 'Here 🗺 it is: '));
+      const stream = client.beta.threads.createAndRunStream(start);
+      const images: string[] = [];
+      stream.on('imageFileDone', ({ file_id }) => images.push(file_id));
+      const [message] = await stream.finalMessages();
+      const reply = await replyOf(message?.thread_id ?? '');
+      expect(message?.content).toEqual(reply.content);
+      expect(message?.attachments).toEqual(reply.attachments);
+      checkRanges(reply);
+      const [part, image] = reply.content;
+      const [annotation] = part?.type === 'text' ? part.text.annotations : [];
+      if (annotation?.type !== 'file_path') throw new Error('no path');
+      expect(annotation.text).toBe(`sandbox:/mnt/data/${name}`);
+      const { file_id } = annotation.file_path;
+      expect(reply.attachments).toEqual([{ file_id, tools: [{ type: 'code_interpreter' }] }]);
+      expect(image).toEqual(isImage ? { type: 'image_file', image_file: { file_id } } : undefined);
+      expect(images).toEqual(isImage ? [file_id] : []);
+      expect((await client.files.retrieve(file_id)).filename).toBe(name);
+      const content = await client.files.content(file_id);
+      expect(Buffer.from(await content.arrayBuffer())).toEqual(pixel);
+    }
+  });
+});
