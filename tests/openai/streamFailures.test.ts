@@ -105,7 +105,8 @@ describe('a stream', () => {
     expect(seen).toEqual(['APIUserAbortError', 'end']);
     const events = await readEvents(t, `projects/${t.projectId}/threads/${ids.thread_id}/runs/${ids.id}`);
     expect(events.at(-1)?.data.status).toBe('completed');
-    expect(textOf(events)).toBe(await newestText(ids.thread_id));
+    // The marks of citations are of this face only.
+    expect(textOf(events)).toBe((await newestText(ids.thread_id))?.replaceAll(/【.*?】/g, ''));
     await t.idle();
   });
 
