@@ -19,6 +19,13 @@ type Note = RequestContext['note'];
 
 const { schemas } = openApi.components;
 
+/** Limits of metadata; lengths in characters. */
+export const metadataLimits = {
+  pairs: schemas.Metadata.maxProperties,
+  keyLength: schemas.Metadata.propertyNames.maxLength,
+  valueLength: schemas.Metadata.additionalProperties.maxLength,
+};
+
 interface RunBody {
   readonly message: string;
   readonly instructions?: string | null;
@@ -45,13 +52,10 @@ export interface ThreadInput {
   /** The first message, if there is one. */
   readonly input: RunInput | undefined;
 }
-/** Maximum size of all outputs of a submission together, in characters. */
-const maxOutputCharacters = 512_000;
 
 /** Maximum size of a submission, in bytes: a character may take twelve in JSON, escaped as a surrogate pair. */
 export const maxSubmissionBytes = 6.5 * 1024 * 1024;
 
-/**
 /**
  * Parses the body of a create of a run. Properties that the service does not know are ignored; the log says how many
  * there were.
@@ -87,22 +91,8 @@ export async function parseToolOutputs(request: ApiRequest, note?: Note): Promis
   const options = { note, maxBytes: maxSubmissionBytes };
   const body = await parseBody<Partial<ToolOutputs>>(request, 'ToolOutputsRequest', options);
   const { toolOutputs = [], approvals = [] } = body;
-  checkOutputs(toolOutputs);
   return { toolOutputs, approvals };
 }
-
-/** @throws {AppError} invalid_request for outputs that are too long together. */
-export function checkOutputs(toolOutputs: ToolOutputs['toolOutputs']): void {
-  const characters = toolOutputs.reduce((sum, { output }) => sum + countCharacters(output), 0);
-  if (characters > maxOutputCharacters) {
-    const limit = `outputs of at most ${maxOutputCharacters} characters together`;
-    throw fieldError('ToolOutputs', `The field ToolOutputs must have ${limit}.`);
-  }
-}
-
-/** Counts Unicode code points, as JSON Schema does. */
-const countCharacters = (text: string): number =>
-  text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 
 type BodySchema = 'CreateRunRequest' | 'CreateThreadRequest' | 'ToolOutputsRequest' | 'UpdateMetadataRequest';
 

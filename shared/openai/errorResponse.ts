@@ -161,11 +161,27 @@ export function toErrorResponse(
     status,
     { error: body },
     {
-      ...(retryAfterSeconds !== undefined && { 'Retry-After': String(Math.ceil(retryAfterSeconds)) }),
+      ...(retryAfterSeconds !== undefined && toRetryHeaders(retryAfterSeconds)),
+      ...(code === 'rate_limited' && toLimitHeaders(retryAfterSeconds)),
       ...(options.challenge && { 'WWW-Authenticate': options.challenge }),
     },
   );
 }
+
+/** The packages prefer the header in milliseconds. */
+const toRetryHeaders = (seconds: number) => ({
+  'Retry-After': String(Math.ceil(seconds)),
+  'retry-after-ms': String(Math.ceil(seconds * 1000)),
+});
+
+/**
+ * Says what a 429 says anyway. The engine's own headers are not passed on: all projects share its limits, so what is left
+ * of them tells about the others.
+ */
+const toLimitHeaders = (seconds = 0) => ({
+  'x-ratelimit-remaining-requests': '0',
+  'x-ratelimit-reset-requests': `${Math.ceil(seconds)}s`,
+});
 
 /** Describes an invalid field that the service found. */
 function fieldDetails({ fieldErrors }: AppErrorOptions): WireErrorDetails | undefined {

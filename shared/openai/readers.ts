@@ -1,3 +1,4 @@
+import { metadataLimits } from '../http/body.ts';
 import { badRequest } from './wireError.ts';
 
 /*
@@ -126,9 +127,7 @@ export const anyObject: Reader<Readonly<Record<string, unknown>>> = (value, para
   return value;
 };
 
-const metadataLimits = { pairs: 16, keyLength: 64, valueLength: 512 };
-
-/** Reads a client's own labels: at most 16 pairs of 64 and 512 characters. */
+/** Reads a client's own labels. */
 export const metadata: Reader<Readonly<Record<string, string>>> = (value, param) => {
   if (!isObject(value)) throw invalidType(param, 'an object', value);
   const pairs = Object.entries(value);

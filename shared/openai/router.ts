@@ -59,7 +59,8 @@ export interface Match {
   readonly params: PathParams;
 }
 
-const table = (Object.entries(routes) as [Operation, string][]).map(([operation, route]) => {
+/** All operations, in the order in which they are tried. */
+export const operations = (Object.entries(routes) as [Operation, string][]).map(([operation, route]) => {
   const [method = '', path = ''] = route.split(' ');
   return { operation, method, path, pattern: new RegExp(`^${path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`) };
 });
@@ -75,7 +76,7 @@ export function splitPath(url: string): { projectId: string; path: string } | un
 /** Finds the operation of a request; undefined if there is none. */
 export function findRoute({ method, url }: Pick<ApiRequest, 'method' | 'url'>): Match | undefined {
   const path = splitPath(url)?.path ?? '';
-  for (const route of table) {
+  for (const route of operations) {
     const groups = route.method === method ? route.pattern.exec(path) : null;
     const entries = groups && Object.entries(groups.groups ?? {}).map(([name, id]) => [name, decode(id)]);
     if (entries?.every(([, id]) => id !== undefined)) {
@@ -88,7 +89,7 @@ export function findRoute({ method, url }: Pick<ApiRequest, 'method' | 'url'>): 
 /** Returns whether another method of the path is known. */
 export const isKnownPath = (url: string): boolean => {
   const path = splitPath(url)?.path ?? '';
-  return table.some(({ pattern }) => pattern.test(path));
+  return operations.some(({ pattern }) => pattern.test(path));
 };
 
 function decode(text: string): string | undefined {

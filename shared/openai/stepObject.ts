@@ -44,11 +44,27 @@ export const toStepDetails = (step: Step, toolCalls: WireToolCall[]): WireStep['
     ? { type: 'message_creation', message_creation: { message_id: step.messageId ?? '' } }
     : { type: 'tool_calls', tool_calls: toolCalls };
 
-/** Returns a call that becomes known. @param index of the call in its step. */
-export function toToolCallDelta(call: WireToolCall, index: number): WireToolCallDelta {
-  if (call.type !== 'code_interpreter') return { ...call, index };
+/**
+ * Returns the pieces in which a call becomes known: what it is, and then what it says. The packages announce the second
+ * piece as a change of the first, which is where programs print the code that runs.
+ * @param index of the call in its step.
+ */
+export function toToolCallDeltas(call: WireToolCall, index: number): WireToolCallDelta[] {
+  const { type } = call;
+  if (type === 'function') {
+    const { name, arguments: input, output } = call.function;
+    return [
+      { ...call, index, function: { name, arguments: '', output } },
+      { index, type, function: { arguments: input } },
+    ];
+  }
+  if (type === 'file_search') return [{ ...call, index }];
+  const { input } = call.code_interpreter;
   const outputs = call.code_interpreter.outputs.map((output, position) => ({ ...output, index: position }));
-  return { ...call, index, code_interpreter: { ...call.code_interpreter, outputs } };
+  return [
+    { ...call, index, code_interpreter: { input: '', outputs: [] } },
+    { index, type, code_interpreter: { input, outputs } },
+  ];
 }
 
 /**

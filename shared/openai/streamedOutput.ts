@@ -4,7 +4,7 @@ import type { Run } from '../model/run.ts';
 import { sealId } from '../model/sealedId.ts';
 import type { SealedByStep, Step } from '../model/step.ts';
 import type { FeedEntry } from '../runs/feedEntry.ts';
-import { toStepDetails, toToolCall, toToolCallDelta, toWireStep } from './stepObject.ts';
+import { toStepDetails, toToolCall, toToolCallDeltas, toWireStep } from './stepObject.ts';
 import { StreamedMessage } from './streamedMessage.ts';
 import type { WireEvent, WireStep, WireToolCall } from './wire.ts';
 
@@ -129,17 +129,17 @@ export class StreamedOutput {
     const open = this.#open;
     if (open?.step.step_details.type !== 'tool_calls') return;
     const { tool_calls } = open.step.step_details;
-    const delta = {
-      step_details: { type: 'tool_calls' as const, tool_calls: [toToolCallDelta(call, tool_calls.length)] },
-    };
     open.step = {
       ...open.step,
       step_details: { type: 'tool_calls', tool_calls: [...tool_calls, call] },
     };
-    yield {
-      event: 'thread.run.step.delta',
-      data: { id: open.step.id, object: 'thread.run.step.delta', delta },
-    };
+    for (const delta of toToolCallDeltas(call, tool_calls.length)) {
+      const step_details = { type: 'tool_calls' as const, tool_calls: [delta] };
+      yield {
+        event: 'thread.run.step.delta',
+        data: { id: open.step.id, object: 'thread.run.step.delta', delta: { step_details } },
+      };
+    }
   }
 
   *#close(ending: keyof typeof endings, errorCode?: Run['errorCode']): Generator<WireEvent> {

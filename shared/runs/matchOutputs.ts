@@ -1,4 +1,4 @@
-import { AppError, type FieldErrors } from '../errors.ts';
+import { AppError, type FieldErrors, fieldError } from '../errors.ts';
 import {
   type CallOutput,
   openCallId,
@@ -16,6 +16,22 @@ interface Entry {
   readonly callId: string | undefined;
   toOutput(callId: string): CallOutput;
 }
+
+/** Maximum size of all outputs of a submission together, in characters. */
+const maxOutputCharacters = 512_000;
+
+/** @throws {AppError} invalid_request for outputs that are too long together. */
+export function checkSize({ toolOutputs }: ToolOutputs): void {
+  const characters = toolOutputs.reduce((sum, { output }) => sum + countCharacters(output), 0);
+  if (characters > maxOutputCharacters) {
+    const limit = `outputs of at most ${maxOutputCharacters} characters together`;
+    throw fieldError('ToolOutputs', `The field ToolOutputs must have ${limit}.`);
+  }
+}
+
+/** Counts Unicode code points, as JSON Schema does. */
+const countCharacters = (text: string): number =>
+  text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 
 /**
  * Matches outputs with the calls that a run waits for: exactly one for each.

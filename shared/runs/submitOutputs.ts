@@ -15,7 +15,7 @@ import {
 import type { Stored } from '../model/stored.ts';
 import { type ToolOutputs, toSubmissionFingerprint } from '../model/toolCalls.ts';
 import { findRun } from './findRun.ts';
-import { matchOutputs } from './matchOutputs.ts';
+import { checkSize, matchOutputs } from './matchOutputs.ts';
 import { refreshRun } from './refreshRun.ts';
 import { findWaitingRound } from './requiredAction.ts';
 import type { RunServices } from './runServices.ts';
@@ -51,6 +51,7 @@ export async function submitOutputs(
   services: RunServices,
   { project, runKey, outputs }: SubmitRequest,
 ): Promise<{ stored: Stored<Run>; replayed: boolean }> {
+  checkSize(outputs);
   for (let claims = 0; claims < maxClaims; claims++) {
     if (!hasTimeToSubmit(services)) throw new AppError('unavailable');
     const [found, thread] = await Promise.all([services.runs.find(runKey), services.threads.find(runKey)]);

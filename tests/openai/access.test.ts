@@ -1,124 +1,407 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { type Operation, operations } from '../../shared/openai/router.ts';
+import { checkedFetch } from '../support/assistantsApi.ts';
+import { replies } from '../support/engine.ts';
+import { createForgedTokens } from '../support/forgedTokens.ts';
 import { rowsOf } from '../support/table.ts';
+import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
 
-/** Every operation, with a body that would succeed. */
-const operations: [operation: string, method: string, path: string, body?: object][] = [
-  ['listAssistants', 'GET', 'assistants'],
-  ['createAssistant', 'POST', 'assistants', { model: 'gpt-5-mini' }],
-  ['retrieveAssistant', 'GET', 'assistants/A'],
-  ['updateAssistant', 'POST', 'assistants/A', { name: 'Mine' }],
-  ['deleteAssistant', 'DELETE', 'assistants/A'],
-  ['createThread', 'POST', 'threads', {}],
-  ['createThreadAndRun', 'POST', 'threads/runs', {}],
-  ['retrieveThread', 'GET', 'threads/T'],
-  ['updateThread', 'POST', 'threads/T', { metadata: { mine: 'yes' } }],
-  ['deleteThread', 'DELETE', 'threads/T'],
-  ['createMessage', 'POST', 'threads/T/messages', { role: 'user', content: 'Hello' }],
-  ['listMessages', 'GET', 'threads/T/messages'],
-  ['retrieveMessage', 'GET', 'threads/T/messages/M'],
-  ['updateMessage', 'POST', 'threads/T/messages/M', { metadata: { mine: 'yes' } }],
-  ['deleteMessage', 'DELETE', 'threads/T/messages/M'],
-  ['createRun', 'POST', 'threads/T/runs', {}],
-  ['listRuns', 'GET', 'threads/T/runs'],
-  ['retrieveRun', 'GET', 'threads/T/runs/R'],
-  ['updateRun', 'POST', 'threads/T/runs/R', { metadata: { mine: 'yes' } }],
-  ['listSteps', 'GET', 'threads/T/runs/R/steps'],
-  ['retrieveStep', 'GET', 'threads/T/runs/R/steps/S'],
-  ['submitToolOutputs', 'POST', 'threads/T/runs/R/submit_tool_outputs', { tool_outputs: [] }],
-  ['cancelRun', 'POST', 'threads/T/runs/R/cancel'],
+/** Ids of a project, by the parameters of paths, and the id of a call that its run waits for. */
+type Ids = Readonly<
+  Record<'assistantId' | 'threadId' | 'messageId' | 'runId' | 'stepId' | 'fileId' | 'callId', string>
+>;
+
+interface Case {
+  /** A body that succeeds. */
+  readonly body?: (own: Ids) => object;
+  /** Places besides the path that take an id: with one of another project, the status and the parameter at fault. */
+  readonly elsewhere?: readonly (readonly [
+    place: (foreign: Ids) => Elsewhere,
+    status: number,
+    param?: string,
+  ])[];
+}
+
+interface Elsewhere {
+  readonly query?: string;
+  readonly body?: object;
+}
+
+function fileForm(): FormData {
+  const form = new FormData();
+  form.set('purpose', 'assistants');
+  form.set('file', new File(['canary'], 'canary.txt'));
+  return form;
+}
+
+const labels = () => ({ metadata: { mine: 'yes' } });
+const cursors = (name: keyof Ids): NonNullable<Case['elsewhere']> =>
+  ['after', 'before'].map((param) => [(foreign) => ({ query: `${param}=${foreign[name]}` }), 400, param]);
+const ofAssistant: NonNullable<Case['elsewhere']>[number] = [
+  ({ assistantId }) => ({ body: { assistant_id: assistantId } }),
+  404,
+  'assistant_id',
 ];
-
-/** Ids of project B, by the letters in the paths. */
-const idsOfB: Record<string, string> = {};
-let projectA: string;
-let projectB: string;
-let ownThread: string;
-
-const send = async (path: string, headers: Record<string, string>, method = 'GET', body?: object) => {
-  const response = await fetch(`${t.url}/api/projects/${path}`, {
-    method,
-    headers: { ...headers, ...(body && { 'Content-Type': 'application/json' }) },
-    ...(body && { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  return { status: response.status, text, error: text === '' ? undefined : JSON.parse(text).error };
-};
-
-beforeAll(async () => {
-  projectA = (await t.addProject({ editors: ['alice'] })).projectId;
-  projectB = (await t.addProject({ editors: ['bob'] })).projectId;
-  const bob = { Authorization: `Bearer ${await t.issuer.sign({ sub: 'bob', projects: [projectB] })}` };
-  const base = `${projectB}/openai/v1`;
-  const create = async (path: string, body: object) =>
-    JSON.parse((await send(`${base}/${path}`, bob, 'POST', body)).text).id as string;
-  idsOfB['A'] = await create('assistants', { model: 'gpt-5-mini', name: 'canary of B' });
-  idsOfB['T'] = await create('threads', { metadata: { canary: 'B' } });
-  idsOfB['M'] = await create(`threads/${idsOfB['T']}/messages`, { role: 'user', content: 'canary of B' });
-  idsOfB['R'] = await create(`threads/${idsOfB['T']}/runs`, {});
-  const alice = { Authorization: `Bearer ${await t.issuer.sign({ projects: [projectA] })}` };
-  ownThread = JSON.parse((await send(`${projectA}/openai/v1/threads`, alice, 'POST', {})).text).id;
+const ofThread: NonNullable<Case['elsewhere']>[number] = [
+  ({ threadId }) => ({ body: { thread_id: threadId } }),
+  400,
+  'thread_id',
+];
+/** A file of somebody else, in a body that these properties make. */
+const ofFile = (place: (fileId: string) => object): NonNullable<Case['elsewhere']>[number] => [
+  ({ fileId }) => ({ body: place(fileId) }),
+  404,
+  'file_id',
+];
+const attachedTo = (fileId: string) => [{ role: 'user', content: 'x', attachments: [{ file_id: fileId }] }];
+const shownTo = (fileId: string) => [
+  { role: 'user', content: [{ type: 'image_file', image_file: { file_id: fileId } }] },
+];
+const resourcesWith = (fileId: string) => ({
+  tool_resources: { code_interpreter: { file_ids: [fileId] } },
 });
 
-const fill = (path: string, ids: Readonly<Record<string, string>>) =>
-  path.replace(/\b[ATMR]\b/g, (letter) => ids[letter] ?? letter);
+const outputsFor = ({ callId }: Ids) => ({ tool_outputs: [{ tool_call_id: callId, output: 'x' }] });
 
-describe.each(['openai/v1', 'openai'])('below %s', (base) => {
-  describe.each(operations)('%s', (_operation, method, path, body) => {
-    const target = () => fill(path, idsOfB);
+const cases: Readonly<Record<Operation, Case>> = {
+  listAssistants: { elsewhere: cursors('assistantId') },
+  createAssistant: { body: () => ({ model: 'gpt-5-mini' }), elsewhere: [ofFile(resourcesWith)] },
+  retrieveAssistant: {},
+  updateAssistant: { body: () => ({ name: 'Mine' }), elsewhere: [ofFile(resourcesWith)] },
+  deleteAssistant: {},
+  createThread: {
+    body: () => ({}),
+    elsewhere: [
+      ofThread,
+      ofFile((fileId) => ({ messages: attachedTo(fileId) })),
+      ofFile((fileId) => ({ messages: shownTo(fileId) })),
+      ofFile(resourcesWith),
+    ],
+  },
+  createThreadAndRun: {
+    body: () => ({}),
+    elsewhere: [
+      ...[ofAssistant, ofThread],
+      ofFile((fileId) => ({ thread: { messages: attachedTo(fileId) } })),
+      ofFile((fileId) => ({ thread: resourcesWith(fileId) })),
+      ofFile(resourcesWith),
+    ],
+  },
+  retrieveThread: {},
+  updateThread: { body: labels, elsewhere: [ofFile(resourcesWith)] },
+  deleteThread: {},
+  createMessage: {
+    body: () => ({ role: 'user', content: 'Hello' }),
+    elsewhere: [
+      ofFile((fileId) => attachedTo(fileId)[0] ?? {}),
+      ofFile((fileId) => shownTo(fileId)[0] ?? {}),
+    ],
+  },
+  listMessages: {
+    elsewhere: [...cursors('messageId'), [({ runId }) => ({ query: `run_id=${runId}` }), 404, 'run_id']],
+  },
+  retrieveMessage: {},
+  updateMessage: { body: labels },
+  deleteMessage: {},
+  createRun: {
+    body: () => ({}),
+    elsewhere: [
+      ...[ofAssistant, ofThread],
+      ofFile((fileId) => ({ additional_messages: attachedTo(fileId) })),
+      ofFile((fileId) => ({ additional_messages: shownTo(fileId) })),
+    ],
+  },
+  listRuns: {
+    // A cursor is a position in time; what it names is not read.
+    elsewhere: [
+      [({ runId }) => ({ query: `after=${runId}` }), 200],
+      [({ runId }) => ({ query: `before=${runId}` }), 400, 'before'],
+      [({ runId }) => ({ query: `order=asc&after=${runId}` }), 400, 'after'],
+    ],
+  },
+  retrieveRun: {},
+  updateRun: { body: labels },
+  cancelRun: {},
+  listSteps: { elsewhere: cursors('stepId') },
+  retrieveStep: {},
+  submitToolOutputs: {
+    body: outputsFor,
+    elsewhere: [[(foreign) => ({ body: outputsFor(foreign) }), 400, 'tool_outputs[0].tool_call_id']],
+  },
+  createFile: { body: () => fileForm() },
+  listFiles: { elsewhere: [[({ fileId }) => ({ query: `after=${fileId}` }), 400, 'after']] },
+  retrieveFile: {},
+  retrieveFileContent: {},
+  deleteFile: {},
+};
 
-    test.each<[string, (sign: (claims: object) => Promise<string>) => Promise<Record<string, string>>]>([
-      ['no token', async () => ({})],
-      ['a token that is none', async () => ({ Authorization: 'Bearer a.b.c' })],
-      ['a key that is none', async () => ({ 'api-key': 'a.b.c' })],
-      ['an expired token', async (sign) => ({ Authorization: `Bearer ${await sign({ exp: 1 })}` })],
-      ['another audience', async (sign) => ({ 'api-key': await sign({ aud: 'others' }) })],
-      [
-        'a bad token and a good key',
-        async (sign) => ({ Authorization: 'Bearer x', 'api-key': await sign({}) }),
-      ],
-    ])('refuses %s with 401, and reads nothing', async (_name, headersOf) => {
-      const sign = (claims: object) => t.issuer.sign({ sub: 'bob', projects: [projectB], ...claims });
-      const response = await send(`${projectB}/${base}/${target()}`, await headersOf(sign), method, body);
-      expect(response.status).toBe(401);
-      expect(response.error.type).toBe('invalid_request_error');
-      expect(t.store.roundTrips).toEqual([]);
-      expect(await t.engine.calls()).toEqual([]);
-    });
+test('every route has its case', () => {
+  expect(Object.keys(cases).sort()).toEqual(operations.map(({ operation }) => operation).sort());
+});
 
-    test.each(['Authorization', 'api-key'])('refuses a caller of another project (%s)', async (header) => {
-      const token = await t.issuer.sign({ sub: 'alice', projects: [projectA] });
-      const headers = { [header]: header === 'Authorization' ? `Bearer ${token}` : token };
-      const response = await send(`${projectB}/${base}/${target()}`, headers, method, body);
-      expect([response.status, response.error.code]).toEqual([403, 'access_denied']);
-      expect(await t.engine.calls()).toEqual([]);
-    });
+interface Sent {
+  readonly path: string;
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  /** JSON unless it is a string or a form. */
+  readonly body?: object | string | undefined;
+}
 
-    if (/[ATMR]\b/.test(path)) {
-      test('does not find what is another project’s', async () => {
-        const before = await rowsOf(projectB);
-        const token = await t.issuer.sign({ sub: 'alice', projects: [projectA] });
-        const headers = { Authorization: `Bearer ${token}` };
-        const belowOwnThread = /[MR]\b/.test(path) ? [{ ...idsOfB, T: ownThread }] : [];
-        for (const ids of [idsOfB, ...belowOwnThread]) {
-          const response = await send(`${projectA}/${base}/${fill(path, ids)}`, headers, method, body);
-          expect(response.status).toBe(404);
-          expect(response.text).not.toContain('canary');
-        }
-        expect(await rowsOf(projectB)).toEqual(before);
-        expect(await t.engine.calls()).toEqual([]);
-      });
-    }
+async function send({ path, method = 'GET', headers = {}, body }: Sent) {
+  const isForm = body instanceof FormData;
+  const response = await checkedFetch(`${t.url}/api/projects/${path}`, {
+    method,
+    headers: { ...headers, ...(body && !isForm && { 'Content-Type': 'application/json' }) },
+    ...(body && { body: isForm || typeof body === 'string' ? body : JSON.stringify(body) }),
   });
+  const text = await response.text();
+  const isJson = response.headers.get('Content-Type')?.startsWith('application/json');
+  return { status: response.status, text, body: isJson ? JSON.parse(text) : {} };
+}
+
+const bearer = async (claims: Record<string, unknown>) => ({
+  Authorization: `Bearer ${await t.issuer.sign(claims)}`,
+});
+
+const fill = (path: string, ids: Readonly<Partial<Ids>>) =>
+  path.replace(/\{(\w+)\}/g, (_, name: keyof Ids) => ids[name] ?? name);
+
+interface Tenant {
+  readonly projectId: string;
+  readonly headers: Record<string, string>;
+  readonly ids: Ids;
+  /** A thread without a run. */
+  readonly idleThreadId: string;
+}
+
+/** Creates a project with one of everything. Its run waits. */
+async function openTenant(editor: string): Promise<Tenant> {
+  const { projectId } = await t.addProject({ editors: [editor] });
+  const headers = await bearer({ sub: editor, projects: [projectId] });
+  const call = async (path: string, body?: object) =>
+    (await send({ path: `${projectId}/openai/v1/${path}`, method: body ? 'POST' : 'GET', headers, body }))
+      .body;
+  const tools = [{ type: 'function', function: { name: 'get_weather' } }];
+  const assistant = await call('assistants', { model: 'gpt-5-mini', name: 'canary', tools });
+  const thread = await call('threads', { metadata: { canary: editor } });
+  const message = await call(`threads/${thread.id}/messages`, { role: 'user', content: 'canary' });
+  await t.engine.outcome(replies.functionCall('get_weather', { city: 'canary' }));
+  const { id } = await call(`threads/${thread.id}/runs`, { assistant_id: assistant.id });
+  const runPath = `threads/${thread.id}/runs/${id}`;
+  await until('the run waits', async () => (await call(runPath)).status === 'requires_action');
+  const { required_action } = await call(runPath);
+  const [step] = (await call(`${runPath}/steps`)).data;
+  const file = await call('files', fileForm());
+  const ids = {
+    assistantId: assistant.id,
+    threadId: thread.id,
+    messageId: message.id,
+    runId: id,
+    stepId: step.id,
+    fileId: file.id,
+    callId: required_action.submit_tool_outputs.tool_calls[0].id,
+  };
+  const { id: idleThreadId } = await call('threads', {});
+  return { projectId, headers, ids, idleThreadId };
+}
+
+let own: Tenant;
+let foreign: Tenant;
+beforeAll(async () => {
+  own = await openTenant('alice');
+  foreign = await openTenant('bob');
+});
+
+describe.each(operations)('$operation', ({ operation, method, path }) => {
+  const { body = () => undefined, elsewhere = [] } = cases[operation];
+  const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as keyof Ids);
+
+  test.each([
+    ['openai/v1', (token: string) => ({ Authorization: `Bearer ${token}` })],
+    ['openai', (token: string) => ({ 'api-key': token })],
+  ])('below %s, refuses every forged token before anything is read', async (base, toHeaders) => {
+    const claims = { sub: 'bob', projects: [foreign.projectId] };
+    const tokens = await createForgedTokens(t.issuer, claims);
+    const good = await t.issuer.sign(claims);
+    const forged: [string, Record<string, string>][] = [
+      ['no token', {}],
+      ['a bad token and a good key', { Authorization: 'Bearer x', 'api-key': good }],
+      ...Object.entries(tokens).map(([name, token]): [string, Record<string, string>] => [
+        name,
+        toHeaders(token),
+      ]),
+    ];
+    const target = `${foreign.projectId}/${base}/${fill(path, foreign.ids)}`;
+    const statuses = forged.map(async ([name, headers]) => [
+      name,
+      (await send({ path: target, method, headers, body: body(foreign.ids) })).status,
+    ]);
+    expect(await Promise.all(statuses)).toEqual(forged.map(([name]) => [name, 401]));
+    expect(t.store.roundTrips).toEqual([]);
+    expect(await t.engine.calls()).toEqual([]);
+  });
+
+  test('refuses a caller of another project', async () => {
+    const token = await t.issuer.sign({ sub: 'alice', projects: [own.projectId] });
+    for (const headers of [{ Authorization: `Bearer ${token}` }, { 'api-key': token }]) {
+      const target = `${foreign.projectId}/openai/v1/${fill(path, foreign.ids)}`;
+      const response = await send({ path: target, method, headers, body: body(foreign.ids) });
+      expect([response.status, response.body.error.code]).toEqual([403, 'access_denied']);
+    }
+    expect(await t.engine.calls()).toEqual([]);
+  });
+
+  test('does not find what is another project’s, wherever its id stands', async () => {
+    // Ids that were reserved for a request, and the project's secret, do not count.
+    const read = async () =>
+      (await Promise.all([rowsOf(own.projectId), rowsOf(foreign.projectId)]))
+        .flat()
+        .filter(({ partitionKey }) => !/:(keys|secret)$/.test(String(partitionKey)));
+    const before = await read();
+    const send_ = async (target: string, sent: object | undefined) => {
+      const response = await send({
+        ...{ path: `${own.projectId}/openai/v1/${target}`, method, headers: own.headers },
+        body: sent,
+      });
+      return { ...response, param: response.body.error?.param };
+    };
+    for (const [index] of parameters.entries()) {
+      // A parent of one's own, and everything below it somebody else's.
+      const mixed = Object.fromEntries(
+        parameters.map((name, position) => [name, (position < index ? own : foreign).ids[name]]),
+      );
+      const response = await send_(fill(path, mixed), body(own.ids));
+      expect(response.status).toBe(404);
+      expect(response.text).not.toContain('canary');
+    }
+    for (const [place, status, param = undefined] of elsewhere) {
+      const { query, body: changed } = place(foreign.ids);
+      const response = await send_(
+        `${fill(path, param === 'file_id' ? { ...own.ids, threadId: own.idleThreadId } : own.ids)}${query ? `?${query}` : ''}`,
+        changed ? { ...body(own.ids), ...changed } : body(own.ids),
+      );
+      expect([query ?? changed, response.status, response.param]).toEqual([query ?? changed, status, param]);
+      expect(response.text).not.toContain('bob');
+      expect(response.body.data?.map(({ id }: { id: string }) => id) ?? []).not.toContain(foreign.ids.runId);
+    }
+    expect(await read()).toEqual(before);
+    expect((await t.engine.calls()).filter((call) => !call.startsWith('GET '))).toEqual([]);
+  });
+
+  test('checks token, project, rights, ids, query and body in this order', async () => {
+    const forEditors = /Assistant$/.test(operation) && method !== 'GET';
+    const malformed = Object.fromEntries(parameters.map((name) => [name, '%20']));
+    const unknown = { ...foreign.ids, assistantId: 'asst_none', threadId: 'thread_none' };
+    const isThread = path.startsWith('threads/{');
+    const sent = (ids: object, query: string, text?: string) => ({
+      path: `${fill(path, ids)}${query}`,
+      method,
+      body: method === 'POST' ? text : undefined,
+    });
+    const worst = sent(malformed, '?colour=red', '{');
+    const statusOf = async (project: string, headers: Record<string, string>, request: Sent) =>
+      (await send({ ...request, path: `${project}/openai/v1/${request.path}`, headers })).status;
+    const member = await bearer({ sub: 'carol', projects: [own.projectId] });
+    expect(await statusOf(foreign.projectId, { Authorization: 'Bearer x' }, worst)).toBe(401);
+    expect(await statusOf(foreign.projectId, own.headers, worst)).toBe(403);
+    if (forEditors) expect(await statusOf(own.projectId, member, worst)).toBe(403);
+    if (isThread) expect(await statusOf(own.projectId, own.headers, worst)).toBe(404);
+    expect(await statusOf(own.projectId, own.headers, sent(unknown, '?colour=red', '{'))).toBe(400);
+    for (const text of method === 'POST' ? ['{', '{"colour":"red"}'] : []) {
+      const status = await statusOf(own.projectId, own.headers, sent(unknown, '', text));
+      expect(status).toBe(operation === 'createFile' ? 415 : 400);
+    }
+    // The two projects themselves, unless they are cached.
+    expect(t.store.roundTrips.length).toBeLessThanOrEqual(2);
+    expect(t.store.roundTrips.filter((kind) => kind !== 'read')).toEqual([]);
+    expect(await t.engine.calls()).toEqual([]);
+  });
+
+  test('discloses no text of a client or of the engine, in neither log nor error', async () => {
+    const text = 'canary-of-a-client';
+    const target = `${own.projectId}/openai/v1/${fill(path, own.ids)}`;
+    const bodies = [`{"${text}`, { metadata: { [text]: 7 } }, { [text.repeat(9)]: text }, { metadata: text }];
+    const requests: Sent[] = [
+      { path: `${target}?limit=${text}&order=${text}` },
+      ...(method === 'POST' ? bodies : []).map((sent) => ({ path: target, body: sent })),
+    ];
+    for (const request of requests) {
+      const headers = {
+        ...own.headers,
+        'X-Request-Id': text,
+        'OpenAI-Organization': text,
+        'User-Agent': text,
+      };
+      const { status, body: response } = await send({ ...request, method, headers });
+      // An unknown parameter is named to those who sent it.
+      if (status !== 200 && response.error.code !== 'unknown_parameter') {
+        expect(response.error.message).not.toContain(text);
+      }
+    }
+    expect(t.log()).not.toContain(text);
+  });
+});
+
+describe('with an engine whose errors quote what people wrote', () => {
+  let idle: Tenant;
+  beforeAll(async () => {
+    idle = await openTenant('eve');
+    await send({
+      path: `${idle.projectId}/openai/v1/threads/${idle.ids.threadId}/runs/${idle.ids.runId}/cancel`,
+      ...{ method: 'POST', headers: idle.headers },
+    });
+  });
+
+  // What ends others comes last.
+  const inOrder = operations.toSorted(
+    (one, other) => Number(one.method === 'DELETE') - Number(other.method === 'DELETE'),
+  );
+  test.each(inOrder)('$operation quotes nothing', async ({ operation, method, path }) => {
+    for (const status of [400, 404, 429, 500]) {
+      const message = 'canary-of-the-engine';
+      for (const verb of ['GET', 'POST', 'DELETE']) {
+        await t.engine.fault({ method: verb, path: '/v1' }, { kind: 'status', status, message }, null);
+      }
+      const target = `${idle.projectId}/openai/v1/${fill(path, idle.ids)}`;
+      const body = cases[operation].body?.(idle.ids);
+      const { text } = await send({ path: target, method, headers: idle.headers, body });
+      expect(text).not.toContain(message);
+      await t.engine.reset();
+    }
+    expect(t.log()).not.toContain('canary');
+  });
+});
+
+test('every request of the matrix succeeds for a caller of the project', async () => {
+  const { projectId, headers, ids } = await openTenant('dave');
+  const known: Record<keyof Ids, string> = { ...ids };
+  const last: Operation[] = [
+    ...(['submitToolOutputs', 'createMessage', 'createRun', 'cancelRun', 'deleteMessage'] as const),
+    ...(['deleteFile', 'deleteThread', 'deleteAssistant'] as const),
+  ];
+  const rank = ({ operation }: { operation: Operation }) => last.indexOf(operation);
+  for (const { operation, method, path } of operations.toSorted((one, other) => rank(one) - rank(other))) {
+    if (operation === 'createRun') await t.engine.outcome({ status: 'never' });
+    const target = `${projectId}/openai/v1/${fill(path, known)}`;
+    const response = await send({ path: target, method, headers, body: cases[operation].body?.(known) });
+    expect([operation, response.status, response.body.error]).toEqual([operation, 200, undefined]);
+    if (operation === 'createRun') known.runId = response.body.id;
+    if (operation !== 'submitToolOutputs') continue;
+    const run = `${projectId}/openai/v1/threads/${ids.threadId}/runs/${ids.runId}`;
+    await until('the run ends', async () => (await send({ path: run, headers })).body.status === 'completed');
+  }
 });
 
 test('an id in another spelling, or with an encoded slash, is not found', async () => {
-  const token = await t.issuer.sign({ projects: [projectA] });
-  const headers = { Authorization: `Bearer ${token}` };
-  const climb = encodeURIComponent(`../../../${projectB}/openai/v1/threads/${idsOfB['T']}`);
-  expect((await send(`${projectA}/openai/v1/threads/${climb}`, headers)).status).toBe(404);
-  expect((await send(`${projectA}/openai/v1/threads/${ownThread.toUpperCase()}`, headers)).status).toBe(404);
-  expect((await send(`${encodeURIComponent(`${projectA}/x`)}/openai/v1/threads`, headers)).status).toBe(403);
+  const { projectId, headers, ids } = own;
+  const climb = encodeURIComponent(`../../../${foreign.projectId}/openai/v1/threads/${foreign.ids.threadId}`);
+  const statusOf = async (path: string) => (await send({ path, headers })).status;
+  expect(await statusOf(`${projectId}/openai/v1/threads/${climb}`)).toBe(404);
+  expect(await statusOf(`${projectId}/openai/v1/threads/${ids.threadId.toUpperCase()}`)).toBe(404);
+  const inForeignThread = `${ids.fileId}.${foreign.ids.threadId}`;
+  expect(await statusOf(`${projectId}/openai/v1/files/${inForeignThread}/content`)).toBe(404);
+  expect(await statusOf(`${encodeURIComponent(`${projectId}/x`)}/openai/v1/threads`)).toBe(403);
 });

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
-import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
+import { type Client, checkedFetch, failureOf, openClient } from '../support/assistantsApi.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
@@ -21,7 +21,7 @@ async function startBusyThread() {
 
 describe('the package raises its own class for', () => {
   test('a key that does not verify', async () => {
-    const stranger = new OpenAI({ baseURL: client.baseURL, apiKey: 'sk-secret-canary', maxRetries: 0 });
+    const stranger = client.withOptions({ apiKey: 'sk-secret-canary' });
     const error = await failureOf(stranger.beta.threads.create());
     expect(error).toBeInstanceOf(OpenAI.AuthenticationError);
     expect(error).toMatchObject({ status: 401, code: 'invalid_api_key', type: 'invalid_request_error' });
@@ -98,11 +98,23 @@ describe('the package raises its own class for', () => {
   test('the engine’s rate limit', async () => {
     const { id } = await client.beta.threads.create();
     const limit = { method: 'POST', path: '/v1/responses', exact: true };
-    await t.engine.fault(limit, { kind: 'status', status: 429, headers: { 'retry-after': '7' } });
+    const headers = {
+      'retry-after-ms': '6500',
+      'x-ratelimit-limit-tokens': '30000',
+      'x-request-id': 'req_x',
+    };
+    await t.engine.fault(limit, { kind: 'status', status: 429, headers });
     const error = await failureOf(client.beta.threads.runs.create(id, { assistant_id }));
     expect(error).toBeInstanceOf(OpenAI.RateLimitError);
     expect(error).toMatchObject({ code: 'rate_limit_exceeded', type: 'requests' });
     expect(error.headers?.get('retry-after')).toBe('7');
+    expect(error.headers?.get('retry-after-ms')).toBe('6500');
+    // The engine's other headers tell about the load of other projects.
+    const limits = [...(error.headers ?? [])].filter(([name]) => name.startsWith('x-ratelimit'));
+    expect(limits).toEqual([
+      ['x-ratelimit-remaining-requests', '0'],
+      ['x-ratelimit-reset-requests', '7s'],
+    ]);
   });
 
   test('an engine that fails', async () => {
@@ -118,7 +130,7 @@ describe('the package raises its own class for', () => {
 
 describe('a request that is refused', () => {
   const send = async (path: string, method = 'POST', body?: string) => {
-    const response = await fetch(`${t.url}/api/projects/${t.projectId}/openai/${path}`, {
+    const response = await checkedFetch(`${t.url}/api/projects/${t.projectId}/openai/${path}`, {
       method,
       headers: {
         Authorization: `Bearer ${await t.issuer.sign({ projects: [t.projectId] })}`,

@@ -1,9 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import OpenAIv4, { AzureOpenAI as AzureOpenAIv4 } from 'openai-v4';
-import { type Client, clientClasses } from '../support/assistantsApi.ts';
+import OpenAIv4, { AzureOpenAI as AzureOpenAIv4, type ClientOptions } from 'openai-v4';
+import { type Client, checkedFetch, clientClasses } from '../support/assistantsApi.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
+/** Version 4 knows the types of node-fetch. */
+const fetch = checkedFetch as unknown as NonNullable<ClientOptions['fetch']>;
 
 describe.each(Object.entries(clientClasses))('with today’s %s', (_name, open) => {
   test('the quick start of the original documentation runs', async () => {
@@ -52,11 +54,11 @@ describe.each(Object.entries(clientClasses))('with today’s %s', (_name, open) 
 });
 
 describe.each([
-  ['OpenAI', (token: string) => new OpenAIv4({ baseURL: `${base()}/openai/v1`, apiKey: token })],
+  ['OpenAI', (token: string) => new OpenAIv4({ baseURL: `${base()}/openai/v1`, apiKey: token, fetch })],
   [
     'AzureOpenAI',
     (token: string) =>
-      new AzureOpenAIv4({ endpoint: base(), apiVersion: '2024-05-01-preview', apiKey: token }),
+      new AzureOpenAIv4({ endpoint: base(), apiVersion: '2024-05-01-preview', apiKey: token, fetch }),
   ],
 ])('with %s of version 4', (_name, open) => {
   test('the quick start of the original documentation runs', async () => {

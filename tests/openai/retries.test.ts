@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
-import { failureOf } from '../support/assistantsApi.ts';
+import { checkedFetch, failureOf } from '../support/assistantsApi.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
@@ -15,7 +15,7 @@ async function openRetrying(claims: Record<string, unknown> = {}) {
     apiKey: await t.issuer.sign({ projects: [t.projectId], ...claims }),
     maxRetries: 2,
     fetch: async (input, init) => {
-      const response = await fetch(input, init);
+      const response = await checkedFetch(input, init);
       if (init?.method !== 'POST' && init?.method !== 'post') return response;
       counts.push(new Headers(init.headers).get('X-Stainless-Retry-Count'));
       if (toLose-- <= 0) return response;

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type OpenAI from 'openai';
-import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
+import { type Client, failureOf, openClient, openVersion4 } from '../support/assistantsApi.ts';
 import { replies } from '../support/engine.ts';
 import { useService } from '../support/useService.ts';
 
@@ -18,6 +18,21 @@ type Event = OpenAI.Beta.AssistantStreamEvent;
 /** Joins repeated events. */
 const typesOf = (events: readonly Event[]) =>
   events.map(({ event }) => event).filter((event, index, all) => event !== all[index - 1]);
+
+/** All listeners but `event`, and those of a stream that fails. */
+const listeners = [
+  ...['connect', 'run', 'end'],
+  ...['runStepCreated', 'runStepDelta', 'runStepDone', 'toolCallCreated', 'toolCallDelta', 'toolCallDone'],
+  ...[
+    'messageCreated',
+    'messageDelta',
+    'messageDone',
+    'textCreated',
+    'textDelta',
+    'textDone',
+    'imageFileDone',
+  ],
+] as const;
 
 const start = () => client.beta.threads.createAndRun({ assistant_id, thread: { messages }, stream: true });
 
@@ -50,25 +65,43 @@ test('a stream has the events of the original in its order', async () => {
   }
 });
 
-test('a stream calls every listener that a text has', async () => {
+test.each([
+  ['today’s version', openClient, ['run completed']],
+  // It declares `run`, and never emits it.
+  ['version 4', openVersion4, []],
+])('a stream calls every listener of %s in its order', async (_version, open, ofRun) => {
+  await t.engine.outcome(
+    replies.items(
+      { type: 'code_interpreter_call', code: 'print(1)', logs: '1' },
+      { type: 'message', content: [{ type: 'output_text', text: 'The value is 1.' }] },
+    ),
+  );
+  const { threads } = (await open(t)).beta;
   const seen: string[] = [];
-  const stream = client.beta.threads.createAndRunStream({ assistant_id, thread: { messages } });
-  stream
-    .on('messageCreated', () => seen.push('messageCreated'))
-    .on('textCreated', () => seen.push('textCreated'))
-    .on('textDone', ({ value }) => seen.push(`textDone ${value.length > 0}`))
-    .on('messageDone', () => seen.push('messageDone'))
-    .on('run', ({ status }) => seen.push(`run ${status}`))
-    .on('end', () => seen.push('end'));
+  const stream = threads.createAndRunStream({ assistant_id, thread: { messages } });
+  for (const name of listeners) {
+    stream.on(name, (...args: unknown[]) => {
+      const [first] = args as [{ status?: string } | undefined];
+      const text = ['run', 'runStepDone', 'messageDone'].includes(name) ? `${name} ${first?.status}` : name;
+      if (!seen.slice(-2).includes(text)) seen.push(text);
+    });
+  }
+  let code = '';
+  stream.on('toolCallDelta', (delta) => {
+    if (delta.type !== 'code_interpreter') return;
+    code += delta.code_interpreter?.input;
+  });
   await stream.done();
   expect(seen).toEqual([
-    'messageCreated',
-    'textCreated',
-    'textDone true',
-    'messageDone',
-    'run completed',
-    'end',
+    'connect',
+    ...['runStepCreated', 'toolCallCreated', 'runStepDelta', 'toolCallDelta', 'toolCallDone'],
+    'runStepDone completed',
+    ...['runStepCreated', 'messageCreated', 'textCreated', 'messageDelta', 'textDelta', 'textDone'],
+    ...['messageDone completed', 'runStepDone completed', ...ofRun, 'end'],
   ]);
+  expect(code).toBe('print(1)');
+  const [step] = await stream.finalRunSteps();
+  expect(step?.step_details).toMatchObject({ tool_calls: [{ code_interpreter: { input: 'print(1)' } }] });
 });
 
 test('several messages are streamed one after the other', async () => {

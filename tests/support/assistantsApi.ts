@@ -1,5 +1,14 @@
+import { afterAll } from '@jest/globals';
 import OpenAI, { AzureOpenAI } from 'openai';
+import OpenAIv4 from 'openai-v4';
 import type { ServiceUnderTest } from './useService.ts';
+import { checkingFetch, createWireLog } from './wireDeviations.ts';
+
+const wireLog = createWireLog();
+afterAll(() => wireLog.check());
+
+/** As `fetch`. After all tests of a file, fails if a response was not as the package types it. */
+export const checkedFetch = checkingFetch(wireLog);
 
 /** A client of the official package, of either class. */
 export type Client = OpenAI;
@@ -21,6 +30,7 @@ export const clientClasses = {
       apiKey: token,
       maxRetries,
       timeout: 25_000,
+      fetch: checkedFetch,
     });
   },
   AzureOpenAI: async (t: ServiceUnderTest, access: Access = {}): Promise<Client> => {
@@ -31,6 +41,7 @@ export const clientClasses = {
       azureADTokenProvider: async () => token,
       maxRetries,
       timeout: 25_000,
+      fetch: checkedFetch,
     });
   },
   'AzureOpenAI with a key': async (t: ServiceUnderTest, access: Access = {}): Promise<Client> => {
@@ -41,12 +52,26 @@ export const clientClasses = {
       apiKey: token,
       maxRetries,
       timeout: 25_000,
+      fetch: checkedFetch,
     });
   },
 } as const;
 
 /** Creates a client of the test's project. */
 export const openClient = clientClasses.OpenAI;
+
+/** Creates a client of version 4, which differs from today's in the names of deletions. */
+export async function openVersion4(t: ServiceUnderTest, access: Access = {}): Promise<Client> {
+  const { projectId, token, maxRetries } = await credentials(t, access);
+  const client = new OpenAIv4({
+    baseURL: `${t.url}/api/projects/${projectId}/openai/v1`,
+    apiKey: token,
+    maxRetries,
+    // Typed for node-fetch.
+    fetch: checkedFetch as never,
+  });
+  return client as unknown as Client;
+}
 
 async function credentials(t: ServiceUnderTest, { claims, projectId = t.projectId, maxRetries = 0 }: Access) {
   return { projectId, maxRetries, token: await t.issuer.sign(claims ?? { projects: [projectId] }) };

@@ -113,13 +113,20 @@ export interface DeviationLog {
   check(): void;
 }
 
-export function createDeviationLog(): DeviationLog {
+/**
+ * @param description that responses may deviate from.
+ * @param deviationsOf returns the deviations of a response.
+ */
+export function createDeviationLog(
+  description = 'openapi.json',
+  deviationsOf: typeof deviations = deviations,
+): DeviationLog {
   const found = new Map<string, { readonly first: string; count: number }>();
   return {
     add(method, path, response) {
       // Items of a list deviate in the same way.
       const kinds = new Set(
-        deviations(method, path, response).map((text) => text.replace(/\/\d+(?=[/ ])/g, '/*')),
+        deviationsOf(method, path, response).map((text) => text.replace(/\/\d+(?=[/ ])/g, '/*')),
       );
       for (const kind of kinds) {
         const known = found.get(kind) ?? { first: `${method} ${path}`, count: 0 };
@@ -132,7 +139,7 @@ export function createDeviationLog(): DeviationLog {
       const lines = [...found].map(
         ([kind, { first, count }]) => `  ${kind} (${count} times, first: ${first})`,
       );
-      throw new Error(`Responses are not as described in openapi.json:\n${lines.join('\n')}`);
+      throw new Error(`Responses are not as described in ${description}:\n${lines.join('\n')}`);
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { mayEdit } from '../../auth/caller.ts';
 import { AppError } from '../../errors.ts';
-import { checkOutputs, maxSubmissionBytes } from '../../http/body.ts';
+import { maxSubmissionBytes } from '../../http/body.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import type { Repeatable } from '../../model/idempotencyKey.ts';
 import { isRunId } from '../../model/ids.ts';
@@ -154,10 +154,13 @@ export const updateRun: Handler = async (call) => {
   return respond(call, await findRun(call.context, runKey));
 };
 
+const readNothing = optional(object({}));
+
 /** Cancels a run. */
 export const cancelRun: Handler = async (call) => {
   const runKey = runKeyOf(call);
   rejectUnknown(call.request.query, []);
+  await readBody(call.request, readNothing);
   const stored = await findRun(call.context, runKey);
   const run = await cancel(call.context, stored).catch(async (error) => {
     if (!(error instanceof AppError && error.code === 'run_finished')) throw error;
@@ -178,7 +181,6 @@ export const submitToolOutputs: Handler = async (call) => {
     toolCallId: tool_call_id,
     output,
   }));
-  checkOutputs(toolOutputs);
   const { context, project } = call;
   const approvals = tool_approvals.map(({ tool_call_id, approve }) => ({
     approvalId: tool_call_id,

@@ -1,0 +1,37 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectFolder } from './process.ts';
+
+/** A JSON Schema. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+/** JSON Schemas of what the `openai` package types, by the names of the types. */
+export interface WireSchemas {
+  readonly $defs: Readonly<
+    Record<string, Schema & { readonly properties: Readonly<Record<string, Schema>> }>
+  >;
+  readonly schemas: Readonly<Record<string, Schema>>;
+}
+
+/** Derives the schemas from the installed package, once for each version. */
+export function loadWireSchemas(): WireSchemas {
+  const script = join(projectFolder, 'tests/clients/wireSchemas.ts');
+  const hash = createHash('sha256')
+    .update(readFileSync(script))
+    .update(readFileSync(join(projectFolder, 'node_modules/openai/package.json')))
+    .digest('hex');
+  const folder = join(projectFolder, 'node_modules/.cache/wire-schemas');
+  const file = join(folder, `${hash}.json`);
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    const text = execFileSync(process.execPath, [script], { encoding: 'utf8', maxBuffer: 2 ** 24 });
+    mkdirSync(folder, { recursive: true });
+    // Several test files may do this at once.
+    writeFileSync(`${file}.${process.pid}`, text);
+    renameSync(`${file}.${process.pid}`, file);
+    return JSON.parse(text);
+  }
+}
