@@ -280,7 +280,8 @@ export function mergePage(
   const places = new Map<ThreadMessage, ThreadMessage>();
   const unconfirmed = shown.filter(({ role, messageId }) => role === 'user' && messageId === null);
   const merged = page.map((stored) => {
-    const before = known.get(stored.messageId) ?? (stored.role === 'user' ? confirm(unconfirmed, stored) : undefined);
+    const before =
+      known.get(stored.messageId) ?? (stored.role === 'user' ? confirm(unconfirmed, stored) : undefined);
     const message = fromStored(stored, before);
     if (before) places.set(before, message);
     return message;

@@ -3,8 +3,8 @@ import {
   type Client,
   type CreatedRun,
   type Run,
-  RunFailedError,
   type RunEvent,
+  RunFailedError,
   type Step,
   type ThreadMessages,
   type ToolOutputsRequest,
@@ -26,7 +26,8 @@ import {
 } from './messages.ts';
 
 /** A run of this thread; `expiresAt` is missing until the first event of a new run. */
-export type ThreadRun = Omit<Run, 'expiresAt' | 'instructions' | 'userMessage'> & Partial<Pick<Run, 'expiresAt'>>;
+export type ThreadRun = Omit<Run, 'expiresAt' | 'instructions' | 'userMessage'> &
+  Partial<Pick<Run, 'expiresAt'>>;
 
 /**
  * What the thread is doing: the status of its unfinished run, or
@@ -390,7 +391,8 @@ class Store implements ThreadStore {
   #toRetry(): (() => void) | undefined {
     if (this.#isSubmitting) return undefined;
     const run = this.#run;
-    if (run?.requiredAction && this.#answers.toRequest(run.requiredAction)) return () => void this.#submitAnswers();
+    if (run?.requiredAction && this.#answers.toRequest(run.requiredAction))
+      return () => void this.#submitAnswers();
     if (this.#readError) return () => void this.refresh();
     if (this.#activeRunId() !== undefined) return undefined;
     const draft = [...this.#drafts.values()].at(-1);
@@ -463,18 +465,24 @@ class Store implements ThreadStore {
   #applyEvent(runId: string, { event, data }: RunEvent): void {
     switch (event) {
       case 'run':
-        return this.#applyRun(data);
+        this.#applyRun(data);
+        break;
       case 'message.start':
         this.#texts.set(data.messageId, new GrowingText());
-        return this.#ensureReply(runId, data.messageId, data.commentary);
+        this.#ensureReply(runId, data.messageId, data.commentary);
+        break;
       case 'message.delta':
-        return this.#addText(runId, data.messageId, 'text', data.delta);
+        this.#addText(runId, data.messageId, 'text', data.delta);
+        break;
       case 'commentary.delta':
-        return this.#addText(runId, data.messageId, 'text', data.delta, true);
+        this.#addText(runId, data.messageId, 'text', data.delta, true);
+        break;
       case 'refusal.delta':
-        return this.#addText(runId, data.messageId, 'refusal', data.delta);
+        this.#addText(runId, data.messageId, 'refusal', data.delta);
+        break;
       case 'message.end':
-        return this.#update(data.messageId, { status: 'complete' });
+        this.#update(data.messageId, { status: 'complete' });
+        break;
       case 'step':
         this.#steps = [...this.#steps.filter(({ stepId }) => stepId !== data.step.stepId), data.step];
     }
@@ -487,7 +495,13 @@ class Store implements ThreadStore {
     else this.#append(emptyReply(messageId, runId, commentary));
   }
 
-  #addText(runId: string, messageId: string, type: 'text' | 'refusal', delta: string, commentary = false): void {
+  #addText(
+    runId: string,
+    messageId: string,
+    type: 'text' | 'refusal',
+    delta: string,
+    commentary = false,
+  ): void {
     const text = this.#texts.get(messageId) ?? new GrowingText();
     this.#texts.set(messageId, text);
     this.#ensureReply(runId, messageId, commentary);
@@ -508,7 +522,10 @@ class Store implements ThreadStore {
     const asked = requiredAction && withAnswers(toolMessage(runId, requiredAction), this.#answers);
     const end = isTerminal(run) && run.status !== 'completed' ? 'incomplete' : 'complete';
     this.#messages = this.#messages.map((message) => {
-      const isOver = message.status === 'waiting' ? message.id !== asked?.id : message.status === 'streaming' && isTerminal(run);
+      const isOver =
+        message.status === 'waiting'
+          ? message.id !== asked?.id
+          : message.status === 'streaming' && isTerminal(run);
       return isOver ? { ...message, status: end } : message;
     });
     if (asked && !this.#messages.some(({ id }) => id === asked.id)) this.#append(asked);
@@ -535,7 +552,9 @@ class Store implements ThreadStore {
   }
 
   #update(id: string, changes: Partial<ThreadMessage>): void {
-    this.#messages = this.#messages.map((message) => (message.id === id ? { ...message, ...changes } : message));
+    this.#messages = this.#messages.map((message) =>
+      message.id === id ? { ...message, ...changes } : message,
+    );
   }
 
   /** Shows changes with the next frame: deltas come faster than anybody reads. */
@@ -556,7 +575,10 @@ class Store implements ThreadStore {
     this.#cancelFrame = undefined;
     if (this.#grown.size > 0)
       this.#messages = this.#messages.map((message) => {
-        const text = message.messageId !== null && this.#grown.has(message.messageId) && this.#texts.get(message.messageId);
+        const text =
+          message.messageId !== null &&
+          this.#grown.has(message.messageId) &&
+          this.#texts.get(message.messageId);
         return text ? text.applyTo(message) : message;
       });
     this.#grown.clear();

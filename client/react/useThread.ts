@@ -1,12 +1,7 @@
 import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
 import type { Client, RunEvent } from '../src/index.ts';
 import { type AnnouncementTexts, toAnnouncement } from './announcement.ts';
-import {
-  createThreadStore,
-  getThreadStore,
-  type ThreadActions,
-  type ThreadSnapshot,
-} from './threadStore.ts';
+import { createThreadStore, getThreadStore, type ThreadActions, type ThreadSnapshot } from './threadStore.ts';
 
 export interface UseThreadOptions {
   /** Create it once, not while rendering: threads belong to their client. */

@@ -1,0 +1,74 @@
+import type { Run } from './types.ts';
+
+/* No message of these holds a token or a body: messages are logged. */
+
+interface ApiErrorDetails {
+  readonly status: number;
+  readonly code: string | undefined;
+  readonly detail: string | undefined;
+  readonly requestId: string | undefined;
+  readonly errors: Readonly<Record<string, readonly string[]>>;
+  readonly retryAfter: number | undefined;
+  readonly activeRunId: string | undefined;
+}
+
+/** The service refused a request. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  /** HTTP status. */
+  readonly status: number;
+  /** The error's stable code, such as `thread_busy`; undefined for a 400 and for responses that are not the service's. */
+  readonly code: string | undefined;
+  /** The service's own sentence, for people. */
+  readonly detail: string | undefined;
+  /** Names the request in the service's log. */
+  readonly requestId: string | undefined;
+  /** Messages by field of a 400; otherwise empty. */
+  readonly errors: Readonly<Record<string, readonly string[]>>;
+  /** Seconds after which to try again, if the service said so. */
+  readonly retryAfter: number | undefined;
+  /** The unfinished run of the thread, with the code `thread_busy`. */
+  readonly activeRunId: string | undefined;
+
+  constructor(details: ApiErrorDetails) {
+    const fields = Object.keys(details.errors).join(', ');
+    const what = details.code ?? (fields && `invalid ${fields}`);
+    const request = details.requestId && `(request ${details.requestId})`;
+    super(['The service responded', details.status, what, request].filter(Boolean).join(' '));
+    this.status = details.status;
+    this.code = details.code;
+    this.detail = details.detail;
+    this.requestId = details.requestId;
+    this.errors = details.errors;
+    this.retryAfter = details.retryAfter;
+    this.activeRunId = details.activeRunId;
+  }
+}
+
+/** No usable response arrived: the network failed, or the request's time was up. `cause` is the platform's error. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
+  /** Whether the time was up. */
+  readonly timedOut: boolean;
+
+  constructor(message: string, { timedOut = false, cause }: { timedOut?: boolean; cause?: unknown } = {}) {
+    super(message, { cause });
+    this.timedOut = timedOut;
+  }
+}
+
+/** A run had not ended after `timeoutMs`. It goes on. */
+export class TimeoutError extends Error {
+  override readonly name = 'TimeoutError';
+}
+
+/** A run failed, expired, was cancelled, or waits for outputs where its completion was expected. */
+export class RunFailedError extends Error {
+  override readonly name = 'RunFailedError';
+  readonly run: Run;
+
+  constructor(run: Run) {
+    super(`The run is ${run.status}${run.errorCode ? `: ${run.errorCode}` : ''}`);
+    this.run = run;
+  }
+}
