@@ -3,6 +3,7 @@ import {
   type AssistantRuntime,
   type AttachmentAdapter,
   type ExternalStoreAdapter,
+  MessageNotSentError,
   type ThreadMessageLike,
   useExternalStoreRuntime,
 } from '@assistant-ui/react';
@@ -44,7 +45,10 @@ export function useThreadRunRuntime(options: UseThreadOptions, extras: RuntimeEx
     onLoadEarlier: thread.loadEarlier,
     adapters: { attachments, ...extras.adapters },
     onNew: async (message) => {
-      thread.submit(textOf(message), { attachments: attachments.filesOf(message) });
+      const isTaken = thread.submit(textOf(message), { attachments: attachments.filesOf(message) });
+      // Gives the composer its text and files back, for example files without a text.
+      if (!isTaken) throw new MessageNotSentError();
+      attachments.forget(message);
     },
     onCancel: thread.cancel,
     onReload: async (parentId) => {
@@ -300,12 +304,22 @@ function useFiles(client: Client, { threadId, messages }: UseThread): Files {
     leaving: new AbortController(),
   }));
   const [files, setFiles] = useState<Files>(new Map());
+  // Before the loading, so that Strict Mode, which leaves and returns at once, loads again.
+  useEffect(() => {
+    loader.leaving = new AbortController();
+    return () => {
+      loader.leaving.abort();
+      for (const url of loader.urls.splice(0)) URL.revokeObjectURL(url);
+      loader.asked.clear();
+    };
+  }, [loader]);
   useEffect(() => {
     const { signal } = loader.leaving;
     const load = async ({ fileId, isGenerated, isImage }: FileReference): Promise<void> => {
       const meta = isGenerated ? undefined : await client.files.get(fileId, { signal });
       const blob =
         isImage && (await loadFile(client, fileId, isGenerated ? (threadId ?? '') : undefined, signal));
+      if (signal.aborted) return;
       const url = blob && URL.createObjectURL(blob);
       if (url) loader.urls.push(url);
       const mediaType = blob ? blob.type : meta?.mediaType;
@@ -324,19 +338,14 @@ function useFiles(client: Client, { threadId, messages }: UseThread): Files {
       load(file).catch(() => undefined);
     }
   }, [client, loader, messages, threadId]);
-  useEffect(
-    () => () => {
-      loader.leaving.abort();
-      for (const url of loader.urls) URL.revokeObjectURL(url);
-    },
-    [loader],
-  );
   return files;
 }
 
 interface Attachments extends AttachmentAdapter {
   /** Returns the uploaded files of a message. */
   filesOf(message: AppendMessage): ProjectFile[];
+  /** Leaves the files of a message to it: they are not removed any more. */
+  forget(message: AppendMessage): void;
 }
 
 /** Uploads attachments as soon as they are added. */
@@ -372,10 +381,9 @@ function createAttachments(client: Client): Attachments {
       if (!uploads.get(attachment.id)?.file) throw new Error(`${attachment.name} is not uploaded`);
       return { ...attachment, status: { type: 'complete' }, content: [] };
     },
-    filesOf({ attachments = [] }) {
-      const files = attachments.flatMap(({ id }) => uploads.get(id)?.file ?? []);
+    filesOf: ({ attachments = [] }) => attachments.flatMap(({ id }) => uploads.get(id)?.file ?? []),
+    forget({ attachments = [] }) {
       for (const { id } of attachments) uploads.delete(id);
-      return files;
     },
   };
 }
