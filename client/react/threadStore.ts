@@ -107,6 +107,14 @@ const pageSize = 50;
 /** How long changes may wait to be shown together, in milliseconds. */
 const maxFrameMs = 100;
 
+/** What browsers have, and other platforms may not. */
+const platform = globalThis as {
+  readonly requestAnimationFrame?: (callback: () => void) => number;
+  readonly cancelAnimationFrame?: (frame: number) => void;
+  readonly document?: EventTarget & { readonly visibilityState: string };
+  readonly addEventListener?: EventTarget['addEventListener'];
+};
+
 const isTerminal = ({ completedAt }: { completedAt: string | null }): boolean => completedAt !== null;
 
 /** Creates a store of one thread, or of one that the first message creates. */
@@ -563,10 +571,10 @@ class Store implements ThreadStore {
     const publish = () => this.#publish();
     // A page that is not visible has no frames.
     const timer = setTimeout(publish, maxFrameMs);
-    const frame = globalThis.requestAnimationFrame?.(publish);
+    const frame = platform.requestAnimationFrame?.(publish);
     this.#cancelFrame = () => {
       clearTimeout(timer);
-      if (frame !== undefined) cancelAnimationFrame(frame);
+      if (frame !== undefined) platform.cancelAnimationFrame?.(frame);
     };
   }
 
@@ -615,10 +623,10 @@ class Store implements ThreadStore {
 
 /** Calls back when the page becomes visible or online again. */
 function listenToReturn(signal: AbortSignal, callback: () => void): void {
-  if (typeof document === 'undefined') return;
-  const onVisible = () => document.visibilityState === 'visible' && callback();
-  document.addEventListener('visibilitychange', onVisible, { signal });
-  window.addEventListener('online', callback, { signal });
+  const { document } = platform;
+  const onVisible = () => document?.visibilityState === 'visible' && callback();
+  document?.addEventListener('visibilitychange', onVisible, { signal });
+  platform.addEventListener?.('online', callback, { signal });
 }
 
 const isCode = (error: unknown, code: string): boolean => error instanceof ApiError && error.code === code;
