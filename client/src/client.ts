@@ -128,7 +128,7 @@ const defaultTiming: Timing = {
   requestMs: 60_000,
   retryMs: 500,
   maxRetryMs: 30_000,
-  firstByteMs: 10_000,
+  firstByteMs: 5_000,
   silenceMs: 40_000,
   waitMs: 50_000,
   pollMs: 2_000,

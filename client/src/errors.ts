@@ -31,9 +31,10 @@ export class ApiError extends Error {
   readonly activeRunId: string | undefined;
 
   constructor(details: ApiErrorDetails) {
-    const fields = Object.keys(details.errors).join(', ');
-    const what = details.code ?? (fields && `invalid ${fields}`);
-    const request = details.requestId && `(request ${details.requestId})`;
+    // Names of fields only, even if it is not the service that responds.
+    const fields = Object.keys(details.errors).filter((name) => /^[\w$-]{1,40}$/.test(name));
+    const what = details.code ?? (fields.length > 0 && `invalid ${fields.join(', ')}`);
+    const request = details.requestId !== undefined && `(request ${details.requestId})`;
     super(['The service responded', details.status, what, request].filter(Boolean).join(' '));
     this.status = details.status;
     this.code = details.code;

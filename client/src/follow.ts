@@ -8,17 +8,17 @@ import type { FinishedOptions, FollowOptions, Run, RunEvent, Timing } from './ty
 export interface Watcher {
   readonly transport: Transport;
   readonly timing: Timing;
-  /** How long to wait for a stream's first byte. Short once no stream has passed: a proxy buffers the next one as well. */
+  /** How long to wait for a stream's first byte. Short once one did not pass: a proxy will hold the next one back, too. */
   patienceMs: number;
 }
 
 /** How to learn of changes. One that does not work here is replaced by the next, for the rest of the call. */
 type Way = 'stream' | 'wait' | 'poll';
 
-/** Failures in a row after which a follow gives up: with the pauses between them, over a minute. */
+/** Failures in a row after which a follow gives up: by default after about 45 seconds of pauses. */
 const maxFailures = 7;
 
-/** Streams in a row that opened and broke without an event, after which streams are taken not to pass. */
+/** Streams in a row that ended without an event, after which they are taken not to pass. */
 const maxBarrenStreams = 3;
 
 /** Patience after a stream that did not pass, in milliseconds. */
@@ -26,15 +26,45 @@ const shortPatienceMs = 1_000;
 
 const isTerminal = ({ completedAt }: Run): boolean => completedAt !== null;
 
-/** Names a stage of a run; a run that waits again asks for other calls. */
+/** Names a stage of a run. A run that waits once more asks for other calls. */
 const toStage = ({ status, requiredAction }: Run): string => status + JSON.stringify(requiredAction ?? '');
 
 /** Yields the events of a run, each once, until it has ended. @param path of the run. @returns the ended run. */
-export async function* follow(
+export const follow = (
   watcher: Watcher,
   path: string,
-  { signal, lastEventId }: FollowOptions = {},
-  firstWay: Way = 'stream',
+  options: FollowOptions = {},
+): AsyncGenerator<RunEvent, Run, undefined> => watch(watcher, path, 'stream', isTerminal, options);
+
+/** Resolves with a run once it has ended or waits for outputs. @param path of the run. @throws {TimeoutError} */
+export async function finished(
+  watcher: Watcher,
+  path: string,
+  { signal, timeoutMs }: FinishedOptions = {},
+): Promise<Run> {
+  const deadline = startDeadline(timeoutMs, signal);
+  const isEnd = (run: Run) => isTerminal(run) || run.status === 'requires_action';
+  try {
+    // A stream would carry the whole reply.
+    const events = watch(watcher, path, 'wait', isEnd, { signal: deadline.signal });
+    while (true) {
+      const { done, value } = await events.next();
+      if (done) return value;
+    }
+  } catch (error) {
+    if (deadline.timedOut()) throw new TimeoutError(`The run had not ended after ${timeoutMs} ms`);
+    throw error;
+  } finally {
+    deadline.clear();
+  }
+}
+
+async function* watch(
+  watcher: Watcher,
+  path: string,
+  firstWay: Way,
+  isEnd: (run: Run) => boolean,
+  { signal, lastEventId }: FollowOptions,
 ): AsyncGenerator<RunEvent, Run, undefined> {
   const { transport, timing } = watcher;
   const seen = new Set<string>();
@@ -46,10 +76,11 @@ export async function* follow(
 
   while (true) {
     try {
+      signal?.throwIfAborted();
       if (way === 'stream') {
         const stream = await openStream(watcher, `${path}/events`, cursor, signal);
         if (stream === 'none') {
-          // A short patience spares the next follow of this client most of the wait.
+          // The next follow of this client need not wait as long.
           watcher.patienceMs = Math.min(watcher.patienceMs, shortPatienceMs);
           way = 'wait';
           continue;
@@ -57,25 +88,27 @@ export async function* follow(
         if (stream === 'finished') {
           // The caller has had the last event.
           const run = await transport.json<Run>({ path, signal });
-          if (isTerminal(run)) return run;
+          if (isEnd(run)) return run;
           way = 'wait';
           continue;
         }
         watcher.patienceMs = timing.firstByteMs;
         barrenStreams += 1;
-        if (barrenStreams >= maxBarrenStreams) way = 'wait';
         for await (const event of readEvents(stream, timing.silenceMs, signal)) {
-          failures = barrenStreams = 0;
-          way = 'stream';
+          failures = 0;
+          barrenStreams = 0;
           cursor = event.id ?? cursor;
-          // Events of one place have different names, or are the run in different states.
-          const key = `${event.id} ${event.event} ${event.event === 'run' && event.data.status}`;
-          if (event.id !== undefined && seen.has(key)) continue;
-          seen.add(key);
-          if (event.event === 'run') stage = toStage(event.data);
+          // Events at one place have different names, or are the run in different stages.
+          const next = event.event === 'run' ? toStage(event.data) : '';
+          const key = `${event.id} ${event.event} ${next}`;
+          if (seen.has(key) || (next !== '' && next === stage)) continue;
+          if (event.id !== undefined) seen.add(key);
+          stage = next || stage;
           yield event;
-          if (event.event === 'run' && isTerminal(event.data)) return event.data;
+          if (event.event === 'run' && isEnd(event.data)) return event.data;
+          signal?.throwIfAborted();
         }
+        // The service ends streams after a while. One without an event is a failure, so as not to spin.
         if (barrenStreams > 0) throw new ConnectionError('The stream ended without an event');
         continue;
       }
@@ -91,15 +124,16 @@ export async function* follow(
         stage = toStage(run);
         yield { event: 'run', data: run };
       }
-      if (isTerminal(run)) return run;
-      // A request does not wait for a run that waits for outputs.
-      if (way === 'poll' || run.status === 'requires_action') await pause(timing.pollMs, signal);
+      if (isEnd(run)) return run;
+      // The service responds at once for a run that waits for outputs.
+      if (waitS === 0 || run.status === 'requires_action') await pause(timing.pollMs, signal);
     } catch (error) {
       signal?.throwIfAborted();
       const delay = transport.retryDelay(error, failures);
       failures += 1;
       if (delay === undefined || failures > maxFailures) throw error;
-      if (way === 'wait' && isCut(error)) way = 'poll';
+      if (way === 'stream' && barrenStreams >= maxBarrenStreams) way = 'wait';
+      else if (way === 'wait' && isCut(error)) way = 'poll';
       await pause(delay, signal);
     }
   }
@@ -114,7 +148,10 @@ interface OpenStream {
   readonly firstBytes: Uint8Array | undefined;
 }
 
-/** Opens a stream. @returns `none` if nothing arrives in time, or what arrives is not a stream; `finished` after its last event. */
+/**
+ * Opens a stream and reads its first bytes: a proxy may pass on the headers and hold back what follows.
+ * @returns `none` if nothing arrives in time or what arrives is not a stream; `finished` if there is no event after the cursor.
+ */
 async function openStream(
   { transport, patienceMs }: Watcher,
   path: string,
@@ -132,7 +169,6 @@ async function openStream(
           return 'none';
         }
         const reader = body.getReader();
-        // The service sends a comment at once. A proxy may pass on the headers and keep what follows.
         return { reader, firstBytes: (await reader.read()).value };
       },
     );
@@ -149,8 +185,8 @@ async function* readEvents(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<RunEvent, void, undefined> {
   const parse = createEventParser();
-  let silent = false;
   const cancel = () => void reader.cancel().catch(() => undefined);
+  let silent = false;
   signal?.addEventListener('abort', cancel, { once: true });
   try {
     for (let bytes = firstBytes; bytes; ) {
@@ -161,40 +197,13 @@ async function* readEvents(
         silent = true;
         cancel();
       }, silenceMs);
-      bytes = await reader
-        .read()
-        .then(({ value }) => value)
-        .finally(() => clearTimeout(timer));
+      ({ value: bytes } = await reader.read().finally(() => clearTimeout(timer)));
       if (silent) throw new ConnectionError('The stream was silent', { timedOut: true });
     }
-    signal?.throwIfAborted();
   } catch (error) {
-    signal?.throwIfAborted();
-    throw error instanceof ConnectionError
-      ? error
-      : new ConnectionError('The stream broke', { cause: error });
+    throw error instanceof ConnectionError ? error : new ConnectionError('The stream broke');
   } finally {
     signal?.removeEventListener('abort', cancel);
     cancel();
-  }
-}
-
-/** Resolves with a run once it has ended or waits for outputs. @param path of the run. @throws {TimeoutError} */
-export async function finished(
-  watcher: Watcher,
-  path: string,
-  { signal, timeoutMs }: FinishedOptions = {},
-): Promise<Run> {
-  const deadline = startDeadline(timeoutMs, signal);
-  try {
-    for await (const event of follow(watcher, path, { signal: deadline.signal }, 'wait'))
-      if (event.event === 'run' && (isTerminal(event.data) || event.data.status === 'requires_action'))
-        return event.data;
-    throw new Error('unreachable');
-  } catch (error) {
-    if (deadline.timedOut()) throw new TimeoutError(`The run had not ended after ${timeoutMs} ms`);
-    throw error;
-  } finally {
-    deadline.clear();
   }
 }

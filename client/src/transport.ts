@@ -50,6 +50,7 @@ export function createTransport(
     bearer: string,
     read: (response: Response) => Promise<T> | T,
   ): Promise<T> {
+    const body = json === undefined ? form : JSON.stringify(json);
     const deadline = startDeadline(Number.isFinite(timeoutMs) ? timeoutMs : undefined, signal);
     try {
       const response = await fetch(root + path, {
@@ -59,7 +60,7 @@ export function createTransport(
           ...(json !== undefined && { 'Content-Type': 'application/json' }),
           ...headers,
         },
-        ...((json !== undefined || form) && { body: form ?? JSON.stringify(json) }),
+        ...(body !== undefined && { body }),
         signal: deadline.signal,
       });
       if (!response.ok) throw await toApiError(response);
@@ -68,8 +69,10 @@ export function createTransport(
       signal?.throwIfAborted();
       if (error instanceof ApiError) throw error;
       const timedOut = deadline.timedOut();
+      // The message of a syntax error quotes the body.
+      const cause = (error as Error).name === 'SyntaxError' ? undefined : error;
       const message = timedOut ? `No response within ${timeoutMs} ms` : 'The connection failed';
-      throw new ConnectionError(message, { timedOut, cause: error });
+      throw new ConnectionError(message, { timedOut, cause });
     } finally {
       deadline.clear();
     }
@@ -106,9 +109,9 @@ export function createTransport(
         }
         lost ||= !(error instanceof ApiError) || error.status >= 502;
         const delay = retryDelay(error, retries);
-        const allowed =
-          retry === 'always' ||
-          (retry === 'refused' && error instanceof ApiError && error.status < 504 && error.status !== 502);
+        // After these two the service has done nothing.
+        const refused = error instanceof ApiError && (error.status === 429 || error.status === 503);
+        const allowed = retry === 'always' || (retry === 'refused' && refused);
         if (delay === undefined || !allowed || retries >= maxRetries) throw error;
         retries += 1;
         await pause(delay, signal);
@@ -125,12 +128,13 @@ export function createTransport(
 }
 
 /** Returns a function that gives the current token, the same to all until one of them renews it. */
-function createAuthorizer(token: TokenSource) {
+function createAuthorizer(source: TokenSource) {
   let current: Promise<string> | undefined;
   const authorize = (): Promise<string> => {
-    if (typeof token === 'string') return Promise.resolve(token);
     if (!current) {
-      const asked = Promise.resolve().then(token);
+      const asked = Promise.resolve()
+        .then(typeof source === 'string' ? () => source : source)
+        .then(checkToken);
       current = asked;
       // A failure is not kept: the next request asks again.
       asked.catch(() => {
@@ -139,12 +143,29 @@ function createAuthorizer(token: TokenSource) {
     }
     return current;
   };
-  /** Lets the next call ask for a token, unless that has happened since. @returns whether another token can be had. */
+  /** Lets the next call ask for a token, unless one has been asked for since. @returns whether that makes sense. */
   authorize.renew = (refused: Promise<string>): boolean => {
+    if (typeof source === 'string') return false;
     if (current === refused) current = undefined;
-    return typeof token === 'function';
+    return true;
   };
   return authorize;
+}
+
+/** Returns a token for a header. A platform's error about an impossible header would quote it. */
+function checkToken(token: string): string {
+  const trimmed = token.trim();
+  if (/^[!-~]+$/.test(trimmed)) return trimmed;
+  throw new TypeError('The token is empty or has characters that no token has');
+}
+
+/** Returns the seconds of a `Retry-After`, which may be a date (RFC 9110, section 10.2.3). */
+function toSeconds(retryAfter: string | null): number | undefined {
+  if (retryAfter === null) return undefined;
+  const seconds = /^\d+$/.test(retryAfter)
+    ? Number(retryAfter)
+    : (Date.parse(retryAfter) - Date.now()) / 1000;
+  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
 }
 
 /** Reads an error of the service, or of whatever responded in its place. */
@@ -152,15 +173,13 @@ async function toApiError(response: Response): Promise<ApiError> {
   // biome-ignore lint/suspicious/noExplicitAny: it is whatever came.
   const body: any = await response.json().catch(() => undefined);
   const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
-  const retryAfter = response.headers.get('Retry-After');
-  const seconds = retryAfter === null ? Number.NaN : Number(retryAfter);
   return new ApiError({
     status: response.status,
     code: /^[a-z_]{1,64}$/.exec(text(body?.code) ?? '')?.[0],
     detail: text(body?.message) ?? text(body?.title),
     requestId: response.headers.get('X-Request-Id') ?? undefined,
-    errors: body?.errors ?? {},
-    retryAfter: seconds >= 0 ? seconds : undefined,
+    errors: typeof body?.errors === 'object' ? { ...body.errors } : {},
+    retryAfter: toSeconds(response.headers.get('Retry-After')),
     activeRunId: text(body?.activeRunId),
   });
 }

@@ -70,7 +70,7 @@ export interface Timing {
   readonly retryMs: number;
   /** The longest pause before a retry. A longer `Retry-After` is not waited for but thrown: 30,000. */
   readonly maxRetryMs: number;
-  /** Without a first byte of a stream, after which it is taken not to pass: 10,000. */
+  /** Without a first byte of a stream, after which it is taken not to pass: 5,000. */
   readonly firstByteMs: number;
   /** Without any byte of an open stream, after which it is reopened; the service sends one every 15 s: 40,000. */
   readonly silenceMs: number;
