@@ -70,6 +70,7 @@ class MonitoredThread {
   readonly #client: Client;
   readonly #threadId: string;
   #monitoring: AbortController | undefined;
+  #monitored: Monitored = nothing;
 
   constructor(client: Client, threadId: string) {
     this.#client = client;
@@ -80,6 +81,7 @@ class MonitoredThread {
   leave(): void {
     this.#monitoring?.abort();
     this.#monitoring = undefined;
+    this.#monitored = nothing;
   }
 
   async createRun(
@@ -91,12 +93,12 @@ class MonitoredThread {
     const monitoring = new AbortController();
     const { signal } = monitoring;
     this.#monitoring = monitoring;
-    let monitored: Monitored = nothing;
     const change = (changes: Partial<Monitored>) => {
-      monitored = { ...monitored, ...changes };
-      if (!signal.aborted) show(monitored);
+      if (signal.aborted) return;
+      this.#monitored = { ...this.#monitored, ...changes };
+      show(this.#monitored);
     };
-    change({ isLoading: true });
+    change({ isLoading: true, error: null });
     try {
       const request = { message, ...(instructions !== undefined && { instructions }) };
       // Not aborted with the monitoring: what was posted is posted.

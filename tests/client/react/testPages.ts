@@ -34,6 +34,7 @@ export interface Fault {
    * - `held`: the request waits until the test releases it
    */
   readonly kind: 'cut' | 'lost' | 'held';
+  /** 1 by default. */
   times?: number;
   readonly bytes?: number;
   readonly until?: Promise<void>;
@@ -43,7 +44,8 @@ export interface Fault {
 export interface TestPages {
   readonly proxy: ProxyServer;
   readonly requests: PageRequest[];
-  fault(fault: Fault): void;
+  /** @returns a function that ends the fault. */
+  fault(fault: Fault): () => void;
   /** Opens a page. @param tokens the page's tokens; each 401 makes it take the next one. */
   open(react: ReactVersion, tokens?: readonly string[]): Promise<TestPage>;
 }
@@ -138,7 +140,10 @@ export function useTestPages(t: ServiceUnderTest, entry: string): TestPages {
       return proxy;
     },
     requests,
-    fault: (fault) => void faults.push(fault),
+    fault(fault) {
+      faults.push(fault);
+      return () => void faults.splice(faults.indexOf(fault), 1);
+    },
     async open(react, tokens) {
       const context = await browser.newContext();
       contexts.push(context);

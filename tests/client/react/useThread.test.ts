@@ -140,14 +140,16 @@ describe.each(reactVersions)('with React %s, useThread', (react) => {
     ['is handled and its responses get lost', 'lost'],
   ] as const)('keeps a message whose create %s, and sends it once', async (_, kind) => {
     const page = await show();
-    if (kind === 'lost') pages.fault({ method: 'POST', path: /runs$/, kind, times: 4 });
-    else await t.engine.refuseCreate('rate_limit', 4);
+    // Browsers repeat requests by themselves when a connection closes without a response.
+    const end = kind === 'lost' && pages.fault({ method: 'POST', path: /runs$/, kind, times: 99 });
+    if (kind === 'refused') await t.engine.refuseCreate('rate_limit_exceeded');
     await submit(page, 'Only once');
     await page.until('test.thread.error');
     expect(await page.run('document.querySelector("li").className')).toBe('user failed');
     expect(await page.run('document.querySelector("[role=status]").textContent')).toBe(
       'The message was not sent',
     );
+    if (end) end();
     expect(await page.run('test.thread.retry()')).toBe(true);
     await page.until('test.thread.messages[1]?.createdAt');
     expect(await page.run('test.thread.messages.map(({ status }) => status)')).toEqual(['sent', 'complete']);
@@ -155,10 +157,9 @@ describe.each(reactVersions)('with React %s, useThread', (react) => {
     const keys = pages.requests.flatMap(({ method, headers }) =>
       method === 'POST' ? headers['idempotency-key'] : [],
     );
-    expect(keys).toHaveLength(5);
+    expect(keys.length).toBeGreaterThan(1);
     expect(new Set(keys).size).toBe(1);
-    const { body } = await t.call(`${page.thread}/runs?status=completed`);
-    expect(body.runs).toHaveLength(1);
+    expect((await t.call(`${page.thread}/runs?status=completed`)).body.runs).toHaveLength(1);
     expect((await t.call(page.thread)).body.messages).toHaveLength(2);
   });
 
@@ -185,7 +186,11 @@ describe.each(reactVersions)('with React %s, useThread', (react) => {
     await page.until('test.thread.messages.at(-1).createdAt && test.thread.run.completedAt');
     const { runId } = await page.run<{ runId: string }>('test.thread.run');
     const [, round] = await roundsOf(t, `${page.thread}/runs/${runId}`);
-    expect(round?.input.map(({ output, approve }) => output ?? approve)).toEqual(['shipped', 'lost', false]);
+    expect(round?.input).toMatchObject([
+      { output: 'shipped' },
+      { output: 'lost' },
+      { approve: false, reason: 'No.' },
+    ]);
     expect(pages.requests.filter(({ path }) => path.endsWith('/tool-outputs'))).toHaveLength(1);
     const asked = await page.run<{ status: string; parts: unknown[] }>('test.thread.messages.at(-2)');
     expect([asked.status, asked.parts]).toMatchObject([
@@ -204,9 +209,10 @@ describe.each(reactVersions)('with React %s, useThread', (react) => {
     const { toolCallId } = action.toolCalls[0] ?? {};
     await page.run(`test.thread.respond({ toolOutputs: [{ toolCallId: '${toolCallId}', output: 'mine' }] })`);
     await page.until("test.thread.run.status === 'completed' && test.thread.messages.at(-1).createdAt");
-    expect(
-      (await roundsOf(t, run)).flatMap(({ input }) => input).filter(({ output }) => output),
-    ).toMatchObject([{ output: 'theirs' }]);
+    const inputs = (await roundsOf(t, run)).flatMap(({ input }) => input);
+    expect(inputs.filter(({ type }) => type === 'function_call_output')).toMatchObject([
+      { output: 'theirs' },
+    ]);
     expect(await page.run("test.thread.messages.filter(({ status }) => status === 'waiting')")).toEqual([]);
   });
 
@@ -217,7 +223,7 @@ describe.each(reactVersions)('with React %s, useThread', (react) => {
     await t.engine.timing({ queueMs: 20, runMs: 20_000 });
     const page = await show();
     await submit(page, 'Take your time');
-    if (!isEarly) await page.until("document.querySelector('.streaming')");
+    if (!isEarly) await page.until("document.querySelector('.streaming')?.textContent");
     await page.run('test.thread.cancel()');
     await page.until("test.thread.status === 'ready'");
     expect(await page.run('[test.thread.run.status, test.thread.error, test.thread.announcement]')).toEqual([
@@ -271,7 +277,7 @@ describe.each(reactVersions)('with React %s, useThread', (react) => {
     const grown = await page.run<string[]>(
       'test.renders.map(({ thread }) => thread.messages[1]?.content ?? "")',
     );
-    for (const text of grown) expect(longReply.startsWith(text)).toBe(true);
+    for (const text of grown) expect(longReply.slice(0, text.length)).toBe(text);
     expect(pages.requests.filter(({ path }) => path.endsWith('/events')).length).toBeGreaterThan(2);
   });
 
@@ -346,7 +352,7 @@ describe.each(reactVersions)('with React %s, useThread', (react) => {
     ]);
     await t.engine.timing({ runMs: 2_000 });
     await page.run("void test.monitor.createRun('Explain it')");
-    await page.until("test.monitor.runData.status === 'in_progress'");
+    await page.until("test.monitor.isLoading && test.monitor.runData.status === 'in_progress'");
     await page.run('test.leave()');
     const stream = pages.requests.findLast(({ path }) => path.endsWith('/events'));
     await until('the stream is closed', () => stream?.isLeft === true);
