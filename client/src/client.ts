@@ -22,6 +22,7 @@ import type {
   Run,
   RunEvent,
   RunPage,
+  StartedThread,
   StepList,
   Thread,
   ThreadMessages,
@@ -49,6 +50,10 @@ export interface Client {
   readonly projectId: string;
   readonly threads: {
     /** Creates a thread; with a `message`, starts its first run too. Retries never create a second one. */
+    create(
+      request: CreateThreadRequest & { readonly message: string },
+      options?: CreateOptions,
+    ): Promise<StartedThread>;
     create(request?: CreateThreadRequest, options?: CreateOptions): Promise<CreatedThread>;
     /** Lists the project's threads, newest first. */
     list(query?: ListThreadsQuery, options?: RequestOptions): List<ThreadSummary, ThreadPage>;
@@ -191,8 +196,8 @@ export function createClient(options: ClientOptions): Client {
   const client: Client = {
     projectId,
     threads: {
-      create: (request = {}, requestOptions) =>
-        transport.json({
+      create: (request: CreateThreadRequest = {}, requestOptions?: CreateOptions) =>
+        transport.json<StartedThread>({
           method: 'POST',
           path: path('threads'),
           json: request,

@@ -4,6 +4,8 @@ type Schemas = components['schemas'];
 
 export type Thread = Schemas['Thread'];
 export type CreatedThread = Schemas['CreatedThread'];
+/** A thread that was created with a first message. */
+export type StartedThread = CreatedThread & { readonly run: CreatedRun };
 export type ThreadSummary = Schemas['ThreadSummary'];
 export type ThreadPage = Schemas['ThreadPage'];
 export type ThreadMessages = Schemas['ThreadMessages'];

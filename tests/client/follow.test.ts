@@ -25,7 +25,7 @@ async function start(client: Client, runMs = 300): Promise<Ids> {
   await t.engine.timing({ queueMs: 0, runMs });
   const { threadId, run } = await client.threads.create({ message });
   c.requests.length = 0;
-  return [threadId, run?.runId ?? ''];
+  return [threadId, run.runId];
 }
 
 async function collect(client: Client, ids: Ids, options?: FollowOptions): Promise<RunEvent[]> {

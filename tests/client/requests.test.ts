@@ -41,7 +41,7 @@ describe('a client', () => {
   test('creates, reads, changes, lists and deletes threads and runs', async () => {
     const client = await c.connect();
     const { threadId, run } = await client.threads.create({ message, metadata: { customer: 'a b&c' } });
-    const runId = run?.runId ?? '';
+    const runId = run.runId;
     expect(await client.runs.completed(threadId, runId)).toMatchObject({ runId, status: 'completed' });
     expect(await client.runs.get(threadId, runId)).toMatchObject({ runId });
     expect(await client.runs.steps(threadId, runId)).toMatchObject({ steps: expect.any(Array) });
@@ -106,7 +106,7 @@ describe('a client', () => {
     const client = await c.connect();
     await t.engine.outcome({ status: 'never' });
     const { threadId, run } = await client.threads.create({ message });
-    const runId = run?.runId ?? '';
+    const runId = run.runId;
     c.next(lose);
     expect(await client.runs.cancel(threadId, runId)).toMatchObject({ status: 'cancelled' });
     expect(await client.runs.cancel(threadId, runId)).toMatchObject({ status: 'cancelled' });
@@ -150,7 +150,7 @@ describe('a create', () => {
     c.next(...faults);
     const created = await client.threads.create({ message, metadata: { one: threadId } });
     expect((await client.threads.list({ metadata: { one: threadId } })).threads).toHaveLength(1);
-    await client.runs.finished(created.threadId, created.run?.runId ?? '');
+    await client.runs.finished(created.threadId, created.run.runId);
     const keys = c.headers.map((headers) => headers['idempotency-key']).filter(Boolean);
     expect(keys).toHaveLength(3 + 2 * faults.length);
     expect(new Set(keys).size).toBe(3);

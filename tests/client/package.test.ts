@@ -1,0 +1,141 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { measureSizes } from '../../scripts/size.ts';
+import { projectFolder } from '../support/process.ts';
+
+/* The package as others install it: from its tarball, into an empty project away from this one. */
+
+const client = join(projectFolder, 'client');
+const modules = join(projectFolder, 'node_modules');
+let project: string;
+let tarball: string;
+let entries: string[];
+
+/** Runs a command. @returns its exit code and output. */
+const run = (command: string, args: readonly string[], cwd: string): Promise<string> =>
+  promisify(execFile)(command, args, { cwd }).then(
+    ({ stdout, stderr }) => `0 ${stdout}${stderr}`,
+    ({ code, stdout, stderr }) => `${code} ${stdout}${stderr}`,
+  );
+const node = (script: string, ...args: string[]) => run(process.execPath, [script, ...args], project);
+
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), 'client-'));
+  expect(await node(join(projectFolder, 'scripts/buildClient.ts'))).toBe('0 ');
+  const packed = await promisify(execFile)('npm', ['pack', '--json', '--pack-destination', project], {
+    cwd: client,
+  });
+  tarball = join(project, Object.values<{ filename: string }>(JSON.parse(packed.stdout))[0]?.filename ?? '');
+  ({ exports: entries } = JSON.parse(await readFile(join(client, 'package.json'), 'utf8')));
+  entries = Object.keys(entries).map((entry) => `@thread-run-service/client${entry.slice(1)}`);
+  await writeFile(join(project, 'package.json'), '{"type": "module", "private": true}');
+  const quiet = ['--offline', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
+  expect(await run('npm', ['install', ...quiet, tarball], project)).toMatch(/^0 /);
+}, 120_000);
+afterAll(() => rm(project, { recursive: true, force: true }));
+
+const compilers = {
+  'TypeScript 7': modules,
+  'TypeScript 5.9': join(projectFolder, 'tests/clients/node_modules'),
+};
+
+/** Compiles a file of the project strictly, with no other types than a browser's. */
+const compile = (compiler: string, module: string, file: string, ...options: string[]) => {
+  const resolution = module === 'nodenext' ? 'nodenext' : 'bundler';
+  const args = ['--noEmit', '--strict', '--target', 'es2023', '--lib', 'es2023,dom,dom.iterable'];
+  const rest = ['--module', module, '--moduleResolution', resolution, ...options, file];
+  return node(join(compiler, 'typescript/bin/tsc'), ...args, ...rest);
+};
+
+const use = `
+import { ApiError, createClient, type Run, RunFailedError } from '@thread-run-service/client';
+const client = createClient({ baseUrl: '/api', projectId: 'p', token: async () => 'token' });
+export async function chat(threadId: string): Promise<string> {
+  for await (const thread of client.threads.list({ limit: 5, metadata: { a: 'b' } })) void thread.createdAt;
+  const { threads, hasMore } = await client.threads.list();
+  const { runId } = await client.runs.create(threadId, { message: threads.length + String(hasMore) });
+  // @ts-expect-error: a message is required.
+  await client.runs.create(threadId, { instructions: 'Be brief.' }).catch(() => undefined);
+  let text = '';
+  for await (const event of client.runs.follow(threadId, runId, { signal: AbortSignal.timeout(1) })) {
+    if (event.event === 'message.delta') text += event.data.delta;
+    // @ts-expect-error: a run has no delta.
+    if (event.event === 'run') text += event.data.delta;
+  }
+  const run: Run = await client.runs.finished(threadId, runId, { timeoutMs: 1 });
+  if (run.requiredAction) await client.runs.submitToolOutputs(threadId, runId, { toolOutputs: [] });
+  try {
+    await client.files.upload(new File(['a'], 'a.txt'));
+  } catch (error) {
+    if (error instanceof ApiError) return error.code ?? '';
+    if (error instanceof RunFailedError) return error.run.status;
+  }
+  return text;
+}`;
+
+describe('the package', () => {
+  test.each(
+    Object.entries(compilers).flatMap(([name, compiler]) =>
+      ['nodenext', 'esnext'].map((module) => ({ name, compiler, module })),
+    ),
+  )('type-checks in an empty project with $name and module $module', async ({ compiler, module }) => {
+    await writeFile(join(project, 'use.ts'), use);
+    expect(await compile(compiler, module, 'use.ts')).toBe('0 ');
+  });
+
+  test('has an entry that needs nothing but itself', async () => {
+    const code = await readFile(
+      join(project, 'node_modules/@thread-run-service/client/dist/index.js'),
+      'utf8',
+    );
+    expect(code.match(/(?<=from ")(?!\.\/)[^"]+|\brequire\(|\bprocess\.|\bBuffer\b/g)).toBe(null);
+    await writeFile(
+      join(project, 'run.js'),
+      "import * as all from '@thread-run-service/client'; console.log(Object.keys(all).join());",
+    );
+    expect(await node('run.js')).toBe(
+      '0 ApiError,ConnectionError,RunFailedError,TimeoutError,createClient\n',
+    );
+  });
+
+  test('type-checks with its peers beside it', async () => {
+    for (const peer of ['react', '@types/react', '@assistant-ui/react']) {
+      const link = join(project, 'node_modules', peer);
+      await mkdir(dirname(link), { recursive: true });
+      await symlink(join(modules, peer), link);
+    }
+    const imports = entries.map((entry, index) => `import * as entry${index} from '${entry}';`);
+    const uses = entries.map((_, index) => `void entry${index};`);
+    await writeFile(join(project, 'all.ts'), [...imports, ...uses].join('\n'));
+    expect(await compile(compilers['TypeScript 5.9'], 'nodenext', 'all.ts', '--skipLibCheck')).toBe('0 ');
+  });
+
+  test('satisfies publint', async () => {
+    const output = await node(join(modules, 'publint/src/cli.js'), 'run', tarball, '--strict');
+    expect(output).toMatch(/^0 .*All good!/s);
+  });
+
+  test('satisfies arethetypeswrong', async () => {
+    const cli = join(modules, '@arethetypeswrong/cli/dist/index.js');
+    const output = await node(
+      cli,
+      tarball,
+      '--profile',
+      'esm-only',
+      '--no-definitely-typed',
+      '--format',
+      'ascii',
+    );
+    expect(output).toMatch(/^0 .*bundler: 🟢/s);
+  });
+
+  test('is small', async () => {
+    const sizes = await measureSizes();
+    expect(sizes.filter(({ gzip, limit }) => gzip > limit)).toEqual([]);
+    expect(sizes.map(({ entry }) => entry)).toContain('.');
+  });
+});
