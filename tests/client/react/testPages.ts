@@ -1,7 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { request as sendRequest } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
-import { type BuildOptions, build } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { startBrowser } from '../../support/browser.ts';
 import { projectFolder } from '../../support/process.ts';
@@ -179,6 +180,32 @@ export function useTestPages(t: ServiceUnderTest, entry: string): TestPages {
 const html =
   '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title><div id="root"></div></html>';
 
+/** Returns the examples of the guide for React, by the import path of the package's part that each shows. */
+export async function readExamples(): Promise<Map<string, string>> {
+  const page = await readFile(join(projectFolder, 'docs/client.md'), 'utf8');
+  const [section = ''] = page.split(/^## /m).filter((each) => each.startsWith('React\n'));
+  const examples = [...section.matchAll(/^```tsx\n(.*?)^```$/gms)].map(([, code = '']) => code);
+  return new Map(
+    examples.map((code) => [/thread-run-service\/(client\/react[^']*)/.exec(code)?.[1] ?? '', code]),
+  );
+}
+
+/** Lets pages import `guide:client/react` and the like: the guide's examples. */
+const guide: Plugin = {
+  name: 'guide',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^guide:/ }, ({ path }) => ({
+      path: path.slice('guide:'.length),
+      namespace: 'guide',
+    }));
+    onLoad({ filter: /./, namespace: 'guide' }, async ({ path }) => ({
+      contents: (await readExamples()).get(path) ?? '',
+      loader: 'tsx',
+      resolveDir: join(projectFolder, 'client'),
+    }));
+  },
+};
+
 /** Bundles a page with one version of React, in its development build, which has the warnings. */
 async function bundlePage(entry: string, version: ReactVersion): Promise<Uint8Array> {
   const modules = join(projectFolder, version === '18' ? 'tests/clients/node_modules' : 'node_modules');
@@ -196,6 +223,7 @@ async function bundlePage(entry: string, version: ReactVersion): Promise<Uint8Ar
       '@thread-run-service/client/react': join(client, 'react/index.ts'),
       '@thread-run-service/client': join(client, 'src/index.ts'),
     },
+    plugins: [guide],
     logLevel: 'warning',
   };
   const { outputFiles } = await build(options);
