@@ -12,8 +12,13 @@ export interface FileUrl {
 
 const nothing: FileUrl = { url: null, mediaType: null, error: null };
 
-/** Images that cannot contain a script. */
-const images = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
+/** How images begin that cannot contain a script; `.` is any byte. */
+const signatures: readonly (readonly [RegExp, string])[] = [
+  [/^\x89PNG\r\n/, 'image/png'],
+  [/^\xff\xd8\xff/, 'image/jpeg'],
+  [/^GIF8/, 'image/gif'],
+  [/^RIFF....WEBP/s, 'image/webp'],
+];
 
 /**
  * Loads a file that an `<img>` cannot, because its request has no token.
@@ -44,7 +49,10 @@ export function useFileUrl(client: Client, fileId: string | null, threadId?: str
   return loaded?.fileId === fileId ? loaded : nothing;
 }
 
-/** Reads a file. Only images keep their type: opened from this page's origin, any other could run as part of it. */
+/**
+ * Reads a file. Only images get their type, by their content, because generated files come without: opened from this page's
+ * origin, any other type could run as part of it.
+ */
 export async function loadFile(
   client: Client,
   fileId: string,
@@ -54,6 +62,7 @@ export async function loadFile(
   const blob = await (threadId === undefined
     ? client.files.content(fileId, { signal })
     : client.files.generatedContent(threadId, fileId, { signal }));
-  const mediaType = blob.type.split(';')[0] ?? '';
-  return images.has(mediaType) ? blob : blob.slice(0, blob.size, 'application/octet-stream');
+  const start = String.fromCharCode(...new Uint8Array(await blob.slice(0, 12).arrayBuffer()));
+  const [, type = 'application/octet-stream'] = signatures.find(([pattern]) => pattern.test(start)) ?? [];
+  return blob.slice(0, blob.size, type);
 }
