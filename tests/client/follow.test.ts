@@ -20,8 +20,8 @@ const message = 'Explain the database schema';
 
 type Ids = readonly [threadId: string, runId: string];
 
-/** Starts a run that takes some time. */
-async function start(client: Client, runMs = 300): Promise<Ids> {
+/** Starts a run that takes long enough to be followed before it ends, on a busy machine too. */
+async function start(client: Client, runMs = 1_000): Promise<Ids> {
   await t.engine.timing({ queueMs: 0, runMs });
   const { threadId, run } = await client.threads.create({ message });
   c.requests.length = 0;
@@ -40,9 +40,22 @@ const textOf = (events: readonly RunEvent[]): string =>
 const statusesOf = (events: readonly RunEvent[]): string[] =>
   events.flatMap((event) => (event.event === 'run' ? [event.data.status] : []));
 
-/** What there was of everything but text, which may be split differently. */
+/** Messages and steps, each with what happened to it. Text may be split differently, and early stages missed. */
 const marksOf = (events: readonly RunEvent[]): string[] =>
-  events.filter(({ event }) => !event.endsWith('.delta')).map(({ event, id }) => `${event} ${id}`);
+  events.flatMap((event) => {
+    if (event.event === 'step') return [`${event.data.change} ${event.data.step.stepId}`];
+    return event.event === 'message.start' || event.event === 'message.end'
+      ? [`${event.event} ${event.data.messageId}`]
+      : [];
+  });
+
+/** Expects each stage once, and the run to complete. */
+function expectStages(events: readonly RunEvent[]): void {
+  const statuses = statusesOf(events);
+  const all = ['queued', 'in_progress', 'completed'];
+  expect(statuses).toEqual(all.filter((status) => statuses.includes(status)));
+  expect(statuses.at(-1)).toBe('completed');
+}
 
 const replyOf = async (client: Client, [threadId]: Ids): Promise<string | undefined> =>
   (await client.threads.get(threadId, { order: 'desc', limit: 1 })).messages[0]?.content;
@@ -86,7 +99,7 @@ describe('following a run', () => {
     const follow = client.runs.follow(...ids);
     let next = await follow.next();
     for (; !next.done; next = await follow.next()) events.push(next.value);
-    expect(events[0]).toMatchObject({ event: 'run', id: '0', data: { status: 'queued' } });
+    expectStages(events);
     expect(events.at(-1)).toEqual({ event: 'run', id: 'end', data: next.value });
     expect(next.value).toMatchObject({ runId: ids[1], status: 'completed' });
     expect(textOf(events)).toBe(await replyOf(client, ids));
@@ -99,7 +112,7 @@ describe('following a run', () => {
 
   test('loses and repeats nothing when the stream is cut after and within each event', async () => {
     const client = await c.connect();
-    const ids = await start(client, 600);
+    const ids = await start(client);
     const whole = collect(client, ids);
     // The other follow is served first.
     while (c.requests.length === 0) await sleep(5);
@@ -123,6 +136,7 @@ describe('following a run', () => {
     const cut = await collect(client, ids);
     expect(cuts).toBeGreaterThan(10);
     expect(marksOf(cut)).toEqual(marksOf(await whole));
+    expectStages(cut);
     expect(textOf(cut)).toBe(await replyOf(client, ids));
     expect(new Set(cut.map(({ id, event }) => `${id} ${event}`)).size).toBe(cut.length);
   });
@@ -130,28 +144,27 @@ describe('following a run', () => {
   test('yields each event once when they are repeated', async () => {
     const client = await c.connect();
     const ids = await start(client);
+    const sent: string[] = [];
     let streams = 0;
     c.all(
-      unlessEvents(async (exchange) => {
+      unlessEvents((exchange) => {
         streams += 1;
-        if (streams > 3) return exchange.pass();
-        // A proxy that removes the header makes the service start again.
-        const sent: string[] = [];
-        const again = { ...exchange, forward: () => exchange.forward('last-event-id') };
         return alter(async function* (blocks) {
+          // As if the service had not been told what the client has.
+          yield* sent;
+          let passed = 0;
           for await (const block of blocks) {
             sent.push(block);
             yield block;
-            if (sent.length === 8) break;
+            if (++passed === 12) break;
           }
-          yield* sent;
-        })(again);
+        })(exchange);
       }),
     );
     const events = await collect(client, ids);
     expect(streams).toBeGreaterThan(3);
     expect(textOf(events)).toBe(await replyOf(client, ids));
-    expect(statusesOf(events)).toEqual(['queued', 'in_progress', 'completed']);
+    expectStages(events);
   });
 
   test('goes on while the service is away, is busy, or responds with a broken event', async () => {
@@ -174,7 +187,7 @@ describe('following a run', () => {
       },
     );
     const events = await collect(client, ids);
-    expect(statusesOf(events)).toEqual(['queued', 'in_progress', 'completed']);
+    expectStages(events);
     expect(textOf(events)).toBe(await replyOf(client, ids));
   });
 
@@ -223,7 +236,7 @@ describe('following a run', () => {
     const events = await collect(client, ids);
     expect(calls).toBe(2);
     expect(textOf(events)).toBe(await replyOf(client, ids));
-    expect(statusesOf(events)).toEqual(['queued', 'in_progress', 'completed']);
+    expectStages(events);
   });
 });
 
@@ -307,7 +320,7 @@ describe('where streams do not pass', () => {
 
   test('reopens a stream that has become silent', async () => {
     const client = await c.connect({ timing: { silenceMs: 60 } });
-    const ids = await start(client, 300);
+    const ids = await start(client);
     c.next(async ({ forward, response }) => {
       const received = await forward();
       response.writeHead(received.status, [...received.headers].flat());

@@ -11,8 +11,8 @@ export interface Exchange {
   readonly response: ServerResponse;
   /** Below the project, such as `threads/thread_1/runs?limit=2`. */
   readonly path: string;
-  /** Sends the request to the service, without one of its headers. */
-  forward(without?: string): Promise<Response>;
+  /** Sends the request to the service. */
+  forward(): Promise<Response>;
   /** Sends the request to the service and passes its response on as it arrives. */
   pass(): Promise<void>;
   /** Responds in place of the service. */
@@ -74,9 +74,9 @@ export function useClient(t: ServiceUnderTest): ClientUnderTest {
     const body = await buffer(request);
     const leave = new AbortController();
     response.on('close', () => leave.abort());
-    const forward = (without?: string) => {
+    const forward = () => {
       const kept = Object.entries(request.headers).filter(
-        ([name]) => !['host', 'connection', 'content-length', 'transfer-encoding', without].includes(name),
+        ([name]) => !['host', 'connection', 'content-length', 'transfer-encoding'].includes(name),
       );
       return fetch(`${t.url}${url}`, {
         method,
