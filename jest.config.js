@@ -1,12 +1,20 @@
 import { availableParallelism } from 'node:os';
 
+/** Packages that tests import and that take long to load. None of them is itself under test or looks at globals. */
+const packages = ['@azure', 'ajv', 'fast-check', 'jose', 'minisearch', 'openai', 'openai-v4'];
+const nativePackages = `/node_modules/(${packages.join('|')})/`;
+
 /** @type {import('jest').Config} */
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/tests/support/environment.js',
   roots: ['<rootDir>/tests'],
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
-  transform: { '\\.ts$': '<rootDir>/tests/support/stripTypes.js' },
+  transform: {
+    [nativePackages]: '<rootDir>/tests/support/nativePackages.js',
+    '\\.ts$': '<rootDir>/tests/support/stripTypes.js',
+  },
+  transformIgnorePatterns: [`/node_modules/(?!(${packages.join('|')})/)`],
   globalSetup: '<rootDir>/tests/support/globalSetup.ts',
   globalTeardown: '<rootDir>/tests/support/globalTeardown.ts',
   testSequencer: '<rootDir>/tests/support/sequencer.js',

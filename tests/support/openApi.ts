@@ -78,7 +78,8 @@ const ajv = new Ajv2020({
   formats: {
     'date-time': (text: string) => !Number.isNaN(Date.parse(text)),
     'uri-reference': (text: string) => URL.canParse(text, 'http://host') && /^[!-~]+$/.test(text),
-    uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
+    // A function: the pattern of a test file's own realm is none to a native module.
+    uuid: (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text),
     'well-formed': (text: string) => text.isWellFormed(),
   },
 });

@@ -40,10 +40,12 @@ export async function startProcess(
   });
   const exited = once(child, 'exit');
   let output = '';
+  let said: string | undefined;
   const url = await new Promise<string>((resolve, reject) => {
     const add = (text: string) => {
       output += text;
-      const said = /^\{"url":"([^"]+)"\}$/m.exec(output)?.[1];
+      if (said) return;
+      said = /^\{"url":"([^"]+)"\}$/m.exec(output)?.[1];
       if (said) resolve(said);
     };
     child.stdout.setEncoding('utf8').on('data', add);

@@ -1,8 +1,10 @@
 import { scheduler } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { HostStatus } from '../../local/host/host.ts';
 import { type Backends, startBackends } from './backends.ts';
+import { type Host, keep, takeKept } from './kept.ts';
 import { createDeviationLog } from './openApi.ts';
-import { projectFolder, startProcess, type TestProcess } from './process.ts';
+import { projectFolder, startProcess } from './process.ts';
 
 /** A JSON response. */
 export interface TestResponse {
@@ -23,7 +25,7 @@ export interface Call {
 }
 
 /** A running service: the built app under the local host, with engine, issuer and store. */
-export interface TestService extends Backends {
+export interface TestService extends Omit<Backends, 'clear'> {
   readonly url: string;
   /** Sends a request to a path below `/api`. */
   call(path: string, call?: Call): Promise<TestResponse>;
@@ -64,14 +66,29 @@ export async function startService(
   folder = projectFolder,
   hostArguments: readonly string[] = [],
 ): Promise<TestService> {
-  const backends = await startBackends();
+  const kept = takeKept();
+  const backends = kept?.backends ?? (await startBackends());
   const { engine, issuer, store, queue } = backends;
-  const settings = { ...backends.settings, ...followUpsOff, ...overrides };
+  const defaults = { ...backends.settings, ...followUpsOff };
+  const settings = { ...defaults, ...overrides };
+  const isDefault = (env: Record<string, string>) =>
+    folder === projectFolder && hostArguments.length === 0 && isDeepStrictEqual(env, defaults);
 
-  const startHost = (env: Record<string, string>) =>
-    startProcess('local/host/main.ts', ['--folder', folder, ...hostArguments], env);
-  let host: TestProcess = await startHost(settings);
+  const startHost = async (env: Record<string, string>): Promise<Host> => {
+    const args = ['--folder', folder, ...hostArguments];
+    return { ...(await startProcess('local/host/main.ts', args, env)), isDefault: isDefault(env) };
+  };
+  let host = (isDefault(settings) && kept?.host) || (await startHost(settings));
   const earlier: string[] = [];
+  /** Where the output of this service begins. */
+  let start = host.output().length;
+  const tokens = new Map<string | undefined, Promise<string>>();
+  const tokenFor = (projectId: string | undefined) => {
+    const token = tokens.get(projectId) ?? issuer.sign({ projects: [projectId] });
+    tokens.set(projectId, token);
+    return token;
+  };
+  const output = () => host.output().slice(start);
   const deviationLog = createDeviationLog();
   const service: TestService = {
     get url() {
@@ -85,7 +102,7 @@ export async function startService(
     addProject: backends.addProject,
     async call(path, { method = 'GET', body, token, headers = {} } = {}) {
       const projectId = /^projects\/([^/?]+)/.exec(path)?.[1];
-      const bearer = token === undefined ? await issuer.sign({ projects: [projectId] }) : token;
+      const bearer = token === undefined ? await tokenFor(projectId) : token;
       const isForm = body instanceof FormData;
       const received = await fetch(`${host.url}/api/${path}`, {
         method,
@@ -132,15 +149,16 @@ export async function startService(
         await scheduler.wait(25);
       }
     },
-    log: () => [...earlier, host.output()].join('\n'),
+    log: () => [...earlier, output()].join('\n'),
     async restart(changed = {}) {
-      earlier.push(host.output());
+      earlier.push(output());
       host = await startHost({ ...settings, ...changed });
+      start = 0;
     },
     kill: () => host.kill(),
     stop: () => host.stop(),
     async close() {
-      await Promise.all([host.stop(), backends.close()]);
+      await keep(backends, new Set([host, ...(kept?.host ? [kept.host] : [])]));
       deviationLog.check();
     },
   };
