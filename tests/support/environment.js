@@ -1,19 +1,31 @@
 import { createRequire } from 'node:module';
-import { isNativeError } from 'node:util/types';
+import { isDate, isMap, isNativeError, isPromise, isRegExp, isSet } from 'node:util/types';
 import { TestEnvironment } from 'jest-environment-node';
 
-/** Makes `instanceof Error` true for the errors of other realms, too. */
-function recognizeErrors(RealmError) {
-  Object.defineProperty(RealmError, Symbol.hasInstance, {
-    configurable: true,
-    value(thrown) {
-      const isInstance = Function.prototype[Symbol.hasInstance].call(this, thrown);
-      return isInstance || (this === RealmError && isNativeError(thrown));
-    },
-  });
+const recognizers = {
+  Date: isDate,
+  Error: isNativeError,
+  Map: isMap,
+  Promise: isPromise,
+  RegExp: isRegExp,
+  Set: isSet,
+};
+
+/** Makes `instanceof` true for such objects of other realms, too. @param realm the global object of one. */
+function recognizeOthers(realm) {
+  for (const [name, recognizes] of Object.entries(recognizers)) {
+    const constructor = realm[name];
+    Object.defineProperty(constructor, Symbol.hasInstance, {
+      configurable: true,
+      value(object) {
+        const isInstance = Function.prototype[Symbol.hasInstance].call(this, object);
+        return isInstance || (this === constructor && recognizes(object));
+      },
+    });
+  }
 }
 
-recognizeErrors(Error);
+recognizeOthers(globalThis);
 
 /**
  * Jest's environment for Node.js. Its global `requireNatively` loads a module outside of the test file's own realm: once
@@ -22,7 +34,7 @@ recognizeErrors(Error);
 export default class SharingEnvironment extends TestEnvironment {
   async setup() {
     await super.setup();
-    recognizeErrors(this.global.Error);
+    recognizeOthers(this.global);
     this.global.requireNatively = createRequire(import.meta.url);
   }
 }
