@@ -74,9 +74,8 @@ function holdOpen({ backends, host }: Kept, open: boolean): void {
   }
 }
 
-// When Jest's worker has nothing left to do.
+// When Jest's worker has nothing left to do. Servers end with it, and queues with the store.
 process.once('beforeExit', async () => {
   const last = takeKept();
-  // Their storage may be gone by now.
-  await Promise.allSettled([last?.host?.stop(), last?.backends.close()]);
+  await Promise.all([last?.host?.stop(), last?.backends.engine.close()]);
 });
