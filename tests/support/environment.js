@@ -14,12 +14,12 @@ const recognizers = {
 /** Makes `instanceof` true for such objects of other realms, too. @param realm the global object of one. */
 function recognizeOthers(realm) {
   for (const [name, recognizes] of Object.entries(recognizers)) {
-    const constructor = realm[name];
-    Object.defineProperty(constructor, Symbol.hasInstance, {
+    const type = realm[name];
+    Object.defineProperty(type, Symbol.hasInstance, {
       configurable: true,
       value(object) {
         const isInstance = Function.prototype[Symbol.hasInstance].call(this, object);
-        return isInstance || (this === constructor && recognizes(object));
+        return isInstance || (this === type && recognizes(object));
       },
     });
   }

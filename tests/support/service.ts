@@ -1,10 +1,9 @@
 import { scheduler } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import type { HostStatus } from '../../local/host/host.ts';
-import { type Backends, startBackends } from './backends.ts';
-import { type Host, keep, takeKept } from './kept.ts';
+import type { Backends } from './backends.ts';
+import { keepBackends, takeBackends } from './kept.ts';
 import { createDeviationLog } from './openApi.ts';
-import { projectFolder, startProcess } from './process.ts';
+import { projectFolder, startProcess, type TestProcess } from './process.ts';
 
 /** A JSON response. */
 export interface TestResponse {
@@ -66,29 +65,20 @@ export async function startService(
   folder = projectFolder,
   hostArguments: readonly string[] = [],
 ): Promise<TestService> {
-  const kept = takeKept();
-  const backends = kept?.backends ?? (await startBackends());
+  const backends = await takeBackends();
   const { engine, issuer, store, queue } = backends;
-  const defaults = { ...backends.settings, ...followUpsOff };
-  const settings = { ...defaults, ...overrides };
-  const isDefault = (env: Record<string, string>) =>
-    folder === projectFolder && hostArguments.length === 0 && isDeepStrictEqual(env, defaults);
+  const settings = { ...backends.settings, ...followUpsOff, ...overrides };
 
-  const startHost = async (env: Record<string, string>): Promise<Host> => {
-    const args = ['--folder', folder, ...hostArguments];
-    return { ...(await startProcess('local/host/main.ts', args, env)), isDefault: isDefault(env) };
-  };
-  let host = (isDefault(settings) && kept?.host) || (await startHost(settings));
+  const startHost = (env: Record<string, string>) =>
+    startProcess('local/host/main.ts', ['--folder', folder, ...hostArguments], env);
+  let host: TestProcess = await startHost(settings);
   const earlier: string[] = [];
-  /** Where the output of this service begins. */
-  let start = host.output().length;
   const tokens = new Map<string | undefined, Promise<string>>();
   const tokenFor = (projectId: string | undefined) => {
     const token = tokens.get(projectId) ?? issuer.sign({ projects: [projectId] });
     tokens.set(projectId, token);
     return token;
   };
-  const output = () => host.output().slice(start);
   const deviationLog = createDeviationLog();
   const service: TestService = {
     get url() {
@@ -149,16 +139,16 @@ export async function startService(
         await scheduler.wait(25);
       }
     },
-    log: () => [...earlier, output()].join('\n'),
+    log: () => [...earlier, host.output()].join('\n'),
     async restart(changed = {}) {
-      earlier.push(output());
+      earlier.push(host.output());
       host = await startHost({ ...settings, ...changed });
-      start = 0;
     },
     kill: () => host.kill(),
     stop: () => host.stop(),
     async close() {
-      await keep(backends, new Set([host, ...(kept?.host ? [kept.host] : [])]));
+      await host.close();
+      await keepBackends(backends);
       deviationLog.check();
     },
   };
