@@ -19,7 +19,7 @@ export default {
   globalTeardown: '<rootDir>/tests/support/globalTeardown.ts',
   testSequencer: '<rootDir>/tests/support/sequencer.js',
   // Test files wait for processes more than they compute.
-  maxWorkers: availableParallelism() + 1,
+  maxWorkers: availableParallelism() + 2,
   // A worker leaves nothing open, but on a busy machine its end alone may take longer than Jest's half a second.
   workerGracefulExitTimeout: 10_000,
   // Tests that restart the app take long on a busy machine; what a client waits for is bounded in support/service.ts.

@@ -147,7 +147,8 @@ export async function startService(
     kill: () => host.kill(),
     stop: () => host.stop(),
     async close() {
-      await host.close();
+      // What a test has left hanging does not end by itself.
+      await host.close(5_000);
       await keepBackends(backends);
       deviationLog.check();
     },
