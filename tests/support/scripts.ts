@@ -27,6 +27,9 @@ export function runScript(
     thread.unref();
     return ended;
   });
-  former = run.catch(() => undefined);
+  former = run.catch(() => {
+    // An error outside of the command's own course has ended the thread.
+    thread = undefined;
+  });
   return run;
 }
