@@ -229,7 +229,7 @@ async function stallUpload(collection: string, token: string): Promise<TestRespo
       );
       // So much that the host itself does not find it too slow.
       controller.enqueue(Buffer.alloc(20_000, 'x'));
-      await scheduler.wait(17_000);
+      await scheduler.wait(24_000);
       controller.close();
     },
   });
@@ -260,7 +260,7 @@ async function sendSlowly(method: string, path: string): Promise<TestResponse> {
   const body = new ReadableStream({
     async start(controller) {
       // Faster than what the host itself would not wait for.
-      for (let second = 0; second < 16; second++) {
+      for (let second = 0; second < 24; second++) {
         controller.enqueue(Buffer.alloc(1_000, ' '));
         await scheduler.wait(1_000);
       }
