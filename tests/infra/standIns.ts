@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { projectFolder } from '../support/process.ts';
+import { bareEnv, projectFolder } from '../support/process.ts';
 
 const standIns = join(import.meta.dirname, 'stand-ins');
 
@@ -27,10 +27,12 @@ export function runWithStandIns(
 ): Promise<Ended> {
   const folder = mkdtempSync(join(tmpdir(), 'stand-ins-'));
   const log = join(folder, 'log');
-  const { PATH = '', HOME = '' } = process.env;
+  const { HOME = '' } = process.env;
+  const bare = bareEnv();
   const settings = {
+    ...bare,
     HOME,
-    PATH: `${standIns}${delimiter}${PATH}`,
+    PATH: `${standIns}${delimiter}${bare['PATH']}`,
     RETRY_PAUSE_MS: '1',
     STAND_IN_FOLDER: folder,
     STAND_IN_LOG: log,

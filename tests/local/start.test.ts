@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { scheduler } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { freePort, startAzurite } from '../../local/azurite.ts';
 import { startTestEngine } from '../support/engine.ts';
 import { startTestIssuer } from '../support/issuer.ts';
-import { bareEnv, projectFolder, runCommand } from '../support/process.ts';
+import { bareEnv, projectFolder } from '../support/process.ts';
+import { runScript } from '../support/runScript.ts';
 import { until } from '../support/until.ts';
 
 /*
@@ -26,14 +27,21 @@ const { PATH = '' } = process.env;
 let dataDir: string;
 const cleanups: (() => unknown)[] = [];
 
-beforeEach(async () => {
+async function makeFolder(): Promise<void> {
   dataDir = await mkdtemp(join(tmpdir(), 'start-test-'));
-});
-afterEach(async () => {
+}
+
+async function cleanUp(): Promise<void> {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
   await untilGone();
   await rm(dataDir, { recursive: true, force: true });
-});
+}
+
+/** Gives each test of a group a data folder of its own. */
+function useFolders(): void {
+  beforeEach(makeFolder);
+  afterEach(cleanUp);
+}
 
 /** Names files of this test instead of those of the checkout. They need not exist. */
 const ownFiles = () => ({
@@ -179,8 +187,20 @@ async function converse({ lines }: Started, { paste, set }: ReturnType<typeof op
 }
 
 describe('npm start', () => {
+  let started: Started;
+  let port: string;
+  beforeAll(async () => {
+    await makeFolder();
+    port = String(await freePort());
+    started = await start({ PORT: port });
+  });
+  afterAll(async () => {
+    const code = await started.end('SIGTERM');
+    await cleanUp();
+    expect(code).toBe(0);
+  });
+
   test('prints lines that, pasted together, start a run, wait for it and end in the reply', async () => {
-    const started = await start();
     expect(started.token).toBeDefined();
     const { stdout, stderr } = await promisify(execFile)('bash', ['-c', started.block]);
     expect(stderr).toBe('');
@@ -197,11 +217,9 @@ describe('npm start', () => {
       role: 'assistant',
       content: expect.stringContaining('authentication.md'),
     });
-    expect(await started.end('SIGTERM')).toBe(0);
   });
 
   test('lists its functions with their addresses', async () => {
-    const started = await start();
     const { paths } = JSON.parse(await readFile(join(projectFolder, 'openapi.json'), 'utf8'));
     const listed = [...started.output().matchAll(/^ +(\w+): \[([A-Z,]+)\] (\S+)$/gm)].map(
       ([, name, method, url]) => [name, method, url],
@@ -215,10 +233,78 @@ describe('npm start', () => {
     // The contract of the Assistants API is that of the `openai` package.
     const face = ['openai', 'GET,POST,DELETE', `${started.url}/api/projects/{projectId}/openai/{*path}`];
     expect(listed.sort()).toEqual([...described, face].sort());
-    expect(await started.end('SIGTERM')).toBe(0);
   });
 
-  test('keeps its data and tokens over a restart and a crash', async () => {
+  test('lets scripts of every origin call it, as Core Tools does', async () => {
+    const { url, token } = started;
+    const origin = { Origin: 'https://app.example' };
+    const preflight = await fetch(`${url}/api/openapi.json`, {
+      method: 'OPTIONS',
+      headers: { ...origin, 'Access-Control-Request-Method': 'GET' },
+    });
+    expect([preflight.status, preflight.headers.get('Access-Control-Allow-Origin')]).toEqual([204, '*']);
+    const response = await fetch(`${url}/api/projects/none/threads`, {
+      headers: { ...origin, Authorization: `Bearer ${token}` },
+    });
+    expect(response.status).toBe(403);
+    expect(response.headers.get('Access-Control-Allow-Origin')).toBe('*');
+    expect(response.headers.get('Access-Control-Expose-Headers')).toContain('X-Request-Id');
+  });
+
+  test.each([
+    ['on its port', (port: string) => port],
+    ['on another port', () => '0'],
+  ])(
+    'ends with code 1 where the service runs already, and leaves its tokens and data alone: %s',
+    async (_name, choose) => {
+      const terminal = openTerminal({ LOCAL_DATA_DIR: dataDir });
+      terminal.set(started.lines.setUp);
+      const created = await terminal.paste(started.lines.create);
+
+      const { code, output } = await fail({ PORT: choose(port) });
+      expect(code).toBe(1);
+      expect(output).not.toContain('    at ');
+      expect(await processes()).toHaveLength(1);
+
+      terminal.set(`TOKEN=$(${process.execPath} ${join(projectFolder, 'local/token.ts')})`);
+      expect(await terminal.paste(started.lines.wait)).toMatchObject({
+        runId: created.runId,
+      });
+    },
+  );
+
+  test('holds its data folder against a second start, whose parts are all its own or not', async () => {
+    expect((await fail({})).output).toMatch(
+      /^The service did not start: another process is using this data folder;/,
+    );
+    const [issuer, engine, azurite] = await Promise.all([
+      startTestIssuer(),
+      startTestEngine(),
+      startAzurite({ ports: { table: await freePort(), queue: await freePort() } }),
+    ]);
+    cleanups.push(issuer.close, engine.close, azurite.close);
+    const parts = {
+      JWT_ISSUER: issuer.url,
+      JWT_AUDIENCE: issuer.audience,
+      OPENAI_BASE_URL: engine.url,
+      OPENAI_API_KEY: 'key',
+    };
+    expect((await fail(parts)).output).toContain('is using this data folder');
+    const storage = {
+      TABLES_CONNECTION_STRING: azurite.connectionString,
+      QUEUES_CONNECTION_STRING: azurite.connectionString,
+    };
+    const second = await start({ ...parts, ...storage });
+    expect(await second.end('SIGTERM')).toBe(0);
+  });
+});
+
+describe('npm start, from its start to its end,', () => {
+  useFolders();
+
+  test('keeps its data and tokens over a restart and a crash, whatever other processes left there', async () => {
+    // What former versions kept there, with the id of a process that runs.
+    await writeFile(join(dataDir, 'lock'), String(process.pid));
     // Whatever else runs on this machine: the issuer's well-known port is taken, and tokens outlive a restart all the same.
     const other = createServer().on('error', () => undefined);
     other.listen(7072, '127.0.0.1');
@@ -302,87 +388,9 @@ describe('npm start', () => {
   });
 });
 
-describe('npm start where the service runs already', () => {
-  test.each([
-    ['on its port', (port: string) => port],
-    ['on another port', () => '0'],
-  ])('ends with code 1 and leaves tokens and data of the first one alone: %s', async (_name, choose) => {
-    const PORT = String(await freePort());
-    const first = await start({ PORT });
-    const terminal = openTerminal({ LOCAL_DATA_DIR: dataDir });
-    terminal.set(first.lines.setUp);
-    const created = await terminal.paste(first.lines.create);
-
-    const { code, output } = await fail({ PORT: choose(PORT) });
-    expect(code).toBe(1);
-    expect(output).not.toContain('    at ');
-    expect(await processes()).toHaveLength(1);
-
-    terminal.set(`TOKEN=$(${process.execPath} ${join(projectFolder, 'local/token.ts')})`);
-    expect(await terminal.paste(first.lines.wait)).toMatchObject({
-      runId: created.runId,
-    });
-    expect(await first.end('SIGTERM')).toBe(0);
-  });
-});
-
-describe('npm start and its data folder', () => {
-  test('takes no notice of what other processes left in it', async () => {
-    // What former versions kept there, with the id of a process that runs.
-    await writeFile(join(dataDir, 'lock'), String(process.pid));
-    const first = await start();
-    await first.end('SIGKILL');
-    await untilGone();
-    const second = await start();
-    expect(await second.end('SIGTERM')).toBe(0);
-  });
-
-  test('is held against a second start, whose parts are all its own or not', async () => {
-    const first = await start();
-    expect((await fail({})).output).toMatch(
-      /^The service did not start: another process is using this data folder;/,
-    );
-    const [issuer, engine, azurite] = await Promise.all([
-      startTestIssuer(),
-      startTestEngine(),
-      startAzurite({ ports: { table: await freePort(), queue: await freePort() } }),
-    ]);
-    cleanups.push(issuer.close, engine.close, azurite.close);
-    const parts = {
-      JWT_ISSUER: issuer.url,
-      JWT_AUDIENCE: issuer.audience,
-      OPENAI_BASE_URL: engine.url,
-      OPENAI_API_KEY: 'key',
-    };
-    expect((await fail(parts)).output).toContain('is using this data folder');
-    const storage = {
-      TABLES_CONNECTION_STRING: azurite.connectionString,
-      QUEUES_CONNECTION_STRING: azurite.connectionString,
-    };
-    const second = await start({ ...parts, ...storage });
-    expect(await second.end('SIGTERM')).toBe(0);
-    expect(await first.end('SIGTERM')).toBe(0);
-  });
-});
-
-test('npm start lets scripts of every origin call it, as Core Tools does', async () => {
-  const { url, token, end } = await start();
-  const origin = { Origin: 'https://app.example' };
-  const preflight = await fetch(`${url}/api/openapi.json`, {
-    method: 'OPTIONS',
-    headers: { ...origin, 'Access-Control-Request-Method': 'GET' },
-  });
-  expect([preflight.status, preflight.headers.get('Access-Control-Allow-Origin')]).toEqual([204, '*']);
-  const response = await fetch(`${url}/api/projects/none/threads`, {
-    headers: { ...origin, Authorization: `Bearer ${token}` },
-  });
-  expect(response.status).toBe(403);
-  expect(response.headers.get('Access-Control-Allow-Origin')).toBe('*');
-  expect(response.headers.get('Access-Control-Expose-Headers')).toContain('X-Request-Id');
-  await end('SIGTERM');
-});
-
 describe('npm start with a part of its own', () => {
+  useFolders();
+
   test('starts no emulator when OPENAI_BASE_URL names an engine, and gives the demo the first of ASSISTANTS', async () => {
     const engine = await startTestEngine();
     cleanups.push(() => engine.close());
@@ -428,6 +436,8 @@ describe('npm start with a part of its own', () => {
 });
 
 describe("npm start and files of one's own", () => {
+  useFolders();
+
   const assistant = (id: string, changed: object = {}) => ({
     ...{ id, name: 'Support', model: 'gpt-5-mini', instructions: 'Be brief.' },
     ...changed,
@@ -440,11 +450,9 @@ describe("npm start and files of one's own", () => {
       typeof content === 'string' ? content : JSON.stringify(content),
     );
   };
-  const command = async (...args: string[]) => {
-    const { code, stdout, stderr } = await runCommand(process.execPath, args, {
-      LOCAL_DATA_DIR: dataDir,
-      ...ownFiles(),
-    });
+  const command = async (script: string, ...args: string[]) => {
+    const environment = { LOCAL_DATA_DIR: dataDir, ...ownFiles() };
+    const { code, stdout, stderr } = await runScript(script, args, environment);
     return code === 0 ? stdout.trim() : stderr.trim();
   };
   /** Sends a request to the project. */
@@ -573,6 +581,8 @@ describe("npm start and files of one's own", () => {
 });
 
 describe('npm start with settings that do not work', () => {
+  useFolders();
+
   test.each<[string, Record<string, string>, string[]]>([
     [
       'settings of the app',

@@ -6,6 +6,7 @@ import { decodeJwt } from 'jose';
 import { demoProjectId } from '../../local/demo/demo.ts';
 import { type Issuer, startIssuer } from '../../local/issuer.ts';
 import { runCommand } from '../support/process.ts';
+import { runScript } from '../support/runScript.ts';
 import { useService } from '../support/useService.ts';
 
 const audience = 'token-tests';
@@ -27,7 +28,7 @@ const environment = (dataDir: string) => ({
 
 /** Runs the command in a terminal of its own, with the issuer that was started in a folder. */
 const token = (args: readonly string[] = [], dataDir = folder) =>
-  runCommand(process.execPath, ['local/token.ts', ...args], environment(dataDir));
+  runScript('local/token.ts', args, environment(dataDir));
 
 /** Prints a token and nothing else, so that a shell can take it. */
 async function print(...args: string[]): Promise<string> {

@@ -7,6 +7,7 @@ import { openFollowUpQueue } from '../../shared/storage/followUpQueue.ts';
 import { createProjectStore, type ProjectStore } from '../../shared/storage/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
 import { runCommand } from '../support/process.ts';
+import { runScript } from '../support/runScript.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
@@ -33,18 +34,20 @@ const project = { projectId: 'atlas', name: 'Atlas', assistantId: 'asst_test', m
 
 const key = 'canary-key-of-the-engine';
 
+const settingsWith = (settings: Record<string, string>) => ({
+  ...t.settings,
+  TABLES_CONNECTION_STRING: azurite.connectionString,
+  QUEUES_CONNECTION_STRING: azurite.connectionString,
+  OPENAI_API_KEY: key,
+  // A file of whoever works here must not matter.
+  LOCAL_SETTINGS_FILE: '/nosuch/local.settings.json',
+  LOCAL_DATA_DIR: '/nosuch',
+  ...settings,
+});
+
 /** Runs the command with the service's settings, but for those given. */
 const doctor = (settings: Record<string, string> = {}, ...args: string[]) =>
-  runCommand(process.execPath, ['scripts/doctor.ts', ...args], {
-    ...t.settings,
-    TABLES_CONNECTION_STRING: azurite.connectionString,
-    QUEUES_CONNECTION_STRING: azurite.connectionString,
-    OPENAI_API_KEY: key,
-    // A file of whoever works here must not matter.
-    LOCAL_SETTINGS_FILE: '/nosuch/local.settings.json',
-    LOCAL_DATA_DIR: '/nosuch',
-    ...settings,
-  });
+  runScript('scripts/doctor.ts', args, settingsWith(settings));
 
 const servers: ReturnType<typeof createServer>[] = [];
 afterEach(() => {
@@ -79,7 +82,11 @@ describe('npm run doctor', () => {
     });
     const { id } = (await created.json()) as { id: string };
     await projects.put({ ...project, vectorStoreIds: [id] });
-    const { code, stdout, stderr } = await doctor();
+    const { code, stdout, stderr } = await runCommand(
+      process.execPath,
+      ['scripts/doctor.ts'],
+      settingsWith({}),
+    );
     await projects.remove(project.projectId);
     expect([failures(stdout), stderr, code]).toEqual([[], '', 0]);
     for (const asked of [

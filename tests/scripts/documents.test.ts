@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { pixel } from '../support/form.ts';
 import { runCommand } from '../support/process.ts';
+import { runScript } from '../support/runScript.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
@@ -26,11 +27,7 @@ const settings = () => ({
 });
 
 const sync = (...options: string[]) =>
-  runCommand(
-    process.execPath,
-    ['scripts/documents.ts', 'sync', '--project', projectId, folder, ...options],
-    settings(),
-  );
+  runScript('scripts/documents.ts', ['sync', '--project', projectId, folder, ...options], settings());
 
 const documents = async (): Promise<{ name: string; documentId: string }[]> => {
   const token = await t.issuer.sign({ sub: 'ada', projects: [projectId] });

@@ -8,6 +8,7 @@ import { parseConfig } from '../../shared/config.ts';
 import { createProjectStore, type ProjectStore } from '../../shared/storage/projectStore.ts';
 import { lazyTable } from '../../shared/storage/tables.ts';
 import { type EndedCommand, runCommand } from '../support/process.ts';
+import { runScript } from '../support/runScript.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
@@ -23,7 +24,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs the command with the service's own settings, but for those given. */
 const projects = (args: readonly string[], settings: Record<string, string> = {}) =>
-  runCommand(process.execPath, ['scripts/projects.ts', ...args], {
+  runScript('scripts/projects.ts', args, {
     LOCAL_SETTINGS_FILE: join(folder, 'local.settings.json'),
     LOCAL_DATA_DIR: folder,
     ...t.settings,

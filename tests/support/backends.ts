@@ -19,6 +19,11 @@ export interface Backends {
   readonly settings: Readonly<Record<string, string>>;
   /** Adds a project to the store, with a new id unless given. */
   addProject(project?: Partial<Project>): Promise<Project>;
+  /**
+   * Clears everything but projects and threads, which tests do not share anyway.
+   * @returns whether they are then like new.
+   */
+  clear(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -85,6 +90,11 @@ export async function startBackends(timing?: { queueMs: number; runMs: number })
       };
       await projects.put(added);
       return added;
+    },
+    async clear() {
+      store.reset();
+      await Promise.all([engine.clear(), queue.reset()]);
+      return issuer.reset() && store.isUp() && queue.isUp();
     },
     async close() {
       await Promise.all([engine.close(), issuer.close(), store.close()]);

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import type { StreamFault } from '../../local/emulator/faults.ts';
 import type {
   ErrorEventShape,
@@ -157,6 +158,8 @@ export interface TestEngine {
   forget(responseId?: string): Promise<void>;
   /** Clears faults, outcomes, recorded calls and settings, but keeps all records. */
   reset(): Promise<void>;
+  /** Clears everything, all records included. */
+  clear(): Promise<void>;
   /** Calls since the last reset, such as `POST /v1/responses`. */
   calls(): Promise<string[]>;
   /** Number of conversation items requested since the last reset. */
@@ -173,6 +176,8 @@ export interface TestEngine {
   expireContainers(containerId?: string): Promise<void>;
   /** Number of clients that stream a response. */
   openStreams(): Promise<number>;
+  /** Its process. */
+  readonly child: ChildProcess;
   close(): Promise<void>;
 }
 
@@ -199,6 +204,7 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
     control('POST', 'faults', { match, fault, times });
   return {
     url: emulator.url,
+    child: emulator.child,
     fault: addFault,
     refuseCreate: (reason, times) => addFault(create, { kind: 'refuse', reason }, times),
     createErrorEvent: (code, shape = 'nested', times = 1) =>
@@ -212,6 +218,7 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
     behaviour: (changed) => control('PATCH', 'behaviour', changed),
     forget: (responseId) => control('POST', 'forget', { responseId }),
     reset: () => control('POST', 'reset'),
+    clear: () => control('DELETE', 'state'),
     calls: async () =>
       (await control('GET', 'calls')).calls.map(
         ({ method, path }: { method: string; path: string }) => `${method} ${path}`,

@@ -15,6 +15,11 @@ export interface TestIssuer {
   sign(claims?: Record<string, unknown>, options?: SignOptions): Promise<string>;
   /** Replaces the published keys; tokens signed before become invalid. */
   publish(keys: JWK[]): void;
+  /**
+   * Behaves well and counts from zero again.
+   * @returns false if it has published other keys, which an app may have kept.
+   */
+  reset(): boolean;
   close(): Promise<void>;
 }
 
@@ -28,6 +33,7 @@ export async function startTestIssuer(): Promise<TestIssuer> {
   const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true });
   const publicJwk: JWK = { ...(await exportJWK(publicKey)), kid: 'test-key', alg: 'RS256', use: 'sig' };
   let published: JWK[] = [publicJwk];
+  let hasPublished = false;
   const audience = 'tests';
   const server = createServer((request, response) => {
     const configuration = request.url === '/.well-known/openid-configuration';
@@ -42,6 +48,8 @@ export async function startTestIssuer(): Promise<TestIssuer> {
       ),
     );
   });
+  // A server that outlives a test file must not keep Jest's worker alive.
+  server.on('connection', (socket) => socket.unref()).unref();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const issuer: TestIssuer = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -65,6 +73,12 @@ export async function startTestIssuer(): Promise<TestIssuer> {
     },
     publish: (keys) => {
       published = keys;
+      hasPublished = true;
+    },
+    reset: () => {
+      issuer.behaviour = 'well';
+      Object.assign(issuer.requests, { keys: 0, configuration: 0 });
+      return !hasPublished;
     },
     close: () =>
       new Promise((resolve) => {

@@ -20,12 +20,12 @@ export interface TestProcess {
   stop(): Promise<number | null>;
   /** Sends SIGKILL, like a crash. */
   kill(): Promise<void>;
-  /** Sends SIGTERM, so that the process writes its coverage, and SIGKILL if requests in flight keep it. */
-  close(): Promise<void>;
+  /**
+   * Sends SIGTERM, so that the process writes its coverage, and SIGKILL if requests in flight keep it.
+   * @param graceMs how long it may take to end by itself, in milliseconds.
+   */
+  close(graceMs?: number): Promise<void>;
 }
-
-/** How long a process may take to end by itself, in milliseconds. */
-const closeMs = 1_000;
 
 /** Starts a script of the project in a process. Resolves when it prints its address. */
 export async function startProcess(
@@ -40,10 +40,12 @@ export async function startProcess(
   });
   const exited = once(child, 'exit');
   let output = '';
+  let said: string | undefined;
   const url = await new Promise<string>((resolve, reject) => {
     const add = (text: string) => {
       output += text;
-      const said = /^\{"url":"([^"]+)"\}$/m.exec(output)?.[1];
+      if (said) return;
+      said = /^\{"url":"([^"]+)"\}$/m.exec(output)?.[1];
       if (said) resolve(said);
     };
     child.stdout.setEncoding('utf8').on('data', add);
@@ -63,8 +65,8 @@ export async function startProcess(
     output: () => output,
     stop: () => end('SIGTERM'),
     kill: async () => void (await end('SIGKILL')),
-    close: async () => {
-      const timer = setTimeout(() => child.kill('SIGKILL'), closeMs);
+    close: async (graceMs = 1_000) => {
+      const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
       await end('SIGTERM');
       clearTimeout(timer);
     },

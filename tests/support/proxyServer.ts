@@ -4,6 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 /** A local server that can disappear and come back at the same address. */
 export interface ProxyServer {
   readonly port: number;
+  /** Whether it accepts connections. */
+  isUp(): boolean;
   /** Stops listening and cuts all connections, also those that wait for a response. */
   away(): Promise<void>;
   back(): Promise<void>;
@@ -20,10 +22,12 @@ export async function startProxyServer(
     respond(request, response).catch(() => response.destroy());
   });
   server.on('connection', (socket) => {
-    sockets.add(socket);
+    // A server that outlives a test file must not keep Jest's worker alive.
+    sockets.add(socket.unref());
     socket.once('close', () => sockets.delete(socket));
   });
-  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const listen = (port: number) =>
+    new Promise<void>((resolve) => server.unref().listen(port, '127.0.0.1', resolve));
   const away = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
@@ -33,6 +37,7 @@ export async function startProxyServer(
   const { port } = server.address() as AddressInfo;
   return {
     port,
+    isUp: () => server.listening,
     away,
     back: () => listen(port),
     close: async () => {

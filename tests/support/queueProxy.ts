@@ -58,6 +58,7 @@ export interface QueueProxy {
   /** Refuses connections until `back`. */
   away(): Promise<void>;
   back(): Promise<void>;
+  isUp(): boolean;
   close(): Promise<void>;
 }
 
@@ -160,6 +161,7 @@ export async function startQueueProxy(): Promise<QueueProxy> {
     },
     away: server.away,
     back: server.back,
+    isUp: server.isUp,
     async close() {
       await server.close();
       await Promise.all([queue.deleteIfExists(), poison.deleteIfExists()]);

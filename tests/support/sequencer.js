@@ -5,10 +5,14 @@ import Sequencer from '@jest/test-sequencer';
 const longest = [
   'start',
   'chaos',
+  'connections',
+  'toolRoundEvents',
+  'preflight',
+  'openapi',
   'hanging',
   'engineBehaviour',
   'followUp',
-  'connections',
+  'template',
   'hazards',
   'waiting',
 ];

@@ -1,6 +1,7 @@
 import { scheduler } from 'node:timers/promises';
 import type { HostStatus } from '../../local/host/host.ts';
-import { type Backends, startBackends } from './backends.ts';
+import type { Backends } from './backends.ts';
+import { keepBackends, takeBackends } from './kept.ts';
 import { createDeviationLog } from './openApi.ts';
 import { projectFolder, startProcess, type TestProcess } from './process.ts';
 
@@ -23,7 +24,7 @@ export interface Call {
 }
 
 /** A running service: the built app under the local host, with engine, issuer and store. */
-export interface TestService extends Backends {
+export interface TestService extends Omit<Backends, 'clear'> {
   readonly url: string;
   /** Sends a request to a path below `/api`. */
   call(path: string, call?: Call): Promise<TestResponse>;
@@ -64,7 +65,7 @@ export async function startService(
   folder = projectFolder,
   hostArguments: readonly string[] = [],
 ): Promise<TestService> {
-  const backends = await startBackends();
+  const backends = await takeBackends();
   const { engine, issuer, store, queue } = backends;
   const settings = { ...backends.settings, ...followUpsOff, ...overrides };
 
@@ -72,6 +73,12 @@ export async function startService(
     startProcess('local/host/main.ts', ['--folder', folder, ...hostArguments], env);
   let host: TestProcess = await startHost(settings);
   const earlier: string[] = [];
+  const tokens = new Map<string | undefined, Promise<string>>();
+  const tokenFor = (projectId: string | undefined) => {
+    const token = tokens.get(projectId) ?? issuer.sign({ projects: [projectId] });
+    tokens.set(projectId, token);
+    return token;
+  };
   const deviationLog = createDeviationLog();
   const service: TestService = {
     get url() {
@@ -85,7 +92,7 @@ export async function startService(
     addProject: backends.addProject,
     async call(path, { method = 'GET', body, token, headers = {} } = {}) {
       const projectId = /^projects\/([^/?]+)/.exec(path)?.[1];
-      const bearer = token === undefined ? await issuer.sign({ projects: [projectId] }) : token;
+      const bearer = token === undefined ? await tokenFor(projectId) : token;
       const isForm = body instanceof FormData;
       const received = await fetch(`${host.url}/api/${path}`, {
         method,
@@ -140,7 +147,9 @@ export async function startService(
     kill: () => host.kill(),
     stop: () => host.stop(),
     async close() {
-      await Promise.all([host.stop(), backends.close()]);
+      // What a test has left hanging does not end by itself.
+      await host.close(5_000);
+      await keepBackends(backends);
       deviationLog.check();
     },
   };

@@ -49,6 +49,7 @@ export interface StoreProxy {
   /** Refuses connections until `back`. */
   away(): Promise<void>;
   back(): Promise<void>;
+  isUp(): boolean;
   close(): Promise<void>;
 }
 
@@ -142,6 +143,7 @@ export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
     pendingLate: () => late.size,
     away: server.away,
     back: server.back,
+    isUp: server.isUp,
     close: async () => {
       for (const timer of late) clearTimeout(timer);
       await server.close();

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import type { EngineRun } from './engine.ts';
+import { loadNatively } from './native.ts';
 import { idOf, pathOf } from './paths.ts';
-import { startService, type TestResponse, type TestService } from './service.ts';
+import type { TestResponse, TestService } from './service.ts';
 
 /** A service shared by the tests of a file, with a project. */
 export interface ServiceUnderTest extends TestService {
@@ -34,6 +35,9 @@ export const question = { message: 'Explain the database schema' };
 
 /** Starting five processes takes seconds, and several times that on a busy machine. */
 const startTimeoutMs = 120_000;
+
+/** The module outlives the file, and with it what it keeps running. */
+export const { startService } = loadNatively<typeof import('./service.ts')>('service.ts');
 
 type Settings = Readonly<Record<string, string>>;
 

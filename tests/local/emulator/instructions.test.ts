@@ -70,7 +70,7 @@ describe('a text format', () => {
       kind: { $ref: '#/$defs/kind' },
       sources: { type: 'array', items: { anyOf: [{ type: 'string' }, { type: 'null' }] } },
     },
-    required: ['answer', 'sure', 'score', 'kind', 'sources'],
+    required: ['response', 'sure', 'score', 'kind', 'sources'],
     additionalProperties: false,
     $defs: { kind: { type: 'string', enum: ['guess', 'fact'] } },
   };

@@ -121,7 +121,7 @@ test('an invocation beyond functionTimeout restarts the worker, and breaks the o
   const slow = exchange(host.url, requestText('GET', '/api/slow'));
   const innocent = exchange(host.url, requestText('GET', '/api/slow'));
   for (const { status } of await Promise.all([slow, innocent])) expect(status).toBe(502);
-  expect((await status(host)).workerStarts).toBe(2);
+  await until('the worker restarts', async () => (await status(host)).workerStarts === 2);
   expect((await exchange(host.url, requestText('GET', '/api/plain'))).status).toBe(200);
 });
 

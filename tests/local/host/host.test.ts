@@ -10,8 +10,8 @@ import { scheduler } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { projectFolder, startProcess, type TestProcess } from '../../support/process.ts';
-import { startService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
+import { startService } from '../../support/useService.ts';
 
 const folders: string[] = [];
 const hosts: TestProcess[] = [];
