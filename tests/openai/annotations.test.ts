@@ -165,14 +165,13 @@ describe('a citation', () => {
     const [annotation] = part?.type === 'text' ? part.text.annotations : [];
     const id = annotation?.type === 'file_citation' ? annotation.file_citation.file_id : '';
     expect(await client.files.retrieve(id)).toMatchObject({ id, filename: 'plan.md', bytes: 5 });
-    for (const call of [client.files.content(id), client.files.delete(id)]) {
-      expect((await failureOf(call)).status).toBe(400);
-    }
+    const statusesOf = (calls: Promise<unknown>[]) =>
+      Promise.all(calls.map(async (call) => (await failureOf(call)).status));
+    expect(await statusesOf([client.files.content(id), client.files.delete(id)])).toEqual([400, 400]);
     const { projectId } = await t.addProject();
     const { files } = await openClient(t, { projectId });
-    for (const call of [files.retrieve(id), files.content(id), files.delete(id)]) {
-      expect((await failureOf(call)).status).toBe(404);
-    }
+    const foreign = [files.retrieve(id), files.content(id), files.delete(id)];
+    expect(await statusesOf(foreign)).toEqual([404, 404, 404]);
   });
 });
 

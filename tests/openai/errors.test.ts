@@ -183,7 +183,7 @@ describe('a request that is refused', () => {
     ],
     [
       '{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc"}}]}]}',
-      "Invalid 'messages[0].content[0].image_url.url': expected an http or https URL.",
+      "Invalid 'messages[0].content[0].image_url.url': expected an http, https or data URL.",
       'messages[0].content[0].image_url.url',
       'invalid_value',
     ],

@@ -9,7 +9,8 @@ import { loadWireSchemas, type Schema } from './wireSchemas.ts';
  * and nothing else may be there.
  */
 
-const { $defs, schemas } = loadWireSchemas();
+const wireSchemas = loadWireSchemas();
+const { schemas } = wireSchemas;
 
 const ref = (name: string): Schema => ({ $ref: `#/schemas/${name}` });
 const toObject = (properties: Readonly<Record<string, Schema>>): Schema => ({
@@ -18,6 +19,37 @@ const toObject = (properties: Readonly<Record<string, Schema>>): Schema => ({
   required: Object.keys(properties),
   additionalProperties: false,
 });
+
+/** What a run waits for: as the package types it, with or without approvals, which it does not know. */
+const requiredAction: Schema = {
+  anyOf: [
+    wireSchemas.$defs['Run.RequiredAction'],
+    toObject({
+      type: { const: 'submit_tool_outputs' },
+      submit_tool_outputs: { $ref: '#/$defs/Run.RequiredAction.SubmitToolOutputs' },
+      submit_tool_approval: { $ref: '#/$defs/approvals' },
+    }),
+    toObject({
+      type: { const: 'submit_tool_approval' },
+      submit_tool_outputs: toObject({ tool_calls: { type: 'array', maxItems: 0 } }),
+      submit_tool_approval: { $ref: '#/$defs/approvals' },
+    }),
+  ],
+};
+const approvals = toObject({
+  tool_calls: {
+    type: 'array',
+    minItems: 1,
+    items: toObject({
+      id: { type: 'string' },
+      type: { const: 'mcp' },
+      server_label: { type: 'string' },
+      name: { type: 'string' },
+      arguments: { type: 'string' },
+    }),
+  },
+});
+const $defs = { ...wireSchemas.$defs, approvals, 'Run.RequiredAction': requiredAction };
 
 /** A list, with the properties that the reference of the API documents besides those that the package reads. */
 const listOf = (name: string): Schema =>
