@@ -2,6 +2,7 @@ import { app } from '@azure/functions';
 import { guardProgrammingModel } from '../shared/http/programmingModel.ts';
 import './addDocument.ts';
 import './cancelRun.ts';
+import './console.ts';
 import './createRun.ts';
 import './createThread.ts';
 import './deleteDocument.ts';

@@ -49,6 +49,9 @@ param eventStreamSeconds int = 220
 @maxValue(95)
 param maxFileMb int = 20
 
+@description('Whether the app serves the console at /api/console. It needs a token like every other client.')
+param console bool = false
+
 @description('Base URL of an OpenAI-compatible endpoint that exists already. Empty: a Foundry account is created.')
 param existingOpenAiBaseUrl string = ''
 
@@ -400,6 +403,8 @@ module app 'modules/app.bicep' = {
         MAX_TOOL_ROUNDS: string(maxToolRounds)
         EVENT_STREAM_SECONDS: string(eventStreamSeconds)
         MAX_FILE_MB: string(maxFileMb)
+        // string() would make it 'True'.
+        CONSOLE: console ? 'true' : 'false'
       },
       empty(jwtJwksUri) ? {} : { JWT_JWKS_URI: jwtJwksUri },
       empty(openAiApiKeySecretUri) ? {} : { OPENAI_API_KEY: '@Microsoft.KeyVault(SecretUri=${openAiApiKeySecretUri})' },

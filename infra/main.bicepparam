@@ -50,6 +50,7 @@ param alwaysReadyInstances = number(readEnvironmentVariable('ALWAYS_READY_INSTAN
 
 param alertEmails = list(readEnvironmentVariable('ALERT_EMAILS', ''))
 param logDailyCapGb = number(readEnvironmentVariable('LOG_DAILY_CAP_GB', ''), 1)
+param console = flag(readEnvironmentVariable('CONSOLE', ''), false)
 param auditLogsEnabled = flag(readEnvironmentVariable('AUDIT_LOGS', ''), false)
 param deletionLockEnabled = flag(readEnvironmentVariable('DELETION_LOCK', ''), false)
 param monthlyBudget = number(readEnvironmentVariable('MONTHLY_BUDGET', ''), 0)

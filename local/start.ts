@@ -1,6 +1,7 @@
-import { ConfigError, parseConfig } from '../shared/config.ts';
+import { ConfigError, parseConfig, servesConsole } from '../shared/config.ts';
 import { createProjectStore } from '../shared/storage/projectStore.ts';
 import { lazyTable } from '../shared/storage/tables.ts';
+import { createLocalConsole } from './console.ts';
 import { applyDemo, signDemoToken } from './demo/demo.ts';
 import { type DevServices, startDevServices } from './devServices.ts';
 import { explainFailure } from './explain.ts';
@@ -30,7 +31,7 @@ async function main(): Promise<void> {
   };
   whenStopped(() => stop(0));
   devServices = await startDevServices(settings);
-  Object.assign(process.env, settings, devServices.settings);
+  Object.assign(process.env, { CONSOLE: 'true' }, settings, devServices.settings);
   try {
     host = await startService(devServices, settings, port);
   } catch (error) {
@@ -60,6 +61,9 @@ async function startService(devServices: DevServices, settings: Settings, port: 
     port,
     everyOrigin: true,
     endsWithNewline: true,
+    ...(servesConsole(process.env) && {
+      interceptor: createLocalConsole(devServices.signer, () => own.state.projects),
+    }),
   });
   const token = devServices.signer && (await signDemoToken(devServices.signer));
   console.log(welcome(host, token, own, paths, devServices.localFolder));

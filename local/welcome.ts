@@ -1,3 +1,4 @@
+import { servesConsole } from '../shared/config.ts';
 import { demoProjectId, demoThreadId } from './demo/demo.ts';
 import type { Host } from './host/host.ts';
 import type { OwnConfiguration } from './own/configuration.ts';
@@ -16,8 +17,9 @@ export function welcome(
   const width = Math.max(...functions.map(({ name }) => name.length));
   const listed = functions.map(({ name, trigger }) => `  ${name.padStart(width)}: ${trigger}`);
   const projects = state.projects.map(({ projectId, name }) => `${projectId} (${name})`);
+  const console = `The console: ${url}/ ${token ? '(signed in to the demo project)' : '(asks for a token of your issuer)'}`;
   return `
-The thread-run service is listening at ${url}
+${servesConsole(process.env) ? `${console}\n\n` : ''}The thread-run service is listening at ${url}
 
 Functions:
 

@@ -1,5 +1,5 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
@@ -11,10 +11,13 @@ import { type BuildOptions, build, type Plugin } from 'esbuild';
 const { values } = parseArgs({ options: { 'source-maps': { type: 'boolean', default: false } } });
 
 /** Modules loaded on demand, by import specifier. */
-const onDemand: Readonly<Record<string, { readonly file: string; readonly contents: string }>> = {
+const onDemand: Readonly<
+  Record<string, { readonly file: string; readonly contents: string | Promise<string> }>
+> = {
   openai: { file: 'openai.cjs', contents: "module.exports = require('openai');" },
   '@fastify/busboy': { file: 'busboy.cjs', contents: "module.exports = require('@fastify/busboy');" },
   '@azure/identity': { file: 'identity.cjs', contents: "module.exports = require('@azure/identity');" },
+  'built-console': { file: 'console.cjs', contents: bundleConsole() },
   './azureStorage.ts': {
     file: 'storage.cjs',
     contents: "export * from './shared/storage/azureStorage.ts';",
@@ -52,6 +55,33 @@ const leaveOut: Plugin = {
     });
   },
 };
+
+/**
+ * Bundles the console, and returns a module with its files by name. One module instead of a folder needs no path at run
+ * time, and is parsed only when the console is opened.
+ */
+async function bundleConsole(): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: ['console/src/main.tsx'],
+    outdir: 'console',
+    entryNames: 'console-[hash]',
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    jsx: 'automatic',
+    minify: true,
+    define: { 'process.env.NODE_ENV': '"production"' },
+    logLevel: 'warning',
+    write: false,
+  });
+  const built = outputFiles.map(({ path, text }) => [basename(path), text] as const);
+  const named = (extension: string) => built.find(([name]) => name.endsWith(extension))?.[0] ?? '';
+  const page = (await readFile('console/index.html', 'utf8'))
+    .replace('src/main.tsx', `console/${named('.js')}`)
+    .replace('src/styles.css', `console/${named('.css')}`);
+  const files = Object.fromEntries([...built, ['index.html', page]]);
+  return `module.exports = { files: ${JSON.stringify(files)} };`;
+}
 
 /** Modules of other rooms that the face imports, by their path in the project. */
 const shared = new Set<string>();
@@ -101,10 +131,10 @@ await Promise.all([
     outfile: join(dist, 'index.cjs'),
     plugins: [leaveOut],
   }),
-  ...Object.values(onDemand).map(({ file, contents }) =>
+  ...Object.values(onDemand).map(async ({ file, contents }) =>
     build({
       ...options,
-      stdin: { contents, resolveDir: '.' },
+      stdin: { contents: await contents, resolveDir: '.' },
       outfile: join(dist, file),
     }),
   ),

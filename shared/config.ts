@@ -19,6 +19,7 @@ export const settingNames = [
   'MAX_TOOL_ROUNDS',
   'EVENT_STREAM_SECONDS',
   'MAX_FILE_MB',
+  'CONSOLE',
 ] as const;
 
 type SettingName = (typeof settingNames)[number];
@@ -116,6 +117,10 @@ export function parseImportConfig(
   return { tables, engine, assistants };
 }
 
+/** Returns whether the console is switched on. */
+export const servesConsole = (env: Readonly<Record<string, string | undefined>>): boolean =>
+  env['CONSOLE']?.trim() === 'true';
+
 /** Reads the configuration, and appends what is wrong with it to `issues`. */
 function readConfig(env: Readonly<Record<string, string | undefined>>, issues: string[]): Config {
   const setting = (name: SettingName) => env[name]?.trim() || undefined;
@@ -170,6 +175,8 @@ function readConfig(env: Readonly<Record<string, string | undefined>>, issues: s
     // The host reads bodies of up to 100 MiB.
     maxFileBytes: wholeNumber('MAX_FILE_MB', 20, 95) * 1024 * 1024,
   };
+  // Read again by servesConsole, when functions are registered.
+  if (!/^(true|false)$/.test(setting('CONSOLE') ?? 'false')) issues.push('CONSOLE must be true or false');
   return deepFreeze(config);
 }
 

@@ -24,6 +24,8 @@ export interface HostOptions {
   readonly keepsInvocationId?: boolean;
   /** Whether to end JSON for curl with a line break, which the real host does not. */
   readonly endsWithNewline?: boolean;
+  /** Gets each request first. Resolves with whether it has responded; it may instead change the request's URL. */
+  readonly interceptor?: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
 }
 
 export interface Host {
@@ -77,6 +79,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       const status: HostStatus = { state: 'Running', openInvocations, workerStarts };
       return void response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(status));
     }
+    if (await options.interceptor?.(request, response)) return;
     if (options.everyOrigin && allowEveryOrigin(request, response)) return;
     await serve(workers.serving(response), httpOptions, request, response);
   };

@@ -232,7 +232,11 @@ describe('npm start', () => {
     );
     // The contract of the Assistants API is that of the `openai` package.
     const face = ['openai', 'GET,POST,DELETE', `${started.url}/api/projects/{projectId}/openai/{*path}`];
-    expect(listed.sort()).toEqual([...described, face].sort());
+    const page = [
+      ['console', 'GET', `${started.url}/api/console`],
+      ['consoleAsset', 'GET', `${started.url}/api/console/{file}`],
+    ];
+    expect(listed.sort()).toEqual([...described, face, ...page].sort());
   });
 
   test('lets scripts of every origin call it, as Core Tools does', async () => {
@@ -343,13 +347,15 @@ describe('npm start, from its start to its end,', () => {
     const cwd = join(dataDir, 'checkout');
     await mkdir(cwd);
     await copyFile(join(projectFolder, 'package.json'), join(cwd, 'package.json'));
-    for (const part of ['node_modules', 'functions', 'shared', 'local', 'scripts', 'openapi.json']) {
+    const parts = ['node_modules', 'client', 'console', 'functions', 'shared', 'local', 'scripts'];
+    for (const part of [...parts, 'openapi.json']) {
       await symlink(join(projectFolder, part), join(cwd, part));
     }
     const started = await start({}, { file: 'npm', args: ['start'], cwd });
     expect(await readdir(join(cwd, 'dist'))).toEqual([
       'assistantsApi.cjs',
       'busboy.cjs',
+      'console.cjs',
       'identity.cjs',
       'index.cjs',
       'openai.cjs',

@@ -25,7 +25,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const t = useService({}, () => folder);
+const t = useService({ CONSOLE: 'true' }, () => folder);
 
 describe('the deployed package', () => {
   test('is the bundle and nothing else', async () => {
@@ -34,12 +34,21 @@ describe('the deployed package', () => {
       'dist',
       'dist/assistantsApi.cjs',
       'dist/busboy.cjs',
+      'dist/console.cjs',
       'dist/identity.cjs',
       'dist/index.cjs',
       'dist/openai.cjs',
       'dist/storage.cjs',
       'host.json',
       'package.json',
+    ]);
+  });
+
+  test('has the console', async () => {
+    const response = await fetch(`${t.url}/api/console`);
+    expect([response.status, await response.text()]).toEqual([
+      200,
+      expect.stringContaining('<title>Console'),
     ]);
   });
 

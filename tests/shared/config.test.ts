@@ -186,6 +186,7 @@ describe('unusable settings', () => {
       MAX_TOOL_ROUNDS: 'canary-rounds',
       EVENT_STREAM_SECONDS: 'canary-duration',
       MAX_FILE_MB: 'canary-size',
+      CONSOLE: 'canary-console',
     };
     expect(Object.keys(values)).toEqual([...settingNames]);
     const issues = issuesOf(values);
@@ -206,6 +207,7 @@ describe('unusable settings', () => {
       'MAX_TOOL_ROUNDS must be a whole number from 1 to 100',
       'EVENT_STREAM_SECONDS must be a whole number from 1 to 220',
       'MAX_FILE_MB must be a whole number from 1 to 95',
+      'CONSOLE must be true or false',
     ]);
     const { message } = new ConfigError(issues);
     for (const issue of issues) expect(message).toContain(issue);

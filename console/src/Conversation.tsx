@@ -1,0 +1,134 @@
+import type { Client } from '@thread-run-service/client';
+import { useThread } from '@thread-run-service/client/react';
+import { useEffect, useRef, useState } from 'react';
+import { Composer } from './Composer.tsx';
+import { DropZone } from './DropZone.tsx';
+import { ErrorNote } from './ErrorNote.tsx';
+import { excerpt } from './format.ts';
+import { MessageIcon } from './icons.tsx';
+import { MessageView } from './MessageView.tsx';
+import { Progress } from './Progress.tsx';
+import { useStickToEnd } from './useStickToEnd.ts';
+import { useUploads } from './useUploads.ts';
+
+interface Props {
+  readonly client: Client;
+  /** Undefined for a conversation that its first message will begin. */
+  readonly threadId: string | undefined;
+  readonly shownRun: string | undefined;
+  readonly onCreated: (threadId: string) => void;
+  /** A run begins, or is found under way. */
+  readonly onRun: (threadId: string, runId: string) => void;
+  readonly onShowRun: (runId: string) => void;
+  readonly onTitle: (threadId: string, title: string) => void;
+}
+
+/** The messages of a thread, and the next one. */
+export function Conversation({ client, threadId, shownRun, onCreated, onRun, onShowRun, onTitle }: Props) {
+  const thread = useThread({ client, threadId: threadId ?? null, onThreadCreated: onCreated });
+  const { messages, run, status, error } = thread;
+  const uploads = useUploads(client);
+  const [text, setText] = useState('');
+  const messageBox = useRef<HTMLTextAreaElement>(null);
+  const end = useStickToEnd();
+
+  const [runId, runThread] = [run?.runId, run?.threadId];
+  useEffect(() => {
+    if (runId !== undefined && runThread !== undefined) onRun(runThread, runId);
+  }, [runId, runThread, onRun]);
+  const first = thread.hasEarlier ? undefined : messages[0]?.content;
+  useEffect(() => {
+    if (threadId !== undefined && first !== undefined) onTitle(threadId, excerpt(first));
+  }, [threadId, first, onTitle]);
+  useEffect(() => {
+    if (threadId === undefined) messageBox.current?.focus();
+  }, [threadId]);
+
+  const focusMessageBox = () => messageBox.current?.focus();
+  const isRunning = !thread.canSubmit && status !== 'loading' && status !== 'ready';
+  return (
+    <DropZone onFiles={uploads.add}>
+      <section
+        className="messages"
+        aria-label="Messages"
+        tabIndex={0}
+        ref={end.scroller}
+        onScroll={end.onScroll}
+      >
+        {thread.hasEarlier && (
+          <button
+            type="button"
+            className="more"
+            disabled={thread.isLoadingEarlier}
+            onClick={() => void thread.loadEarlier()}
+          >
+            {thread.isLoadingEarlier ? 'Loading…' : 'Load earlier messages'}
+          </button>
+        )}
+        {messages.length === 0 &&
+          (thread.isLoading ? <Skeleton /> : <Empty isDraft={threadId === undefined} />)}
+        {messages.map((message) => (
+          <MessageView
+            key={message.id}
+            client={client}
+            threadId={threadId}
+            message={message}
+            isShownRun={message.runId !== null && message.runId === shownRun}
+            onShowRun={onShowRun}
+            onRespond={(outputs) => {
+              void thread.respond(outputs);
+              // What was answered goes away, and the focus must not go with it.
+              focusMessageBox();
+            }}
+            onDiscard={(id) => {
+              setText(thread.discard(id) ?? '');
+              focusMessageBox();
+            }}
+          />
+        ))}
+        <Progress status={status} steps={thread.steps} messages={messages} />
+        {error && (
+          <ErrorNote error={error} {...(thread.canRetry && { onRetry: () => void thread.retry() })} />
+        )}
+      </section>
+      {end.isAway && (
+        <button type="button" className="to-end" onClick={end.go}>
+          Jump to the end
+        </button>
+      )}
+      <Composer
+        uploads={uploads}
+        messageBox={messageBox}
+        text={text}
+        onText={setText}
+        canSubmit={thread.canSubmit}
+        isRunning={isRunning}
+        onSubmit={thread.submit}
+        onCancel={() => void thread.cancel()}
+      />
+      <p role="status" className="visually-hidden">
+        {thread.announcement}
+      </p>
+    </DropZone>
+  );
+}
+
+const Empty = ({ isDraft }: { readonly isDraft: boolean }) => (
+  <div className="welcome">
+    <MessageIcon />
+    <h2>{isDraft ? 'New thread' : 'No messages yet'}</h2>
+    <p className="muted">
+      {isDraft
+        ? 'Your first message creates the thread and starts its first run.'
+        : 'Your message starts the first run of this thread.'}
+    </p>
+  </div>
+);
+
+const Skeleton = () => (
+  <div className="skeleton" aria-hidden="true">
+    <i />
+    <i />
+    <i />
+  </div>
+);

@@ -1,0 +1,41 @@
+import { memo } from 'react';
+import ReactMarkdown, { type Components } from 'react-markdown';
+
+/** Only addresses that lead to a page or to a mail, never to a script or a file. */
+const safeUrl = (url: string): string => (/^(https?:\/\/|mailto:)/i.test(url) ? url : '');
+
+const components: Components = {
+  // Below the headings of the page and of the message.
+  h1: 'h3',
+  h2: 'h4',
+  h3: 'h5',
+  h4: 'h6',
+  h5: 'h6',
+  a: ({ href, children }) =>
+    href ? (
+      <a href={href} target="_blank" rel="noopener noreferrer">
+        {children}
+      </a>
+    ) : (
+      <span>{children}</span>
+    ),
+  // Fetching it would tell another server who reads what.
+  img: ({ src, alt }) =>
+    typeof src === 'string' && src ? (
+      <a href={src} target="_blank" rel="noopener noreferrer">
+        {alt || 'image'}
+      </a>
+    ) : (
+      <span>{alt}</span>
+    ),
+  pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
+};
+
+/** Shows a reply's Markdown. HTML in it stays text. */
+export const Markdown = memo(({ text }: { readonly text: string }) => (
+  <div className="markdown">
+    <ReactMarkdown components={components} urlTransform={safeUrl}>
+      {text}
+    </ReactMarkdown>
+  </div>
+));

@@ -1,0 +1,115 @@
+import { createStore, type Store } from './store.ts';
+
+/** A request to the service and what is known about its response. Never holds the token. */
+export interface Exchange {
+  readonly key: number;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly (readonly [string, string])[];
+  /** Text, or the file of an upload. */
+  readonly body?: string | { readonly file: string };
+  readonly at: number;
+  readonly status?: number;
+  readonly requestId?: string;
+  readonly durationMs?: number;
+  /** Without a response: ended by the page itself, or by the network. */
+  readonly ended?: 'stopped' | 'failed';
+}
+
+/** An event as it arrived. */
+export interface RawEvent {
+  readonly id: string;
+  readonly event: string;
+  readonly data: string;
+  readonly at: number;
+}
+
+/** What the page has exchanged with the service. */
+export interface Recorder {
+  readonly fetch: typeof fetch;
+  /** Newest first. */
+  readonly exchanges: Store<readonly Exchange[]>;
+  /** In order of arrival, by run id. */
+  readonly events: Store<Readonly<Record<string, readonly RawEvent[]>>>;
+}
+
+const maxExchanges = 100;
+
+/** Records requests and the events of runs as they pass, for the panel that shows them. */
+export function createRecorder(): Recorder {
+  const exchanges = createStore<readonly Exchange[]>([]);
+  const events = createStore<Readonly<Record<string, readonly RawEvent[]>>>({});
+  let count = 0;
+
+  const known = new Set<string>();
+  const addEvents = (runId: string, arrived: readonly RawEvent[]) => {
+    // A stream that is opened anew begins with the first event.
+    const added = arrived.filter(({ id }) => !known.has(`${runId} ${id}`));
+    for (const { id } of added) known.add(`${runId} ${id}`);
+    if (added.length > 0) events.set((all) => ({ ...all, [runId]: [...(all[runId] ?? []), ...added] }));
+  };
+
+  const record = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
+    const url = input instanceof Request ? input.url : String(input);
+    const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
+    headers.delete('Authorization');
+    const key = ++count;
+    const at = Date.now();
+    const started = performance.now();
+    const update = (facts: Partial<Exchange>) =>
+      exchanges.set((all) => all.map((one) => (one.key === key ? { ...one, ...facts } : one)));
+    const body = bodyOf(init?.body);
+    const method = init?.method ?? (input instanceof Request ? input.method : 'GET');
+    const exchange = { key, method, url, headers: [...headers], at, ...(body !== undefined && { body }) };
+    exchanges.set((all) => [exchange, ...all].slice(0, maxExchanges));
+    try {
+      const response = await fetch(input, init);
+      update({
+        status: response.status,
+        requestId: response.headers.get('X-Request-Id') ?? '',
+        durationMs: performance.now() - started,
+      });
+      const runId = /\/runs\/(run_\w+)\/events/.exec(url)?.[1];
+      if (runId === undefined || !response.body || !isEventStream(response)) return response;
+      const passed = response.body.pipeThrough(observe((arrived) => addEvents(runId, arrived)));
+      return new Response(passed, response);
+    } catch (error) {
+      const ended = init?.signal?.aborted ? 'stopped' : 'failed';
+      update({ ended, durationMs: performance.now() - started });
+      throw error;
+    }
+  };
+  return { fetch: record, exchanges, events };
+}
+
+const isEventStream = ({ headers }: Response): boolean =>
+  headers.get('Content-Type')?.startsWith('text/event-stream') ?? false;
+
+function bodyOf(body: BodyInit | null | undefined): Exchange['body'] {
+  if (typeof body === 'string') return body;
+  const file = body instanceof FormData ? body.get('file') : undefined;
+  return file instanceof File ? { file: file.name } : undefined;
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Passes a stream on unchanged, and calls back with the events in it. */
+function observe(onEvents: (events: readonly RawEvent[]) => void): TransformStream<Bytes, Bytes> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  return new TransformStream({
+    transform(chunk, controller) {
+      controller.enqueue(chunk);
+      const blocks = (rest + decoder.decode(chunk, { stream: true })).split('\n\n');
+      rest = blocks.pop() ?? '';
+      onEvents(blocks.flatMap(toEvent));
+    },
+  });
+}
+
+/** Reads one block of an event stream. A comment gives no event. */
+function toEvent(block: string): RawEvent[] {
+  const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1];
+  const [id = '', event, data] = [field('id'), field('event'), field('data')];
+  return event === undefined || data === undefined ? [] : [{ id, event, data, at: Date.now() }];
+}

@@ -1,0 +1,111 @@
+import type { Client, ThreadSummary } from '@thread-run-service/client';
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { excerpt } from './format.ts';
+
+const pageSize = 20;
+
+export interface ThreadList {
+  readonly threads: readonly ThreadSummary[];
+  /** Metadata `title`, else the beginning of the first message, by thread id; empty for a thread without messages. */
+  readonly titles: Readonly<Record<string, string>>;
+  readonly hasMore: boolean;
+  readonly isLoading: boolean;
+  readonly error: unknown;
+  loadMore(): void;
+  /** Reads the newest threads again. */
+  reload(): void;
+  setTitle(threadId: string, title: string): void;
+  /** Deletes a thread. @throws {ApiError} */
+  remove(threadId: string): Promise<void>;
+}
+
+/** Lists the project's threads, a page at a time, and finds titles for them. */
+export function useThreads(client: Client): ThreadList {
+  const [threads, setThreads] = useState<readonly ThreadSummary[]>([]);
+  const [titles, setTitles] = useState<Readonly<Record<string, string>>>({});
+  const [after, setAfter] = useState<string>();
+  const [isLoading, setLoading] = useState(true);
+  const [error, setError] = useState<unknown>();
+
+  const load = useCallback(
+    async (from: string | undefined, signal: AbortSignal) => {
+      setLoading(true);
+      try {
+        const query = { limit: pageSize, ...(from !== undefined && { after: from }) };
+        const page = await client.threads.list(query, { signal });
+        setThreads((known) => (from === undefined ? merge(page.threads, known) : merge(known, page.threads)));
+        // The newest page, read again, says nothing about what was loaded after it.
+        const next = page.hasMore ? (page.lastId ?? undefined) : undefined;
+        setAfter((known) => (from === undefined ? (known ?? next) : next));
+        setError(undefined);
+      } catch (failure) {
+        if (!signal.aborted) setError(failure);
+      } finally {
+        if (!signal.aborted) setLoading(false);
+      }
+    },
+    [client],
+  );
+
+  const controller = useRef(new AbortController());
+  useEffect(() => {
+    controller.current = new AbortController();
+    void load(undefined, controller.current.signal);
+    return () => controller.current.abort();
+  }, [load]);
+
+  const reload = useCallback(() => void load(undefined, controller.current.signal), [load]);
+  // Meanwhile, other tabs may have created some.
+  useEffect(() => {
+    const listener = () => document.visibilityState === 'visible' && reload();
+    document.addEventListener('visibilitychange', listener);
+    return () => document.removeEventListener('visibilitychange', listener);
+  }, [reload]);
+
+  const setTitle = useCallback((threadId: string, title: string) => {
+    setTitles((known) => (known[threadId] === title ? known : { ...known, [threadId]: title }));
+  }, []);
+  useTitles(client, threads, titles, setTitle);
+
+  return {
+    threads,
+    titles,
+    hasMore: after !== undefined,
+    isLoading,
+    error,
+    loadMore: () => void load(after, controller.current.signal),
+    reload,
+    setTitle,
+    async remove(threadId) {
+      await client.threads.delete(threadId);
+      setThreads((known) => known.filter((thread) => thread.threadId !== threadId));
+    },
+  };
+}
+
+/** Finds the titles that are missing, one after the other: the list itself has no messages. */
+function useTitles(
+  client: Client,
+  threads: readonly ThreadSummary[],
+  titles: Readonly<Record<string, string>>,
+  setTitle: (threadId: string, title: string) => void,
+): void {
+  const untitled = threads.find(({ threadId }) => titles[threadId] === undefined);
+  useEffect(() => {
+    if (!untitled) return;
+    const { threadId, metadata } = untitled;
+    const label = metadata?.['title'];
+    if (label !== undefined) return setTitle(threadId, excerpt(label));
+    const controller = new AbortController();
+    client.threads.get(threadId, { limit: 1 }, { signal: controller.signal }).then(
+      ({ messages }) => setTitle(threadId, excerpt(messages[0]?.content ?? '')),
+      () => !controller.signal.aborted && setTitle(threadId, ''),
+    );
+    return () => controller.abort();
+  }, [client, untitled, setTitle]);
+}
+
+function merge(first: readonly ThreadSummary[], second: readonly ThreadSummary[]): readonly ThreadSummary[] {
+  const known = new Set(first.map(({ threadId }) => threadId));
+  return [...first, ...second.filter(({ threadId }) => !known.has(threadId))];
+}

@@ -1,0 +1,241 @@
+import { expect, test } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { replies as outcomes } from '../support/engine.ts';
+import { until } from '../support/until.ts';
+import { replies, say, useConsole } from '../support/useConsole.ts';
+
+const t = useConsole();
+
+const message = (page: Page) => page.getByRole('textbox', { name: 'Message' });
+const timeline = (page: Page) => page.locator('.timeline .label').allTextContents();
+const ended = (page: Page, status = 'Completed') =>
+  page.locator('.run-panel .badge', { hasText: status }).first().waitFor();
+
+test('a first question creates a thread, and its reply grows, with its source and its run beside it', async () => {
+  await t.engine.timing({ runMs: 4_000 });
+  const page = await t.open();
+  await say(page, 'How does the authentication flow work?');
+  await page.locator('[data-status=streaming] .markdown').waitFor();
+  const early = (await replies(page).last().textContent()) ?? '';
+  await page.locator('.sources').waitFor();
+  const whole = (await replies(page).last().textContent()) ?? '';
+  expect(whole.length).toBeGreaterThan(early.length);
+  expect(await page.locator('.sources').textContent()).toContain('authentication.md');
+  await ended(page);
+  await until('the steps are shown', async () => (await timeline(page)).includes('File search'));
+  const moments = await timeline(page);
+  expect([moments[0], moments.at(-2), moments.at(-1)]).toEqual(['Queued', 'First text', 'Completed']);
+  expect(await page.locator('.figures').textContent()).toMatch(/Tokens in\d+Tokens out\d+/);
+  await page
+    .locator('.threads a[aria-current]', { hasText: 'How does the authentication flow work?' })
+    .waitFor();
+});
+
+test('a function gets its output, an approval is denied with a reason, and each run goes on', async () => {
+  const page = await t.open();
+  await say(page, 'Get the build status of main');
+  const call = page.getByLabel('Function call: get_build_status');
+  expect(await call.locator('pre').textContent()).toBe('{\n  "branch": "main"\n}');
+  await call.getByLabel('Output of get_build_status').fill('all green');
+  await call.getByRole('button', { name: 'Submit output' }).click();
+  await replies(page).filter({ hasText: 'all green' }).waitFor();
+  expect(await timeline(page)).toContain('Round 2');
+
+  await say(page, 'Create an event for the release');
+  const approval = page.getByLabel('Approval: calendar · create_event');
+  await approval.getByLabel(/Reason for a denial/).fill('the calendar is full');
+  await approval.getByRole('button', { name: 'Deny' }).click();
+  await replies(page).filter({ hasText: 'the calendar is full' }).waitFor();
+  await page.locator('details.call', { hasText: 'create_event' }).locator('summary').click();
+  await page.getByText('You denied it.').waitFor();
+});
+
+test('a picture that the code interpreter drew is shown, and a file that is dropped goes with its message', async () => {
+  const page = await t.open();
+  await say(page, 'Draw a chart of 3, 5 and 10');
+  const picture = page.locator('.generated img');
+  await picture.waitFor();
+  await until('it is loaded', () =>
+    page.evaluate<boolean>(`document.querySelector('.generated img').naturalWidth > 0`),
+  );
+
+  const dropped = await page.evaluateHandle(`(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(['Refunds take ten days.'], 'refunds.md', { type: 'text/markdown' }));
+    return data;
+  })()`);
+  await page.locator('.drop-zone').dispatchEvent('dragenter', { dataTransfer: dropped });
+  await page.getByText('Drop files to attach them').waitFor();
+  await page.locator('.drop-zone').dispatchEvent('drop', { dataTransfer: dropped });
+  await page.locator('[data-state=ready]', { hasText: 'refunds.md' }).waitFor();
+  await say(page, 'What does this file say?');
+  await page.locator('.message.user .attachments', { hasText: 'refunds.md' }).waitFor();
+  await replies(page).filter({ hasText: 'refunds.md' }).waitFor();
+});
+
+test('a reload in the middle of a run asks for the token again and shows the rest of the reply', async () => {
+  await t.engine.timing({ runMs: 4_000 });
+  const page = await t.open();
+  await say(page, 'How does the authentication flow work?');
+  await page.locator('[data-status=streaming] .markdown').waitFor();
+  await page.reload();
+  await t.signIn(page);
+  await page.locator('.message.user', { hasText: 'authentication flow' }).waitFor();
+  await page.locator('.sources').waitFor();
+  await ended(page);
+  expect(await page.locator('.message.user').count()).toBe(1);
+});
+
+test('a reply goes on after the network was away', async () => {
+  t.expectFailedRequests();
+  await t.engine.timing({ runMs: 4_000 });
+  const page = await t.open();
+  await say(page, 'How does the authentication flow work?');
+  await page.locator('[data-status=streaming] .markdown').waitFor();
+  await page.context().setOffline(true);
+  await say(page, 'written without a network');
+  await page.context().setOffline(false);
+  await page.locator('.sources').waitFor();
+  // What could not be sent while a run was under way is still there.
+  expect(await message(page).inputValue()).toBe('written without a network');
+  await message(page).press('Enter');
+  await page.locator('.message.user', { hasText: 'written without a network' }).waitFor();
+  await until('it has its reply', async () => (await replies(page).count()) === 2);
+});
+
+test('an expired token is asked for in a dialog, and the message goes on with the new one', async () => {
+  t.expectFailedRequests();
+  const page = await t.openPage();
+  const token = await t.token();
+  await t.signIn(page, token);
+  // The same as if time had passed.
+  const expired = await t.token({ exp: Math.floor(Date.now() / 1000) - 60 });
+  await page.route('**/threads', (route, request) => {
+    const headers = request.headers();
+    const authorization =
+      request.method() === 'POST' ? `Bearer ${expired}` : (headers['authorization'] ?? '');
+    return route.continue({ headers: { ...headers, authorization } });
+  });
+  await say(page, 'Hello');
+  const dialog = page.getByRole('dialog', { name: 'The token is no longer accepted' });
+  await dialog.locator('textarea:focus').waitFor();
+  await page.keyboard.insertText(await t.token({ sub: 'another' }));
+  await page.unroute('**/threads');
+  await dialog.getByRole('button', { name: 'Go on' }).click();
+  await replies(page).first().waitFor();
+  expect(await page.locator('.message.user').count()).toBe(1);
+});
+
+test('two tabs show the same thread: one answers what the other has started, and both go on', async () => {
+  const first = await t.open();
+  await say(first, 'Get the build status of main');
+  await first.getByLabel('Function call: get_build_status').waitFor();
+  const second = await first.context().newPage();
+  await second.goto(first.url());
+  await t.signIn(second);
+  await second.getByLabel('Output of get_build_status').fill('all green');
+  await second.getByRole('button', { name: 'Submit output' }).click();
+  for (const page of [first, second]) {
+    await replies(page).filter({ hasText: 'all green' }).waitFor();
+    await ended(page);
+    expect(await page.locator('.message.user').count()).toBe(1);
+  }
+});
+
+test('a run is cancelled, and a thread is deleted after a question', async () => {
+  await t.engine.outcome({ status: 'never' });
+  const page = await t.open();
+  await say(page, 'Never ends');
+  await page.getByRole('button', { name: 'Cancel run' }).click();
+  await ended(page, 'Cancelled');
+  await page.getByRole('button', { name: 'Delete “Never ends”' }).click();
+  await page
+    .getByRole('dialog', { name: 'Delete this thread?' })
+    .getByRole('button', { name: 'Delete' })
+    .click();
+  await page.getByRole('heading', { name: 'New thread' }).waitFor();
+  expect(await page.locator('.threads li', { hasText: 'Never ends' }).count()).toBe(0);
+});
+
+test('nothing that people or models write is run or fetched', async () => {
+  const hostile = [
+    '<img src=x onerror="alert(1)"><script>alert(2)</script>',
+    '[a](javascript:alert(3)) [b](data:text/html,<script>alert(4)</script>) [c](https://example.com/)',
+    '![beacon](https://example.com/beacon.png)',
+    '```html\n<svg onload=alert(5)>\n```',
+  ].join('\n\n');
+  await t.engine.outcome(outcomes.texts(hostile));
+  const page = await t.open();
+  const foreign: string[] = [];
+  page.on('request', (request) => {
+    if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(t.url)) foreign.push(request.url());
+  });
+  await page.getByLabel('Files', { exact: true }).setInputFiles({
+    name: '<img src=x onerror=alert(6)>.md',
+    mimeType: 'text/markdown',
+    buffer: Buffer.from('text'),
+  });
+  await page.locator('[data-state=ready]', { hasText: 'onerror' }).waitFor();
+  await say(page, hostile);
+  await page.locator('.message.assistant .facts').waitFor();
+  const links = page.locator('.message.assistant .markdown a');
+  expect(
+    await links.evaluateAll((all) =>
+      all.map((link) => [link.getAttribute('href'), link.getAttribute('rel')]),
+    ),
+  ).toEqual([
+    ['https://example.com/', 'noopener noreferrer'],
+    ['https://example.com/beacon.png', 'noopener noreferrer'],
+  ]);
+  expect(await page.locator('.messages :is(script, img, svg[onload])').count()).toBe(0);
+  expect(await page.locator('.message.user .bubble').textContent()).toBe(hostile);
+  expect(await page.locator('.attachments').textContent()).toContain('<img src=x onerror=alert(6)>.md');
+  expect(foreign).toEqual([]);
+});
+
+test('the token is in no storage, address, request list or part of the page', async () => {
+  const page = await t.openPage();
+  const token = await t.token();
+  await t.signIn(page, token);
+  await say(page, 'Hello');
+  await replies(page).first().waitFor();
+  await page.getByRole('tab', { name: 'Requests' }).click();
+  await page.locator('.requests summary', { hasText: 'POST' }).first().click();
+  expect(await page.locator('.requests details[open] pre').textContent()).toMatch(
+    /^curl -s \\\n {2}'http[^']+\/threads' \\\n {2}-H "Authorization: Bearer \$TOKEN"[\s\S]* -d '\{"message":"Hello"\}'$/,
+  );
+  const storage = await page.evaluate(`(async () => JSON.stringify([
+    { ...localStorage }, { ...sessionStorage }, document.cookie, await indexedDB.databases(), await caches.keys(),
+  ]))()`);
+  expect(storage).toBe('[{},{},"",[],[]]');
+  expect(page.url() + (await page.content())).not.toContain(token.slice(0, 40));
+});
+
+test('documents are added and deleted by editors, and refused to others with the code and the request id', async () => {
+  t.expectFailedRequests();
+  const { projectId } = await t.addProject({ editors: ['editor'] });
+  const page = await t.openPage();
+  const signIn = async (sub: string) => {
+    await page.getByLabel('Access token').fill(await t.token({ sub, projects: [projectId] }));
+    await page.getByLabel('Project id').fill(projectId);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Documents' }).click();
+  };
+  await signIn('reader');
+  const dialog = page.getByRole('dialog', { name: 'Documents' });
+  await dialog.getByText('editor_required').waitFor();
+  expect(await dialog.locator('.copy-id').getAttribute('title')).toMatch(/^Copy [\da-f-]{36}$/);
+  await page.keyboard.press('Escape');
+  expect(await page.evaluate('document.activeElement.textContent.trim()')).toBe('Documents');
+
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await signIn('editor');
+  await dialog.getByLabel('Documents to add').setInputFiles([
+    { name: 'one.md', mimeType: 'text/markdown', buffer: Buffer.from('# One') },
+    { name: 'two.md', mimeType: 'text/markdown', buffer: Buffer.from('# Two') },
+  ]);
+  await until('both are ready', async () => (await dialog.getByText('ready').count()) === 2);
+  await dialog.getByRole('button', { name: 'Delete one.md' }).click();
+  await until('one is left', async () => (await dialog.locator('li').count()) === 1);
+  expect(await dialog.locator('li .name').textContent()).toBe('two.md');
+});
