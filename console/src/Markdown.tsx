@@ -1,5 +1,6 @@
 import { memo } from 'react';
 import ReactMarkdown, { type Components } from 'react-markdown';
+import remarkGfm from 'remark-gfm';
 
 /** Only addresses that lead to a page or to a mail, never to a script or a file. */
 const safeUrl = (url: string): string => (/^(https?:\/\/|mailto:)/i.test(url) ? url : '');
@@ -28,13 +29,22 @@ const components: Components = {
     ) : (
       <span>{alt}</span>
     ),
+  // Wide tables and code scroll by keyboard, too.
+  table: ({ children }) => (
+    <div className="table" tabIndex={0}>
+      <table>{children}</table>
+    </div>
+  ),
   pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
 };
+
+/** Tables, task lists and bare links, which models write. */
+const plugins = [remarkGfm];
 
 /** Shows a reply's Markdown. HTML in it stays text. */
 export const Markdown = memo(({ text }: { readonly text: string }) => (
   <div className="markdown">
-    <ReactMarkdown components={components} urlTransform={safeUrl}>
+    <ReactMarkdown components={components} remarkPlugins={plugins} urlTransform={safeUrl}>
       {text}
     </ReactMarkdown>
   </div>

@@ -163,6 +163,7 @@ test('nothing that people or models write is run or fetched', async () => {
     '[a](javascript:alert(3)) [b](data:text/html,<script>alert(4)</script>) [c](https://example.com/)',
     '![beacon](https://example.com/beacon.png)',
     '```html\n<svg onload=alert(5)>\n```',
+    '| a | b |\n| - | - |\n| www.example.com | <b onclick=alert(7)>bold</b> |',
   ].join('\n\n');
   await t.engine.outcome(outcomes.texts(hostile));
   const page = await t.open();
@@ -186,6 +187,11 @@ test('nothing that people or models write is run or fetched', async () => {
   ).toEqual([
     ['https://example.com/', 'noopener noreferrer'],
     ['https://example.com/beacon.png', 'noopener noreferrer'],
+    ['http://www.example.com', 'noopener noreferrer'],
+  ]);
+  expect(await page.locator('.message.assistant td').allTextContents()).toEqual([
+    'www.example.com',
+    '<b onclick=alert(7)>bold</b>',
   ]);
   expect(await page.locator('.messages :is(script, img, svg[onload])').count()).toBe(0);
   expect(await page.locator('.message.user .bubble').textContent()).toBe(hostile);
