@@ -2,6 +2,7 @@ import { describeAttachments } from './attachments.ts';
 import { drawChart } from './charts.ts';
 import { type Composing, type Draft, moved, toDraft } from './composing.ts';
 import { follow } from './instructions.ts';
+import { askedOf } from './items.ts';
 import { callMcpTool, listMcpTools } from './mcp.ts';
 import { quoteDocuments } from './quotations.ts';
 import { sample } from './samples.ts';
@@ -27,8 +28,8 @@ export function compose(composing: Composing): Draft {
   const draft = firstDraft(composing);
   const items = [...listMcpTools(composing), ...draft.items];
   if (draft.text === null) return { ...draft, items };
-  const { engine, request } = composing;
-  const attached = describeAttachments(engine, request.input);
+  const { engine, request, history } = composing;
+  const attached = describeAttachments(engine, askedOf(request.input, history));
   const text = attached + draft.text;
   const json = toJson(composing, text);
   if (json !== null) return toDraft(json, { ...draft, items, annotations: [] });

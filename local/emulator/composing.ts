@@ -8,7 +8,7 @@ export interface Composing {
   request: CreateRequest;
   /** The conversation before the input. */
   history: readonly Item[];
-  /** Text of the newest user message of the input; empty without one. */
+  /** Text of the newest user message that is not replied to, see `askedOf`; empty without one. */
   question: string;
 }
 

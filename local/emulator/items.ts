@@ -102,6 +102,12 @@ export function textOf(item: Item): string {
   return item.content.map((part) => ('text' in part ? part.text : '')).join('\n');
 }
 
+/** Returns what a response is asked for: the input, or without one the messages that were added to the conversation before. */
+export function askedOf(input: readonly Item[], history: readonly Item[]): readonly Item[] {
+  if (input.length > 0) return input;
+  return history.slice(history.findLastIndex((item) => item.type !== 'message' || item.role !== 'user') + 1);
+}
+
 /** Returns a page of items, see `pageOf`. */
 export function toPage(items: readonly Item[], query: URLSearchParams): Page<Item> {
   const page = pageOf(items, query);

@@ -3,7 +3,7 @@ import { compose } from './compose.ts';
 import { endOf } from './composing.ts';
 import type { Engine } from './engine.ts';
 import { newId } from './ids.ts';
-import { textOf } from './items.ts';
+import { askedOf, textOf } from './items.ts';
 import { toOutputItems } from './ordered.ts';
 import type { IncompleteReason, Item, OutputItem, ResponseRecord, ResponseResult } from './types.ts';
 
@@ -18,7 +18,7 @@ export function composeResult(
   const { outcome, request } = record;
   const read = [...history, ...request.input];
   const ordered = outcome && 'output' in outcome ? outcome.output : null;
-  const composing = { engine, request, history, question: textOfNewest(request.input) };
+  const composing = { engine, request, history, question: textOfNewest(askedOf(request.input, history)) };
   if (ordered) return toConfigured(record, toOutputItems(composing, ordered), read);
   const { items, text, annotations, readTexts } = compose(composing);
   const usage = (written: string) =>

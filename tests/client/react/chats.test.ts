@@ -70,6 +70,26 @@ describe.each(reactVersions)('with React %s', (react) => {
     },
   );
 
+  test.each(['showHookChat', 'showKitChat'] as const)(
+    "the guide's %s gives what a run waits for",
+    async (chat) => {
+      await t.engine.outcome(threeCalls);
+      const { page, say } = await open(chat);
+      await say('Where is it?');
+      const functions = page.getByRole('button', { name: 'Run get_order' });
+      await functions.nth(1).waitFor();
+      await functions.nth(1).click();
+      await functions.nth(0).click();
+      await page.getByRole('button', { name: 'Deny' }).click();
+      await page.getByText('This is the local emulator').first().waitFor();
+      expect((await t.engine.runs()).at(-1)?.input).toMatchObject([
+        { output: 'passed' },
+        { output: 'passed' },
+        { approve: false },
+      ]);
+    },
+  );
+
   test('assistant-ui shows calls and approvals in the reply, and gives the answers together', async () => {
     await t.engine.outcome(threeCalls);
     const { page, say } = await open('showFullChat');

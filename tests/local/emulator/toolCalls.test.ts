@@ -87,6 +87,16 @@ describe('a function', () => {
     expect((await ask(question, more)).output.map(({ type }) => type)).toEqual(['message']);
   });
 
+  test('is asked for by a message that was added to the conversation before the response', async () => {
+    const { client } = await start();
+    const question = { role: 'user' as const, content: 'Get the weather in Rome' };
+    const { id: conversation } = await client.conversations.create({ items: [question] });
+    const response = await client.responses.create({ model, conversation, tools: [weather] });
+    expect(response.output).toMatchObject([
+      { type: 'function_call', arguments: expect.stringContaining('Rome') },
+    ]);
+  });
+
   test('called several times at once needs all outputs, each once', async () => {
     const { ask, control } = await converse([weather]);
     await order(control, replies.functionCalls(['one', {}], ['two', {}]));
