@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
+import { forEachConcurrently } from '../../scripts/import/concurrently.ts';
 import { type Client, checkedFetch, openClient } from '../support/assistantsApi.ts';
 import { replies } from '../support/engine.ts';
 import { projectFolder } from '../support/process.ts';
@@ -358,7 +359,7 @@ describe.each(Object.entries(cases))('every parameter of %s', (_name, one) => {
       return response.status === 200 ? undefined : 'is not accepted';
     };
     const verdicts: [string, string | undefined][] = [];
-    for (const path of paths) verdicts.push([path, await judge(path)]);
+    await forEachConcurrently(paths, 8, async (path) => void verdicts.push([path, await judge(path)]));
     expect(verdicts.filter(([, verdict]) => verdict !== undefined)).toEqual([]);
   });
 });

@@ -50,7 +50,8 @@ export interface EngineFile {
 
 /** Requests that a fault applies to; `stream` selects GETs with or without `stream=true`. */
 export interface FaultMatch {
-  readonly method: string;
+  /** Any by default. */
+  readonly method?: string;
   readonly path: string;
   readonly exact?: boolean;
   readonly stream?: boolean;
