@@ -150,12 +150,19 @@ export class RunOutput {
 
 /** Returns the annotations of a finished message that have not been added yet, whichever the stream brought. */
 function missingIn({ annotations }: StepSoFar, { named }: EngineStep): Annotation<ContainerFile>[] {
-  const added = annotations.map(sourceOf);
-  return (named?.annotations ?? []).filter((annotation) => {
-    const position = added.indexOf(sourceOf(annotation));
-    if (position !== -1) added.splice(position, 1);
-    return position === -1;
-  });
+  let added = [...annotations];
+  let missing = named?.annotations ?? [];
+  for (const keyOf of [JSON.stringify, sourceOf]) {
+    const keys = added.map((one) => keyOf(one));
+    missing = missing.filter((annotation) => {
+      const position = keys.indexOf(keyOf(annotation));
+      if (position === -1) return true;
+      keys.splice(position, 1);
+      added = added.toSpliced(position, 1);
+      return false;
+    });
+  }
+  return [...missing];
 }
 
 /** Returns what an annotation names. Where it belongs may be told differently while the text grows. */
