@@ -108,6 +108,35 @@ describe('a file', () => {
   });
 });
 
+describe('an id of a file that is none', () => {
+  test.each([
+    'a/b',
+    'file_a#b?c',
+    "file_' or 1 eq 1",
+    'file_\u0001',
+    'file_é',
+    'list_desc_all_',
+    'x'.repeat(40),
+  ])('is not found, wherever it stands: %j', async (id) => {
+    const { threads } = client.beta;
+    const message = { role: 'user' as const, content: 'Hello' };
+    const image = { type: 'image_file' as const, image_file: { file_id: id } };
+    const tool_resources = { code_interpreter: { file_ids: [id] } };
+    const { id: thread } = await threads.create();
+    for (const call of [
+      threads.messages.create(thread, { ...message, attachments: [{ file_id: id }] }),
+      threads.messages.create(thread, { ...message, content: [image] }),
+      threads.create({ tool_resources }),
+      threads.update(thread, { tool_resources }),
+    ]) {
+      expect(await failureOf(call)).toMatchObject({ status: 404, param: 'file_id' });
+    }
+    const listing = failureOf(Promise.resolve(client.files.list({ after: id })));
+    expect(await listing).toMatchObject({ status: 400, param: 'after' });
+    expect((await failureOf(client.files.retrieve(id))).status).toBe(404);
+  });
+});
+
 describe('an upload is refused by name', () => {
   test.each([
     ['a purpose that cannot be honoured', { purpose: 'batch' }, 400, 'purpose'],
