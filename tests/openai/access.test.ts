@@ -221,6 +221,16 @@ beforeAll(async () => {
   good = await t.issuer.sign(claims);
 });
 
+/** Sends requests again if the store has served something else, as follow-ups of runs reach it at any time. */
+async function untilUndisturbed(requests: () => Promise<void>, isQuiet: () => boolean): Promise<void> {
+  for (let attempts = 0; attempts < 3; attempts++) {
+    t.store.reset();
+    await requests();
+    if (isQuiet()) return;
+  }
+  expect(t.store.roundTrips).toEqual(['none but the requests’ own']);
+}
+
 describe.each(operations)('$operation', ({ operation, method, path }) => {
   const { body = () => undefined, elsewhere = [] } = cases[operation];
   const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as keyof Ids);
@@ -238,12 +248,16 @@ describe.each(operations)('$operation', ({ operation, method, path }) => {
       ]),
     ];
     const target = `${foreign.projectId}/${base}/${fill(path, foreign.ids)}`;
-    const statuses = forged.map(async ([name, headers]) => [
-      name,
-      (await send({ path: target, method, headers, body: body(foreign.ids) })).status,
-    ]);
-    expect(await Promise.all(statuses)).toEqual(forged.map(([name]) => [name, 401]));
-    expect(t.store.roundTrips).toEqual([]);
+    await untilUndisturbed(
+      async () => {
+        const statuses = forged.map(async ([name, headers]) => [
+          name,
+          (await send({ path: target, method, headers, body: body(foreign.ids) })).status,
+        ]);
+        expect(await Promise.all(statuses)).toEqual(forged.map(([name]) => [name, 401]));
+      },
+      () => t.store.roundTrips.length === 0,
+    );
     expect(await t.engine.calls()).toEqual([]);
   });
 
@@ -308,18 +322,22 @@ describe.each(operations)('$operation', ({ operation, method, path }) => {
     const statusOf = async (project: string, headers: Record<string, string>, request: Sent) =>
       (await send({ ...request, path: `${project}/openai/v1/${request.path}`, headers })).status;
     const member = await bearer({ sub: 'carol', projects: [own.projectId] });
-    expect(await statusOf(foreign.projectId, { Authorization: 'Bearer x' }, worst)).toBe(401);
-    expect(await statusOf(foreign.projectId, own.headers, worst)).toBe(403);
-    if (forEditors) expect(await statusOf(own.projectId, member, worst)).toBe(403);
-    if (isThread) expect(await statusOf(own.projectId, own.headers, worst)).toBe(404);
-    expect(await statusOf(own.projectId, own.headers, sent(unknown, '?colour=red', '{'))).toBe(400);
-    for (const text of method === 'POST' ? ['{', '{"colour":"red"}'] : []) {
-      const status = await statusOf(own.projectId, own.headers, sent(unknown, '', text));
-      expect(status).toBe(operation === 'createFile' ? 415 : 400);
-    }
+    const sendAll = async () => {
+      expect(await statusOf(foreign.projectId, { Authorization: 'Bearer x' }, worst)).toBe(401);
+      expect(await statusOf(foreign.projectId, own.headers, worst)).toBe(403);
+      if (forEditors) expect(await statusOf(own.projectId, member, worst)).toBe(403);
+      if (isThread) expect(await statusOf(own.projectId, own.headers, worst)).toBe(404);
+      expect(await statusOf(own.projectId, own.headers, sent(unknown, '?colour=red', '{'))).toBe(400);
+      for (const text of method === 'POST' ? ['{', '{"colour":"red"}'] : []) {
+        const status = await statusOf(own.projectId, own.headers, sent(unknown, '', text));
+        expect(status).toBe(operation === 'createFile' ? 415 : 400);
+      }
+    };
     // The two projects themselves, unless they are cached.
-    expect(t.store.roundTrips.length).toBeLessThanOrEqual(2);
-    expect(t.store.roundTrips.filter((kind) => kind !== 'read')).toEqual([]);
+    await untilUndisturbed(
+      sendAll,
+      () => t.store.roundTrips.length <= 2 && t.store.roundTrips.every((kind) => kind === 'read'),
+    );
     expect(await t.engine.calls()).toEqual([]);
   });
 

@@ -174,7 +174,7 @@ async function askedFor(runId: string, threadId: string) {
     return body.status === 'queued' || body.status === 'in_progress';
   };
   await until('the run ends or waits', async () => !(await isActive()));
-  const round = (await t.engine.runs()).find(({ metadata }) => metadata['runId'] === runId);
+  const [round] = await t.engine.roundsOf(runId);
   const response = await engine.responses.retrieve(round?.id ?? '');
   const items = await engine.conversations.items.list(round?.conversation ?? '');
   const { model, instructions, tools: used, tool_choice, temperature, top_p, text, reasoning } = response;
@@ -377,7 +377,7 @@ test('every parameter of submitToolOutputs makes a difference', async () => {
     const [call] = (await send(path)).body.required_action.submit_tool_outputs.tool_calls;
     const body = { tool_outputs: [{ tool_call_id: call.id, output: 'sunny' }], stream: false };
     const response = await send(`${path}/submit_tool_outputs`, change(body));
-    const rounds = (await t.engine.runs()).filter(({ metadata }) => metadata['runId'] === started.id);
+    const rounds = await t.engine.roundsOf(started.id);
     return [
       response.status,
       Boolean(response.body.stream),

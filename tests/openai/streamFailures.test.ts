@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
-import { type Client, checkedFetch, openClient } from '../support/assistantsApi.ts';
+import { type Client, checkedFetch, openClient, openVersion4 } from '../support/assistantsApi.ts';
 import { replies } from '../support/engine.ts';
 import { readEvents, textOf } from '../support/events.ts';
 import { openSocket, requestText } from '../support/raw.ts';
@@ -22,7 +22,7 @@ const thread = { messages: [{ role: 'user' as const, content: 'Explain the datab
 const poll = { pollIntervalMs: 50 };
 
 const start = () => client.beta.threads.createAndRun({ assistant_id, thread, stream: true });
-const open = () => client.beta.threads.createAndRunStream({ assistant_id, thread });
+const open = (by = client) => by.beta.threads.createAndRunStream({ assistant_id, thread });
 
 /** Returns the text of the newest message. */
 async function newestText(threadId: string) {
@@ -133,12 +133,25 @@ describe('a stream', () => {
 
   test('reports an error that occurs before it begins with its status', async () => {
     const limit = { method: 'POST', path: '/v1/responses', exact: true };
-    await t.engine.fault(limit, { kind: 'status', status: 429 });
-    const seen: unknown[] = [];
-    const stream = open();
-    stream.on('error', (error) => seen.push(error));
-    await expect(stream.done()).rejects.toBeInstanceOf(OpenAI.RateLimitError);
-    expect(seen).toHaveLength(1);
+    for (const by of [client, await openVersion4(t)]) {
+      await t.engine.fault(limit, { kind: 'status', status: 429 });
+      const seen: string[] = [];
+      const stream = open(by);
+      stream.on('error', (error) => seen.push(error.constructor.name)).on('end', () => seen.push('end'));
+      await expect(stream.done()).rejects.toMatchObject({ status: 429 });
+      expect(seen).toEqual(['RateLimitError', 'end']);
+    }
+  });
+
+  test('that version 4 of the package aborts ends', async () => {
+    await t.engine.timing({ queueMs: 0, runMs: 60_000 });
+    const stream = open(await openVersion4(t));
+    const seen: string[] = [];
+    stream.on('abort', (error) => seen.push(error.constructor.name)).on('end', () => seen.push('end'));
+    stream.on('textCreated', () => stream.abort());
+    await expect(stream.done()).rejects.toThrow('aborted');
+    expect(seen).toEqual(['APIUserAbortError', 'end']);
+    await t.idle();
   });
 });
 
@@ -225,7 +238,7 @@ describe('a stream of submitted outputs', () => {
     const stream = retrying.beta.threads.runs.submitToolOutputsStream(run.id, params);
     expect((await stream.finalRun()).status).toBe('completed');
     expect(JSON.stringify(await stream.finalMessages())).toContain('sunny');
-    const rounds = (await t.engine.runs()).filter(({ metadata }) => metadata['runId'] === run.id);
+    const rounds = await t.engine.roundsOf(run.id);
     expect([lost, rounds.length]).toEqual([2, 2]);
   });
 });
