@@ -208,6 +208,8 @@ describe('the list of files', () => {
       });
     }
     expect(await read({})).toEqual(['2.txt', '1.txt', '0.txt']);
+    // The first pages are empty in the engine.
+    expect(await read({ limit: 1 })).toEqual(['2.txt', '1.txt', '0.txt']);
   });
 
   test('can be emptied while it is read', async () => {
