@@ -263,5 +263,9 @@ describe('a file that a code interpreter made', () => {
     }
     expect((await client.files.delete(id)).deleted).toBe(true);
     expect(await failureOf(client.files.content(id))).toMatchObject({ status: 410, code: 'file_expired' });
+    await t.call(thread, { method: 'DELETE' });
+    for (const call of [client.files.retrieve(id), client.files.content(id), client.files.delete(id)]) {
+      expect((await failureOf(call)).status).toBe(404);
+    }
   });
 });

@@ -44,16 +44,15 @@ async function stream(outcome: Record<string, unknown>, assistant = assistant_id
 
 const withoutTimes = ({ created_at: _, completed_at: __, ...step }: Step) => step;
 
-async function listed({ id, thread_id }: OpenAI.Beta.Threads.Run, include?: (typeof foundContent)[]) {
-  const query = { thread_id, order: 'asc' as const, ...(include && { include }) };
-  const { data } = await client.beta.threads.runs.steps.list(id, query);
+/** Lists the steps of a run, oldest first, and checks that each is the same by itself. */
+async function listed(
+  { id: run_id, thread_id }: OpenAI.Beta.Threads.Run,
+  include: (typeof foundContent)[] = [],
+) {
+  const { steps } = client.beta.threads.runs;
+  const { data } = await steps.list(run_id, { thread_id, order: 'asc', include });
   for (const step of data) {
-    const { thread_id: _, ...params } = { ...query, order: undefined };
-    const one = await client.beta.threads.runs.steps.retrieve(step.id, {
-      ...{ thread_id, run_id: id },
-      ...(params.include && { include: params.include }),
-    });
-    expect(one).toEqual(step);
+    expect(await steps.retrieve(step.id, { thread_id, run_id, include })).toEqual(step);
   }
   return data;
 }
