@@ -5,6 +5,8 @@ import OpenAIv4, { toFile as toFileV4 } from 'openai-v4';
 import { type Client, clientClasses, failureOf, openClient } from '../support/assistantsApi.ts';
 import { replies } from '../support/engine.ts';
 import { fileForm, pixel } from '../support/form.ts';
+import { openSocket, requestText } from '../support/raw.ts';
+import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
 /* Files of a project, by the Assistants API. */
@@ -176,6 +178,45 @@ describe('an upload is refused by name', () => {
     const { status: answered, body } = await send(form);
     expect([answered, body.error.type]).toEqual([status, 'invalid_request_error']);
   });
+});
+
+test.each(['its purpose', 'its end', 'the response'])(
+  'an upload whose client vanishes before %s leaves nothing',
+  async (stage) => {
+    const file = [
+      '--b',
+      'Content-Disposition: form-data; name="file"; filename="a.txt"',
+      ...['Content-Type: text/plain', '', 'x'.repeat(200_000)],
+    ].join('\r\n');
+    const purpose = '\r\n--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nassistants';
+    const text =
+      { 'its purpose': file, 'its end': file + purpose }[stage] ?? `${file}${purpose}\r\n--b--\r\n`;
+    const last = stage === 'the response' ? '0\r\n\r\n' : '';
+    const held = (await t.engine.files()).length;
+    await t.engine.fault({ method: 'POST', path: '/v1/files' }, { kind: 'delay', ms: 500 });
+    const headers = {
+      Authorization: `Bearer ${client.apiKey}`,
+      'Content-Type': 'multipart/form-data; boundary=b',
+      'Transfer-Encoding': 'chunked',
+    };
+    const target = `/api/projects/${t.projectId}/openai/v1/files`;
+    const chunks = `${text.length.toString(16)}\r\n${text}\r\n${last}`;
+    const socket = await openSocket(t.url, requestText('POST', target, headers) + chunks);
+    await until('the upload is in progress', async () => (await t.hostStatus()).openInvocations > 0);
+    await until('the engine is asked', async () => (await t.engine.calls()).includes('POST /v1/files'));
+    socket.destroy();
+    await t.idle();
+    await until('nothing is left', async () => (await t.engine.files()).length === held);
+    expect((await client.files.list()).data).toEqual([]);
+  },
+);
+
+test('the same file twice is two files', async () => {
+  const both = await Promise.all([upload('a.txt'), upload('a.txt')]);
+  const listed = (await client.files.list()).data;
+  expect(listed.map(({ id }) => id).toSorted()).toEqual(both.map(({ id }) => id).toSorted());
+  expect(new Set(listed.map(({ id }) => id)).size).toBe(2);
+  for (const { id } of both) await client.files.delete(id);
 });
 
 describe('the list of files', () => {
