@@ -22,6 +22,7 @@
  * | `DELETE calls` | | clears the log |
  * | `POST reset` | | removes pending faults, outcomes and index errors, resets the settings and clears the log |
  * | `GET responses` | | all responses in the order of their creation, including unreadable ones: their request with its input items and tools (tokens of MCP servers included), output, and how and when they ended |
+ * | `POST find-responses` | `{runId}` | the responses with this `metadata.runId`, as above |
  * | `DELETE state` | | clears everything |
  *
  * `times` is 1 by default, and null for always. `match` is `{method, path, exact, stream}`: `*` in a path matches one
@@ -112,6 +113,10 @@ const handlers: Record<string, ControlHandler> = {
     calls.clear();
   },
   'GET /control/responses': ({ engine }) => summarizeAll(engine),
+  'POST /control/find-responses': ({ engine }, { runId }) =>
+    [...engine.responses.values()]
+      .filter(({ request }) => request.metadata['runId'] === runId)
+      .map((record) => summarize(engine, record)),
   'DELETE /control/state': ({ engine, faults, calls }) => {
     clearEngine(engine);
     faults.clear();

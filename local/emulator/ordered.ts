@@ -86,7 +86,7 @@ function toMcpCall(item: OrderedMcpCall): OutputItem {
 
 function toInterpreterCall(
   { engine, request, history }: Composing,
-  { type, code, logs, files = [] }: OrderedInterpreterCall,
+  { type, code, logs, files = [], images = [] }: OrderedInterpreterCall,
   made: Citable[],
 ): OutputItem {
   const last = made.at(-1);
@@ -95,7 +95,15 @@ function toInterpreterCall(
     const { id } = addContainerFile(engine, container, filename, Buffer.from(content, 'base64'));
     made.push({ container_id: container.id, file_id: id, filename });
   }
-  const outputs = logs === undefined ? [] : [{ type: 'logs' as const, logs }];
+  const outputs = [
+    ...(logs === undefined ? [] : [{ type: 'logs' as const, logs }]),
+    ...made
+      .filter(({ filename }) => images.includes(filename))
+      .map(({ container_id, file_id }) => ({
+        type: 'image' as const,
+        url: `https://api.openai.com/v1/containers/${container_id}/files/${file_id}/content`,
+      })),
+  ];
   return { id: newId('ci'), type, status: 'completed', code, container_id: container.id, outputs };
 }
 

@@ -58,6 +58,8 @@ export interface OrderedInterpreterCall {
   code: string;
   logs?: string;
   files?: { filename: string; content: string }[];
+  /** Names of files that the outputs show as images. */
+  images?: string[];
 }
 
 /** A part of a message. A `container_file_citation` with an empty `file_id` cites the file of that name made before. */

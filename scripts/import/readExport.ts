@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 
@@ -42,8 +43,7 @@ export async function readExport(path: string): Promise<Export> {
   const { files, otherFiles } = await findFiles(path);
   const collected: Collected = { objects: [], pages: [], issues: [] };
   for (const { file, name } of files) {
-    const text = (await readFile(file, 'utf8').catch(() => unreadable(file))).replace(/^\uFEFF/, '');
-    for (const { value, place } of parse(text, name, collected.issues)) {
+    for await (const { value, place } of readValues(file, name, collected.issues)) {
       flatten(value, { file: name, place, threadId: undefined }, collected);
     }
   }
@@ -83,30 +83,48 @@ interface Parsed {
   readonly place: string;
 }
 
-/** Parses a file as one value, or each of its lines as one. */
-function parse(text: string, name: string, issues: string[]): Parsed[] {
+/** Reads a file as one value, or each of its lines as one. */
+async function* readValues(file: string, name: string, issues: string[]): AsyncGenerator<Parsed> {
+  let lines: Iterable<string> | AsyncIterable<string> = readLines(file);
   if (!lineFormats.includes(extname(name).toLowerCase())) {
+    const text = withoutMark(await readFile(file, 'utf8').catch(() => unreadable(file)));
     const whole = tryParse(text);
-    if (whole) return [{ value: whole.value, place: name }];
+    if (whole) return yield { value: whole.value, place: name };
+    lines = text.split('\n');
   }
-  const lines = text
-    .split('\n')
-    .map((line, index) => ({
-      parsed: tryParse(line),
-      isEmpty: line.trim() === '',
-      place: `${name}:${index + 1}`,
-    }))
-    .filter(({ isEmpty }) => !isEmpty);
-  if (lines.length > 1 && lines.every(({ parsed }) => !parsed)) {
-    issues.push(`${name}: no JSON`);
-    return [];
+  const broken: string[] = [];
+  let [number, values] = [0, 0];
+  for await (const line of lines) {
+    number++;
+    const place = `${name}:${number}`;
+    const parsed = tryParse(number === 1 ? withoutMark(line) : line);
+    if (parsed) {
+      values++;
+      yield { value: parsed.value, place };
+    } else if (line.trim() !== '') broken.push(`${place}: no JSON`);
   }
-  return lines.flatMap(({ parsed, place }) => {
-    if (parsed) return [{ value: parsed.value, place }];
-    issues.push(`${place}: no JSON`);
-    return [];
-  });
+  issues.push(...(values === 0 && broken.length > 1 ? [`${name}: no JSON`] : broken));
 }
+
+/** Reads the lines of a file, which may be longer than a string can be. Only a line feed ends one, as in JSON Lines. */
+async function* readLines(file: string): AsyncGenerator<string> {
+  let rest = '';
+  try {
+    for await (const piece of createReadStream(file, { encoding: 'utf8', highWaterMark: pieceBytes })) {
+      const lines: string[] = (rest + piece).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch {
+    unreadable(file);
+  }
+  yield rest;
+}
+
+const pieceBytes = 1024 * 1024;
+
+/** Removes a byte order mark. */
+const withoutMark = (text: string): string => text.replace(/^\uFEFF/, '');
 
 /** The parser's own message quotes the text, so it is dropped. */
 function tryParse(text: string): { value: unknown } | undefined {

@@ -12,6 +12,15 @@ export const stepDetails: OpenAI.Responses.ResponseIncludable[] = [
   'web_search_call.action.sources',
 ];
 
+/**
+ * What a run is created with of {@link stepDetails}, so that its stream has it: what code puts out, but not the texts that a
+ * search finds, with which every stream would grow.
+ */
+export const streamedDetails = (
+  tools: readonly OpenAI.Responses.Tool[],
+): OpenAI.Responses.ResponseIncludable[] =>
+  tools.some(({ type }) => type === 'code_interpreter') ? ['code_interpreter_call.outputs'] : [];
+
 /** Translates a response to the steps of a round. */
 export function toEngineRound(response: OpenAI.Responses.Response): EngineRound {
   return {

@@ -5,6 +5,7 @@ import type { InputMessage } from '../model/newMessage.ts';
 import type { Project } from '../model/project.ts';
 import type { Run, RunInput } from '../model/run.ts';
 import type { CallOutput } from '../model/toolCalls.ts';
+import { streamedDetails } from './engineSteps.ts';
 import { toInputItem, toInputPart } from './inputItems.ts';
 
 /** Everything needed to submit a round of a run. */
@@ -43,6 +44,7 @@ export function toResponseParams(
     ({ engineFileId }) => engineFileId,
   );
   const tools = toTools(assistant.tools ?? [], storesOf(project), [...new Set(fileIds)], authorizations);
+  const include = streamedDetails(tools);
   // A tool that every round had to call would be called without end.
   const isChosen = toolChoice === 'none' || (toolChoice !== undefined && instructions === undefined);
   return {
@@ -51,6 +53,7 @@ export function toResponseParams(
     input: [...outputs.map(toOutputItem), ...(input ? toMessageItems(input, messages, attachments) : [])],
     instructions: instructions ?? toInstructions(assistant, project, input),
     ...(tools.length > 0 && { tools }),
+    ...(include.length > 0 && { include }),
     ...(isChosen && { tool_choice: toolChoice }),
     ...(parallelToolCalls !== undefined && { parallel_tool_calls: parallelToolCalls }),
     ...(assistant.temperature !== undefined && { temperature: assistant.temperature }),

@@ -93,6 +93,12 @@ export async function findFile(services: FileServices, fileKey: FileKey): Promis
   return { ...file, name };
 }
 
+/** Maximum number of store pages read for one page: the engine may have lost many files, for all of which it is asked. */
+const maxReads = 5;
+
+/** Number of files that are looked through at once for one that the engine still has. */
+const filesAhead = 100;
+
 /** Number of files whose names are read from the engine at the same time. */
 const namesAtOnce = 10;
 
@@ -116,11 +122,14 @@ export async function listFiles(
       throw fieldError('After', 'The field After must be an id of the list.');
     }
   }
-  for (;;) {
-    const found = await files.list(projectId, { ...page, after: last });
+  for (let reads = 1; ; reads++) {
+    const limit = reads === 1 ? page.limit : Math.max(page.limit, filesAhead);
+    const found = await files.list(projectId, { ...page, limit, after: last });
     const named = await addNames(services, found.files);
     // A client ends at an empty page, so there must be none while files may follow.
-    if (named.length > 0 || !found.hasMore) return { files: named, hasMore: found.hasMore };
+    if (named.length > 0 || !found.hasMore || reads === maxReads) {
+      return { files: named.slice(0, page.limit), hasMore: found.hasMore || named.length > page.limit };
+    }
     last = found.files.at(-1);
   }
 }

@@ -27,11 +27,6 @@ export function toReplyContent(
     .map((annotation, index) => ({
       ...{ annotation, marker: toMarker(index), at: toPosition(text, annotation.index) },
     }));
-  /** Returns where a position of the text is in the value, behind the markers at it. */
-  const shift = (position: number, isEnd = false): number =>
-    cited.reduce((sum, { at, marker }) => {
-      return sum + (at < position || (at === position && !isEnd) ? marker.length : 0);
-    }, position);
   let [value, copied] = ['', 0];
   const citations = cited.map(({ annotation, marker, at }): WireAnnotation => {
     value += text.slice(copied, at);
@@ -44,7 +39,7 @@ export function toReplyContent(
   const paths = generatedIn(annotations).flatMap((file): WireAnnotation[] => {
     const range = rangeOf(text, file);
     if (!range) return [];
-    const [start, end] = [shift(range.start), shift(range.end, true)];
+    const { start, end } = toValueRange(range, cited);
     return [toPath(toGeneratedFileId(threadId, file.fileId), value.slice(start, end), start)];
   });
   const ordered = [...citations, ...paths].toSorted((one, other) => one.start_index - other.start_index);
@@ -60,6 +55,26 @@ export function toReplyContent(
       file_id: toGeneratedFileId(threadId, fileId),
       tools: [{ type: 'code_interpreter' }],
     })),
+  };
+}
+
+/** A marker, and where it is in the text. */
+export interface Marker {
+  readonly at: number;
+  readonly marker: string;
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Returns where a range of the text is in the value, without the markers at its ends. */
+export function toValueRange({ start, end }: Range, markers: readonly Marker[]): Range {
+  const lengthOf = (among: readonly Marker[]) => among.reduce((sum, { marker }) => sum + marker.length, 0);
+  return {
+    start: start + lengthOf(markers.filter(({ at }) => at <= start)),
+    end: end + lengthOf(markers.filter(({ at }) => at < end)),
   };
 }
 
@@ -81,10 +96,7 @@ export function imagesIn(threadId: string, annotations: readonly Annotation[]) {
  * Returns where a text links to a generated file: at the path, as in the original, even if the engine means the whole link
  * or counts characters differently. Undefined if the text does not link to it.
  */
-export function rangeOf(
-  text: string,
-  { filename, startIndex, endIndex }: GeneratedFile,
-): { start: number; end: number } | undefined {
+export function rangeOf(text: string, { filename, startIndex, endIndex }: GeneratedFile): Range | undefined {
   const path = `sandbox:/mnt/data/${filename}`;
   const within = text.slice(startIndex, endIndex).indexOf(path);
   const start = within === -1 ? text.indexOf(path) : startIndex + within;

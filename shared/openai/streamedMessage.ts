@@ -1,7 +1,16 @@
 import type OpenAI from 'openai';
 import type { Annotation } from '../model/message.ts';
 import type { Run } from '../model/run.ts';
-import { imagesIn, rangeOf, toCitation, toMarker, toPath, toReplyContent } from './annotations.ts';
+import {
+  imagesIn,
+  type Marker,
+  rangeOf,
+  toCitation,
+  toMarker,
+  toPath,
+  toReplyContent,
+  toValueRange,
+} from './annotations.ts';
 import { toGeneratedFileId } from './fileId.ts';
 import { toUnixSeconds, type WireAnnotation, type WireEvent, type WireMessage } from './wire.ts';
 
@@ -24,9 +33,9 @@ export class StreamedMessage {
   readonly id: string;
   readonly #message: WireMessage;
   #text = '';
-  /** Length of what was sent, which has markers in it. */
-  #sentLength = 0;
-  #citations = 0;
+  /** What was sent: the text with its markers. */
+  #sent = '';
+  readonly #markers: Marker[] = [];
   #annotated = 0;
   readonly #annotations: Annotation[] = [];
 
@@ -60,24 +69,28 @@ export class StreamedMessage {
     return this.#send(text, []);
   }
 
-  /** Adds an annotation of the text so far: a marker at its end, or the path in it. */
+  /**
+   * Adds an annotation of the text so far: the path in it, or a marker at its end. That is where engines announce a citation;
+   * what was sent cannot be changed, so the marker of one that they announce later is further back than in the message.
+   */
   *annotate(annotation: Annotation): Generator<WireEvent> {
     this.#annotations.push(annotation);
     if (annotation.type === 'file_citation') {
-      const marker = toMarker(this.#citations++);
-      yield this.#send(marker, [toCitation(annotation.documentId, marker, this.#sentLength)]);
+      const marker = toMarker(this.#markers.length);
+      const start = this.#sent.length;
+      this.#markers.push({ at: this.#text.length, marker });
+      yield this.#send(marker, [toCitation(annotation.documentId, marker, start)]);
     }
     const range = annotation.type === 'generated_file' && rangeOf(this.#text, annotation);
     if (range) {
-      const path = this.#text.slice(range.start, range.end);
       const fileId = toGeneratedFileId(this.#message.thread_id, annotation.fileId);
-      const markers = this.#sentLength - this.#text.length;
-      yield this.#send('', [toPath(fileId, path, range.start + markers)]);
+      const { start, end } = toValueRange(range, this.#markers);
+      yield this.#send('', [toPath(fileId, this.#sent.slice(start, end), start)]);
     }
   }
 
   #send(value: string, annotations: readonly WireAnnotation[]): WireEvent {
-    this.#sentLength += value.length;
+    this.#sent += value;
     const indexed = annotations.map((annotation) => ({ index: this.#annotated++, ...annotation }));
     const content = [{ index: 0, type: 'text' as const, text: { value, annotations: indexed } }];
     return this.#toDelta(content);

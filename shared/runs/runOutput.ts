@@ -42,8 +42,7 @@ interface StepSoFar {
   part: number;
   /** Offset of the part in the text. */
   partStart: number;
-  /** Number of annotations so far. */
-  annotations: number;
+  readonly annotations: Annotation<ContainerFile>[];
   isFinished: boolean;
 }
 
@@ -72,7 +71,7 @@ export class RunOutput {
     const message = details.type === 'message' ? { messageId, commentary: details.commentary } : undefined;
     const started = {
       ...{ itemId, ...(message && { message }), text: '' },
-      ...{ part: 0, partStart: 0, annotations: 0, isFinished: false },
+      ...{ part: 0, partStart: 0, annotations: [], isFinished: false },
     };
     this.#steps.set(itemId, started);
     this.#add(
@@ -90,9 +89,7 @@ export class RunOutput {
     started.isFinished = true;
     if (started.message) {
       // Those that the stream did not bring.
-      for (const annotation of engineStep.named?.annotations?.slice(started.annotations) ?? []) {
-        this.#annotate(started, annotation);
-      }
+      for (const annotation of missingIn(started, engineStep)) this.#annotate(started, annotation);
       return this.#add({ type: 'message.end', ...started.message });
     }
     const step = toStep(await this.#findConversationId(), engineStep);
@@ -126,7 +123,7 @@ export class RunOutput {
       for (const [index, { text, refusal }] of parts.entries()) {
         end += (index > 0 ? 1 : 0) + text.length;
         if (!whole.startsWith(started.text)) break;
-        for (const annotation of step.named?.annotations?.slice(started.annotations) ?? []) {
+        for (const annotation of missingIn(started, step)) {
           const place = endOf(annotation);
           if (place < started.text.length || place > end) break;
           this.#extend(started, whole.slice(started.text.length, place), refusal);
@@ -146,8 +143,37 @@ export class RunOutput {
 
   #annotate(step: StepSoFar, annotation: Annotation<ContainerFile>): void {
     if (!step.message) return;
-    step.annotations++;
+    step.annotations.push(annotation);
     this.#add({ type: 'annotation', messageId: step.message.messageId, annotation });
+  }
+}
+
+/** Returns the annotations of a finished message that have not been added yet, whichever the stream brought. */
+function missingIn({ annotations }: StepSoFar, { named }: EngineStep): Annotation<ContainerFile>[] {
+  let added = [...annotations];
+  let missing = named?.annotations ?? [];
+  for (const keyOf of [JSON.stringify, sourceOf]) {
+    const keys = added.map((one) => keyOf(one));
+    missing = missing.filter((annotation) => {
+      const position = keys.indexOf(keyOf(annotation));
+      if (position === -1) return true;
+      keys.splice(position, 1);
+      added = added.toSpliced(position, 1);
+      return false;
+    });
+  }
+  return [...missing];
+}
+
+/** Returns what an annotation names. Where it belongs may be told differently while the text grows. */
+function sourceOf(annotation: Annotation<ContainerFile>): string {
+  switch (annotation.type) {
+    case 'file_citation':
+      return annotation.documentId;
+    case 'url_citation':
+      return annotation.url;
+    case 'generated_file':
+      return annotation.fileId.fileId;
   }
 }
 

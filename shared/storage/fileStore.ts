@@ -1,7 +1,7 @@
 import type { TableEntityResult, TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
 import type { FileKey, FilePurpose, StoredFile } from '../model/file.ts';
-import { countDown, countUp } from '../model/ids.ts';
+import { countDown, countUp, isFileId } from '../model/ids.ts';
 import { queryRows } from './pages.ts';
 import { filter, roundTrip, type Table } from './tables.ts';
 
@@ -67,6 +67,8 @@ export function createFileStore(table: Table, deadline?: Deadline): FileStore {
 
   return {
     async find({ projectId, fileId }) {
+      // The store refuses some characters in a key, and entries of lists have keys too.
+      if (!isFileId(fileId)) return undefined;
       const row = await once((client, options) =>
         client.getEntity<FileRow>(toPartitionKey(projectId), fileId, options),
       );

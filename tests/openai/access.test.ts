@@ -210,10 +210,26 @@ async function openTenant(editor: string): Promise<Tenant> {
 
 let own: Tenant;
 let foreign: Tenant;
+let forgedTokens: Readonly<Record<string, string>>;
+/** A token that is not forged. */
+let good: string;
 beforeAll(async () => {
   own = await openTenant('alice');
   foreign = await openTenant('bob');
+  const claims = { sub: 'bob', projects: [foreign.projectId] };
+  forgedTokens = await createForgedTokens(t.issuer, claims);
+  good = await t.issuer.sign(claims);
 });
+
+/** Sends requests again if the store has served something else, as follow-ups of runs reach it at any time. */
+async function untilUndisturbed(requests: () => Promise<void>, isQuiet: () => boolean): Promise<void> {
+  for (let attempts = 0; attempts < 3; attempts++) {
+    t.store.reset();
+    await requests();
+    if (isQuiet()) return;
+  }
+  expect(t.store.roundTrips).toEqual(['none but the requests’ own']);
+}
 
 describe.each(operations)('$operation', ({ operation, method, path }) => {
   const { body = () => undefined, elsewhere = [] } = cases[operation];
@@ -223,24 +239,25 @@ describe.each(operations)('$operation', ({ operation, method, path }) => {
     ['openai/v1', (token: string) => ({ Authorization: `Bearer ${token}` })],
     ['openai', (token: string) => ({ 'api-key': token })],
   ])('below %s, refuses every forged token before anything is read', async (base, toHeaders) => {
-    const claims = { sub: 'bob', projects: [foreign.projectId] };
-    const tokens = await createForgedTokens(t.issuer, claims);
-    const good = await t.issuer.sign(claims);
     const forged: [string, Record<string, string>][] = [
       ['no token', {}],
       ['a bad token and a good key', { Authorization: 'Bearer x', 'api-key': good }],
-      ...Object.entries(tokens).map(([name, token]): [string, Record<string, string>] => [
+      ...Object.entries(forgedTokens).map(([name, token]): [string, Record<string, string>] => [
         name,
         toHeaders(token),
       ]),
     ];
     const target = `${foreign.projectId}/${base}/${fill(path, foreign.ids)}`;
-    const statuses = forged.map(async ([name, headers]) => [
-      name,
-      (await send({ path: target, method, headers, body: body(foreign.ids) })).status,
-    ]);
-    expect(await Promise.all(statuses)).toEqual(forged.map(([name]) => [name, 401]));
-    expect(t.store.roundTrips).toEqual([]);
+    await untilUndisturbed(
+      async () => {
+        const statuses = forged.map(async ([name, headers]) => [
+          name,
+          (await send({ path: target, method, headers, body: body(foreign.ids) })).status,
+        ]);
+        expect(await Promise.all(statuses)).toEqual(forged.map(([name]) => [name, 401]));
+      },
+      () => t.store.roundTrips.length === 0,
+    );
     expect(await t.engine.calls()).toEqual([]);
   });
 
@@ -305,18 +322,22 @@ describe.each(operations)('$operation', ({ operation, method, path }) => {
     const statusOf = async (project: string, headers: Record<string, string>, request: Sent) =>
       (await send({ ...request, path: `${project}/openai/v1/${request.path}`, headers })).status;
     const member = await bearer({ sub: 'carol', projects: [own.projectId] });
-    expect(await statusOf(foreign.projectId, { Authorization: 'Bearer x' }, worst)).toBe(401);
-    expect(await statusOf(foreign.projectId, own.headers, worst)).toBe(403);
-    if (forEditors) expect(await statusOf(own.projectId, member, worst)).toBe(403);
-    if (isThread) expect(await statusOf(own.projectId, own.headers, worst)).toBe(404);
-    expect(await statusOf(own.projectId, own.headers, sent(unknown, '?colour=red', '{'))).toBe(400);
-    for (const text of method === 'POST' ? ['{', '{"colour":"red"}'] : []) {
-      const status = await statusOf(own.projectId, own.headers, sent(unknown, '', text));
-      expect(status).toBe(operation === 'createFile' ? 415 : 400);
-    }
+    const sendAll = async () => {
+      expect(await statusOf(foreign.projectId, { Authorization: 'Bearer x' }, worst)).toBe(401);
+      expect(await statusOf(foreign.projectId, own.headers, worst)).toBe(403);
+      if (forEditors) expect(await statusOf(own.projectId, member, worst)).toBe(403);
+      if (isThread) expect(await statusOf(own.projectId, own.headers, worst)).toBe(404);
+      expect(await statusOf(own.projectId, own.headers, sent(unknown, '?colour=red', '{'))).toBe(400);
+      for (const text of method === 'POST' ? ['{', '{"colour":"red"}'] : []) {
+        const status = await statusOf(own.projectId, own.headers, sent(unknown, '', text));
+        expect(status).toBe(operation === 'createFile' ? 415 : 400);
+      }
+    };
     // The two projects themselves, unless they are cached.
-    expect(t.store.roundTrips.length).toBeLessThanOrEqual(2);
-    expect(t.store.roundTrips.filter((kind) => kind !== 'read')).toEqual([]);
+    await untilUndisturbed(
+      sendAll,
+      () => t.store.roundTrips.length <= 2 && t.store.roundTrips.every((kind) => kind === 'read'),
+    );
     expect(await t.engine.calls()).toEqual([]);
   });
 
@@ -356,22 +377,21 @@ describe('with an engine whose errors quote what people wrote', () => {
   });
 
   // What ends others comes last.
-  const inOrder = operations.toSorted(
-    (one, other) => Number(one.method === 'DELETE') - Number(other.method === 'DELETE'),
-  );
-  test.each(inOrder)('$operation quotes nothing', async ({ operation, method, path }) => {
-    for (const status of [400, 404, 429, 500]) {
+  describe.each([
+    ['reads and changes', operations.filter(({ method }) => method !== 'DELETE')],
+    ['deletions', operations.filter(({ method }) => method === 'DELETE').toReversed()],
+  ])('%s', (_, some) => {
+    test.each([400, 404, 429, 500])('quote nothing of a %s', async (status) => {
       const message = 'canary-of-the-engine';
-      for (const verb of ['GET', 'POST', 'DELETE']) {
-        await t.engine.fault({ method: verb, path: '/v1' }, { kind: 'status', status, message }, null);
+      await t.engine.fault({ path: '/v1' }, { kind: 'status', status, message }, null);
+      for (const { operation, method, path } of some) {
+        const target = `${idle.projectId}/openai/v1/${fill(path, idle.ids)}`;
+        const body = cases[operation].body?.(idle.ids);
+        const { text } = await send({ path: target, method, headers: idle.headers, body });
+        expect([operation, text]).not.toEqual([operation, expect.stringContaining(message)]);
       }
-      const target = `${idle.projectId}/openai/v1/${fill(path, idle.ids)}`;
-      const body = cases[operation].body?.(idle.ids);
-      const { text } = await send({ path: target, method, headers: idle.headers, body });
-      expect(text).not.toContain(message);
-      await t.engine.reset();
-    }
-    expect(t.log()).not.toContain('canary');
+      expect(t.log()).not.toContain('canary');
+    });
   });
 });
 

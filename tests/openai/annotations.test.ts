@@ -81,6 +81,13 @@ const footnoted = [
   '[2] plan.md',
 ];
 
+const filesOf = ({ content: [part] }: Message) =>
+  (part?.type === 'text' ? part.text.annotations : []).flatMap((annotation) =>
+    annotation.type === 'file_citation' ? annotation.file_citation.file_id : [],
+  );
+const textWithoutMarkers = ({ content: [part] }: Message) =>
+  part?.type === 'text' ? part.text.value.replaceAll(/【.*?】/g, '') : undefined;
+
 const poll = { pollIntervalMs: 25 };
 const start = {
   assistant_id: 'asst_test',
@@ -92,6 +99,17 @@ async function replyOf(thread_id: string) {
   const [reply] = (await messages.list(thread_id)).data;
   expect(await messages.retrieve(reply?.id ?? '', { thread_id })).toEqual(reply);
   return reply as Message;
+}
+
+/** Streams a reply by version 4 of the package, which puts together what was sent; later ones take the last event's. */
+async function streamByVersion4() {
+  const stream = v4.beta.threads.createAndRunStream(start);
+  let completed: unknown;
+  stream.on('messageDone', (message) => {
+    completed = message;
+  });
+  const [sent] = await stream.finalMessages();
+  return { sent: sent as unknown as Message, completed: completed as Message };
 }
 
 /** Checks that each annotation names the text that is there. */
@@ -158,6 +176,39 @@ describe('a citation', () => {
     }
   });
 
+  test.each([
+    ['whose text has gone on', () => [cite(1, 'Goals too'), cite(0, 'exist')], ['plan.md', 'goals.md'], 0],
+    [
+      'that was not in the stream',
+      () => [{ ...cite(0, ''), index: 999 }, cite(1, 'exist')],
+      ['plan.md', 'goals.md'],
+      1,
+    ],
+  ])('%s is added at the end of what was sent, once', async (_, annotations, names, part) => {
+    const parts = [{ type: 'output_text' as const, text, annotations: annotations() as never }];
+    // A citation beyond its part is not announced, and the next part comes before it is known.
+    const other = {
+      type: 'output_text' as const,
+      text: 'More.',
+      annotations: [{ ...cite(1, ''), index: 5 }],
+    };
+    await t.engine.outcome(
+      replies.items({ type: 'message', content: [...parts, ...(part ? [other as never] : [])] }),
+    );
+    const { sent: message, completed } = await streamByVersion4();
+    const reply = await replyOf(message.thread_id);
+    for (const one of [message, completed, reply]) {
+      checkRanges(one);
+      expect(filesOf(one).toSorted()).toEqual(filesOf(reply).toSorted());
+    }
+    const filenames = await Promise.all(
+      filesOf(reply).map(async (id) => (await client.files.retrieve(id)).filename),
+    );
+    expect(new Set(filenames)).toEqual(new Set(names));
+    expect(textWithoutMarkers(message)).toBe(textWithoutMarkers(reply));
+    expect(completed.content).toEqual(reply.content);
+  });
+
   test('names its file in its project only, which is neither read nor deleted by that name', async () => {
     await t.engine.outcome(cited());
     const { thread_id } = await client.beta.threads.createAndRunPoll(start, poll);
@@ -202,5 +253,32 @@ describe('a file that a code interpreter made', () => {
       const content = await client.files.content(file_id);
       expect(Buffer.from(await content.arrayBuffer())).toEqual(pixel);
     }
+  });
+
+  test('is found in the text before citations that are announced earlier', async () => {
+    const [text, path] = ['See sandbox:/mnt/data/a.csv as planned.', 'sandbox:/mnt/data/a.csv'];
+    const made = { container_id: '', file_id: '', filename: 'a.csv' };
+    await t.engine.outcome(
+      replies.items(
+        { type: 'code_interpreter_call', code: 'make()', files: [{ filename: 'a.csv', content: 'YQ==' }] },
+        {
+          type: 'message',
+          content: [
+            {
+              ...{ type: 'output_text', text },
+              annotations: [
+                { ...cite(0, ''), index: text.length },
+                { type: 'container_file_citation', ...made, start_index: 4, end_index: 4 + path.length },
+              ] as never,
+            },
+          ],
+        },
+      ),
+    );
+    const { sent: message } = await streamByVersion4();
+    const reply = await replyOf(message.thread_id);
+    for (const one of [message, reply]) checkRanges(one);
+    expect(message.content).toMatchObject([{ text: { value: `${text}【0:0†source】` } }]);
+    expect(JSON.stringify(message.content)).toContain(`"text":"${path}"`);
   });
 });

@@ -5,6 +5,8 @@ import OpenAIv4, { toFile as toFileV4 } from 'openai-v4';
 import { type Client, clientClasses, failureOf, openClient } from '../support/assistantsApi.ts';
 import { replies } from '../support/engine.ts';
 import { fileForm, pixel } from '../support/form.ts';
+import { openSocket, requestText } from '../support/raw.ts';
+import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
 /* Files of a project, by the Assistants API. */
@@ -108,6 +110,35 @@ describe('a file', () => {
   });
 });
 
+describe('an id of a file that is none', () => {
+  test.each([
+    'a/b',
+    'file_a#b?c',
+    "file_' or 1 eq 1",
+    'file_\u0001',
+    'file_é',
+    'list_desc_all_',
+    'x'.repeat(40),
+  ])('is not found, wherever it stands: %j', async (id) => {
+    const { threads } = client.beta;
+    const message = { role: 'user' as const, content: 'Hello' };
+    const image = { type: 'image_file' as const, image_file: { file_id: id } };
+    const tool_resources = { code_interpreter: { file_ids: [id] } };
+    const { id: thread } = await threads.create();
+    for (const call of [
+      threads.messages.create(thread, { ...message, attachments: [{ file_id: id }] }),
+      threads.messages.create(thread, { ...message, content: [image] }),
+      threads.create({ tool_resources }),
+      threads.update(thread, { tool_resources }),
+    ]) {
+      expect(await failureOf(call)).toMatchObject({ status: 404, param: 'file_id' });
+    }
+    const listing = failureOf(Promise.resolve(client.files.list({ after: id })));
+    expect(await listing).toMatchObject({ status: 400, param: 'after' });
+    expect((await failureOf(client.files.retrieve(id))).status).toBe(404);
+  });
+});
+
 describe('an upload is refused by name', () => {
   test.each([
     ['a purpose that cannot be honoured', { purpose: 'batch' }, 400, 'purpose'],
@@ -149,6 +180,45 @@ describe('an upload is refused by name', () => {
   });
 });
 
+test.each(['its purpose', 'its end', 'the response'])(
+  'an upload whose client vanishes before %s leaves nothing',
+  async (stage) => {
+    const file = [
+      '--b',
+      'Content-Disposition: form-data; name="file"; filename="a.txt"',
+      ...['Content-Type: text/plain', '', 'x'.repeat(200_000)],
+    ].join('\r\n');
+    const purpose = '\r\n--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nassistants';
+    const text =
+      { 'its purpose': file, 'its end': file + purpose }[stage] ?? `${file}${purpose}\r\n--b--\r\n`;
+    const last = stage === 'the response' ? '0\r\n\r\n' : '';
+    const held = (await t.engine.files()).length;
+    await t.engine.fault({ method: 'POST', path: '/v1/files' }, { kind: 'delay', ms: 500 });
+    const headers = {
+      Authorization: `Bearer ${client.apiKey}`,
+      'Content-Type': 'multipart/form-data; boundary=b',
+      'Transfer-Encoding': 'chunked',
+    };
+    const target = `/api/projects/${t.projectId}/openai/v1/files`;
+    const chunks = `${text.length.toString(16)}\r\n${text}\r\n${last}`;
+    const socket = await openSocket(t.url, requestText('POST', target, headers) + chunks);
+    await until('the upload is in progress', async () => (await t.hostStatus()).openInvocations > 0);
+    await until('the engine is asked', async () => (await t.engine.calls()).includes('POST /v1/files'));
+    socket.destroy();
+    await t.idle();
+    await until('nothing is left', async () => (await t.engine.files()).length === held);
+    expect((await client.files.list()).data).toEqual([]);
+  },
+);
+
+test('the same file twice is two files', async () => {
+  const both = await Promise.all([upload('a.txt'), upload('a.txt')]);
+  const listed = (await client.files.list()).data;
+  expect(listed.map(({ id }) => id).toSorted()).toEqual(both.map(({ id }) => id).toSorted());
+  expect(new Set(listed.map(({ id }) => id)).size).toBe(2);
+  for (const { id } of both) await client.files.delete(id);
+});
+
 describe('the list of files', () => {
   test('pages in both directions, by purpose, and past files that the engine has lost', async () => {
     const { projectId } = await t.addProject();
@@ -179,6 +249,8 @@ describe('the list of files', () => {
       });
     }
     expect(await read({})).toEqual(['2.txt', '1.txt', '0.txt']);
+    // The first pages are empty in the engine.
+    expect(await read({ limit: 1 })).toEqual(['2.txt', '1.txt', '0.txt']);
   });
 
   test('can be emptied while it is read', async () => {
@@ -232,5 +304,9 @@ describe('a file that a code interpreter made', () => {
     }
     expect((await client.files.delete(id)).deleted).toBe(true);
     expect(await failureOf(client.files.content(id))).toMatchObject({ status: 410, code: 'file_expired' });
+    await t.call(thread, { method: 'DELETE' });
+    for (const call of [client.files.retrieve(id), client.files.content(id), client.files.delete(id)]) {
+      expect((await failureOf(call)).status).toBe(404);
+    }
   });
 });

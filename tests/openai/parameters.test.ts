@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
+import { forEachConcurrently } from '../../scripts/import/concurrently.ts';
 import { type Client, checkedFetch, openClient } from '../support/assistantsApi.ts';
 import { replies } from '../support/engine.ts';
 import { projectFolder } from '../support/process.ts';
@@ -173,7 +174,7 @@ async function askedFor(runId: string, threadId: string) {
     return body.status === 'queued' || body.status === 'in_progress';
   };
   await until('the run ends or waits', async () => !(await isActive()));
-  const round = (await t.engine.runs()).find(({ metadata }) => metadata['runId'] === runId);
+  const [round] = await t.engine.roundsOf(runId);
   const response = await engine.responses.retrieve(round?.id ?? '');
   const items = await engine.conversations.items.list(round?.conversation ?? '');
   const { model, instructions, tools: used, tool_choice, temperature, top_p, text, reasoning } = response;
@@ -358,7 +359,7 @@ describe.each(Object.entries(cases))('every parameter of %s', (_name, one) => {
       return response.status === 200 ? undefined : 'is not accepted';
     };
     const verdicts: [string, string | undefined][] = [];
-    for (const path of paths) verdicts.push([path, await judge(path)]);
+    await forEachConcurrently(paths, 8, async (path) => void verdicts.push([path, await judge(path)]));
     expect(verdicts.filter(([, verdict]) => verdict !== undefined)).toEqual([]);
   });
 });
@@ -376,7 +377,7 @@ test('every parameter of submitToolOutputs makes a difference', async () => {
     const [call] = (await send(path)).body.required_action.submit_tool_outputs.tool_calls;
     const body = { tool_outputs: [{ tool_call_id: call.id, output: 'sunny' }], stream: false };
     const response = await send(`${path}/submit_tool_outputs`, change(body));
-    const rounds = (await t.engine.runs()).filter(({ metadata }) => metadata['runId'] === started.id);
+    const rounds = await t.engine.roundsOf(started.id);
     return [
       response.status,
       Boolean(response.body.stream),

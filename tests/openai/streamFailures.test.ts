@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
-import { type Client, checkedFetch, openClient } from '../support/assistantsApi.ts';
+import { type Client, checkedFetch, openClient, openVersion4 } from '../support/assistantsApi.ts';
 import { replies } from '../support/engine.ts';
 import { readEvents, textOf } from '../support/events.ts';
 import { openSocket, requestText } from '../support/raw.ts';
@@ -22,7 +22,7 @@ const thread = { messages: [{ role: 'user' as const, content: 'Explain the datab
 const poll = { pollIntervalMs: 50 };
 
 const start = () => client.beta.threads.createAndRun({ assistant_id, thread, stream: true });
-const open = () => client.beta.threads.createAndRunStream({ assistant_id, thread });
+const open = (by = client) => by.beta.threads.createAndRunStream({ assistant_id, thread });
 
 /** Returns the text of the newest message. */
 async function newestText(threadId: string) {
@@ -112,6 +112,7 @@ describe('a stream', () => {
 
   test('that nobody reads holds neither its run nor other clients, and ends in time', async () => {
     await t.engine.outcome(replies.texts('x'.repeat(3_000_000)));
+    const before = (await t.engine.runs()).length;
     const exp = Math.floor(Date.now() / 1000) + 5;
     const token = await t.issuer.sign({ projects: [t.projectId], exp });
     const body = JSON.stringify({ assistant_id, stream: true, thread });
@@ -123,7 +124,7 @@ describe('a stream', () => {
     const target = `/api/projects/${t.projectId}/openai/v1/threads/runs`;
     const socket = await openSocket(t.url, requestText('POST', target, headers, body));
     socket.pause();
-    await until('the run ends', async () => (await t.engine.runs()).at(-1)?.status === 'completed');
+    await until('the run ends', async () => (await t.engine.runs())[before]?.status === 'completed');
     const other = await open().finalRun();
     expect(other.status).toBe('completed');
     await t.idle();
@@ -132,12 +133,25 @@ describe('a stream', () => {
 
   test('reports an error that occurs before it begins with its status', async () => {
     const limit = { method: 'POST', path: '/v1/responses', exact: true };
-    await t.engine.fault(limit, { kind: 'status', status: 429 });
-    const seen: unknown[] = [];
-    const stream = open();
-    stream.on('error', (error) => seen.push(error));
-    await expect(stream.done()).rejects.toBeInstanceOf(OpenAI.RateLimitError);
-    expect(seen).toHaveLength(1);
+    for (const by of [client, await openVersion4(t)]) {
+      await t.engine.fault(limit, { kind: 'status', status: 429 });
+      const seen: string[] = [];
+      const stream = open(by);
+      stream.on('error', (error) => seen.push(error.constructor.name)).on('end', () => seen.push('end'));
+      await expect(stream.done()).rejects.toMatchObject({ status: 429 });
+      expect(seen).toEqual(['RateLimitError', 'end']);
+    }
+  });
+
+  test('that version 4 of the package aborts ends', async () => {
+    await t.engine.timing({ queueMs: 0, runMs: 60_000 });
+    const stream = open(await openVersion4(t));
+    const seen: string[] = [];
+    stream.on('abort', (error) => seen.push(error.constructor.name)).on('end', () => seen.push('end'));
+    stream.on('textCreated', () => stream.abort());
+    await expect(stream.done()).rejects.toThrow('aborted');
+    expect(seen).toEqual(['APIUserAbortError', 'end']);
+    await t.idle();
   });
 });
 
@@ -224,7 +238,7 @@ describe('a stream of submitted outputs', () => {
     const stream = retrying.beta.threads.runs.submitToolOutputsStream(run.id, params);
     expect((await stream.finalRun()).status).toBe('completed');
     expect(JSON.stringify(await stream.finalMessages())).toContain('sunny');
-    const rounds = (await t.engine.runs()).filter(({ metadata }) => metadata['runId'] === run.id);
+    const rounds = await t.engine.roundsOf(run.id);
     expect([lost, rounds.length]).toEqual([2, 2]);
   });
 });

@@ -47,8 +47,7 @@ const outputsFor = (id: string | undefined, output = 'sunny') => ({
   tool_outputs: [{ tool_call_id: id ?? '', output }],
 });
 
-const roundsOf = async (runId: string) =>
-  (await t.engine.runs()).filter(({ metadata }) => metadata['runId'] === runId);
+const roundsOf = (runId: string) => t.engine.roundsOf(runId);
 
 describe('a run that needs a function', () => {
   test('waits for its output, and goes on with it', async () => {

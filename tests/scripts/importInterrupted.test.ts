@@ -119,7 +119,7 @@ describe('npm run import that is killed', () => {
   }, 60_000);
 
   test('can be imported by two at once: one of them brings the thread', async () => {
-    const both = await Promise.all([exported.run('--apply'), exported.run('--apply')]);
+    const both = await Promise.all([exported.runProcess('--apply'), exported.runProcess('--apply')]);
     const brought = both.filter(({ stdout }) => stdout.includes('1 thread imported'));
     expect(brought).toHaveLength(1);
     await expectWhole();
@@ -132,7 +132,7 @@ describe('npm run import into two projects at once', () => {
     const second = await createImport(t, projectId);
     await second.write('export.json', [exportedThread(threadId), ...exportedMessages(threadId, count)]);
     // The second has looked for the thread in other projects already when the first brings it.
-    t.store.inject('insert', { before: () => exported.run('--apply') });
+    t.store.inject('insert', { before: () => exported.runProcess('--apply') });
     const { code } = await second.run('--apply');
     await second.remove();
     expect(code).toBe(1);

@@ -50,7 +50,8 @@ export interface EngineFile {
 
 /** Requests that a fault applies to; `stream` selects GETs with or without `stream=true`. */
 export interface FaultMatch {
-  readonly method: string;
+  /** Any by default. */
+  readonly method?: string;
   readonly path: string;
   readonly exact?: boolean;
   readonly stream?: boolean;
@@ -166,6 +167,8 @@ export interface TestEngine {
   itemsAsked(): Promise<number>;
   /** Responses in the order of their creation. */
   runs(): Promise<EngineRun[]>;
+  /** The responses of one run, which is cheaper than all. */
+  roundsOf(runId: string): Promise<Omit<EngineRun, 'responsesOfRun'>[]>;
   /** Uploaded files, oldest first. */
   files(): Promise<EngineFile[]>;
   /** Creates an empty vector store with that id. */
@@ -236,6 +239,7 @@ export async function startTestEngine(timing = { queueMs: 0, runMs: 0 }): Promis
       const response = await control('GET', 'responses');
       return response.responses ?? response;
     },
+    roundsOf: (runId) => control('POST', 'find-responses', { runId }),
     files: () => control('GET', 'files'),
     addVectorStore: (id) => control('POST', 'vector-stores', { id }),
     indexError: (code = 'server_error', times = 1) =>

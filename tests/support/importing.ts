@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { bareEnv, type EndedCommand, projectFolder, runCommand } from './process.ts';
+import { runScript } from './runScript.ts';
 import type { ServiceUnderTest } from './useService.ts';
 
 /** The base time of exported objects, in Unix seconds. */
@@ -57,8 +58,10 @@ export interface TestImport {
   readonly folder: string;
   /** Writes a file: JSON unless it is text. */
   write(name: string, content: unknown): Promise<void>;
-  /** Runs the command to its end. */
+  /** Runs the command to its end; one at a time. */
   run(...options: string[]): Promise<EndedCommand>;
+  /** As `run`, but in a process of its own. */
+  runProcess(...options: string[]): Promise<EndedCommand>;
   /** Starts the command with `--apply`, and kills it once a condition holds. */
   killWhen(condition: () => Promise<boolean>): Promise<void>;
   remove(): Promise<void>;
@@ -67,13 +70,8 @@ export interface TestImport {
 /** Creates an export for the project of the tests, or another one. */
 export async function createImport(t: ServiceUnderTest, projectId = t.projectId): Promise<TestImport> {
   const folder = await mkdtemp(join(tmpdir(), 'import-test-'));
-  const args = (options: readonly string[]) => [
-    'scripts/import.ts',
-    '--project',
-    projectId,
-    folder,
-    ...options,
-  ];
+  const script = 'scripts/import.ts';
+  const args = (options: readonly string[]) => ['--project', projectId, folder, ...options];
   const env = {
     ...t.settings,
     // Nothing of this machine's.
@@ -87,9 +85,10 @@ export async function createImport(t: ServiceUnderTest, projectId = t.projectId)
       await mkdir(dirname(file), { recursive: true });
       await writeFile(file, typeof content === 'string' ? content : JSON.stringify(content));
     },
-    run: (...options) => runCommand(process.execPath, args(options), env),
+    run: (...options) => runScript(script, args(options), env),
+    runProcess: (...options) => runCommand(process.execPath, [script, ...args(options)], env),
     async killWhen(condition) {
-      const child = spawn(process.execPath, args(['--apply']), {
+      const child = spawn(process.execPath, [script, ...args(['--apply'])], {
         cwd: projectFolder,
         env: { ...bareEnv(), ...env },
         stdio: 'ignore',

@@ -111,6 +111,16 @@ describe('the tools of a run', () => {
     ]);
   });
 
+  test('show in a stream what code puts out, but not the texts that a search finds', () => {
+    const included = (...types: ('code_interpreter' | 'web_search' | 'file_search')[]) =>
+      paramsOf({
+        assistant: { tools: types.map((type) => ({ type })) },
+        project: { vectorStoreIds: ['vs_1'] },
+      }).include;
+    expect(included('file_search', 'code_interpreter')).toEqual(['code_interpreter_call.outputs']);
+    expect(included('file_search', 'web_search')).toBeUndefined();
+  });
+
   test("search the project's stores besides the assistant's, each once", () => {
     const { tools } = paramsOf({
       assistant: { tools: [{ type: 'file_search', vectorStoreIds: ['vs_1', 'vs_2'] }] },
