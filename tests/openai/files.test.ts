@@ -250,6 +250,7 @@ describe('the list of files', () => {
     }
     expect(await read({})).toEqual(['2.txt', '1.txt', '0.txt']);
     // The first pages are empty in the engine.
+    expect(await files.list({ limit: 1 })).toMatchObject({ data: [{ filename: '2.txt' }], has_more: true });
     expect(await read({ limit: 1 })).toEqual(['2.txt', '1.txt', '0.txt']);
   });
 
