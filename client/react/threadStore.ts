@@ -449,11 +449,12 @@ class Store implements ThreadStore {
     this.#followed?.controller.abort();
     const controller = new AbortController();
     this.#followed = { runId, controller };
+    // The events begin at the beginning again.
+    this.#texts.clear();
     void this.#readEvents(threadId, runId, controller.signal);
   }
 
   async #readEvents(threadId: string, runId: string, signal: AbortSignal): Promise<void> {
-    this.#texts.clear();
     try {
       for await (const event of this.#client.runs.follow(threadId, runId, { signal })) {
         if (signal.aborted) return;
@@ -466,7 +467,7 @@ class Store implements ThreadStore {
       if (signal.aborted) return;
       this.#readError = toError(error);
     }
-    if (this.#followed?.runId === runId) this.#followed = undefined;
+    if (this.#followed?.controller.signal === signal) this.#followed = undefined;
     this.#publish();
   }
 
@@ -476,7 +477,6 @@ class Store implements ThreadStore {
         this.#applyRun(data);
         break;
       case 'message.start':
-        this.#texts.set(data.messageId, new GrowingText());
         this.#ensureReply(runId, data.messageId, data.commentary);
         break;
       case 'message.delta':

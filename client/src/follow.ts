@@ -12,7 +12,7 @@ export interface Watcher {
   patienceMs: number;
 }
 
-/** How to learn of changes. One that does not work here is replaced by the next, for the rest of the call. */
+/** How to learn of changes. One that does not work here is replaced by the next. */
 type Way = 'stream' | 'wait' | 'poll';
 
 /** Failures in a row after which a follow gives up: by default after about 45 seconds of pauses. */
@@ -120,13 +120,16 @@ async function* watch(
         timeoutMs: timing.requestMs + waitS * 1000,
       });
       failures = 0;
-      if (toStage(run) !== stage) {
+      const hasChanged = toStage(run) !== stage;
+      if (hasChanged) {
         stage = toStage(run);
         yield { event: 'run', data: run };
       }
       if (isEnd(run)) return run;
       // The service responds at once for a run that waits for outputs.
       if (waitS === 0 || run.status === 'requires_action') await pause(timing.pollMs, signal);
+      // A long run: what held its stream back may have been a disturbance that is over.
+      else if (!hasChanged) way = firstWay;
     } catch (error) {
       signal?.throwIfAborted();
       const delay = transport.retryDelay(error, failures);

@@ -289,6 +289,23 @@ describe('where streams do not pass', () => {
     expect(await collect(client, ids)).toEqual([expect.objectContaining({ id: 'end' })]);
   });
 
+  test('streams again after a wait without a change, and then yields all text', async () => {
+    const client = await c.connect({ timing: { firstByteMs: 30, waitMs: 1_000 } });
+    await t.engine.outcome({ status: 'never' });
+    const ids = await start(client);
+    c.next(({ refuse }) => refuse(200));
+    const statuses: string[] = [];
+    for await (const event of client.runs.follow(...ids)) {
+      if (event.event !== 'run') continue;
+      statuses.push(event.data.status);
+      // Known from the stream.
+      if (event.id !== undefined && !event.data.completedAt) await client.runs.cancel(...ids);
+    }
+    expect(statuses.at(-1)).toBe('cancelled');
+    expect(new Set(statuses).size).toBe(statuses.length);
+    expect(c.requests.filter((request) => request.endsWith('/events'))).toHaveLength(2);
+  });
+
   test('polls where not even waiting passes', async () => {
     const client = await c.connect({ timing: { firstByteMs: 30 } });
     const ids = await start(client, 400);

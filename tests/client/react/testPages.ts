@@ -113,6 +113,8 @@ export function useTestPages(t: ServiceUnderTest, entry: string): TestPages {
         response.writeHead(answered.statusCode ?? 502, answered.headers);
         let left = fault?.kind === 'cut' ? (fault.bytes ?? 0) : Number.POSITIVE_INFINITY;
         answered.on('data', (chunk: Buffer) => {
+          // More of what has arrived may follow before the connection closes.
+          if (left <= 0) return;
           response.write(chunk.subarray(0, left));
           left -= chunk.length;
           if (left <= 0) reject(new Error('cut'));
