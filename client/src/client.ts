@@ -96,7 +96,7 @@ export interface Client {
     steps(threadId: string, runId: string, options?: RequestOptions): Promise<StepList>;
     /**
      * Yields the events of a run, each once, until it has ended; the last one is the ended run, which is returned, too.
-     * Reconnects by itself. Where no stream passes, waits and polls instead: then there are only `run` events. While the
+     * Reconnects by itself. Where no stream passes, waits or polls until one does: then there are only `run` events. While the
      * run waits for outputs, goes on waiting; submit them from inside the loop or elsewhere.
      */
     follow(
