@@ -8,7 +8,7 @@ import type { FinishedOptions, FollowOptions, Run, RunEvent, Timing } from './ty
 export interface Watcher {
   readonly transport: Transport;
   readonly timing: Timing;
-  /** How long to wait for a stream's first byte. Short once one did not pass: a proxy will hold the next one back, too. */
+  /** Timeout of a stream's first byte. Short after one did not pass: a proxy will hold the next one back, too. */
   patienceMs: number;
 }
 
@@ -19,7 +19,7 @@ type Way = 'stream' | 'wait' | 'poll';
 const maxFailures = 7;
 
 /** Streams in a row that ended without an event, after which they are taken not to pass. */
-const maxBarrenStreams = 3;
+const maxEmptyStreams = 3;
 
 /** Patience after a stream that did not pass, in milliseconds. */
 const shortPatienceMs = 1_000;
@@ -72,7 +72,7 @@ async function* watch(
   let cursor = lastEventId;
   let stage = '';
   let failures = 0;
-  let barrenStreams = 0;
+  let emptyStreams = 0;
 
   while (true) {
     try {
@@ -93,10 +93,10 @@ async function* watch(
           continue;
         }
         watcher.patienceMs = timing.firstByteMs;
-        barrenStreams += 1;
+        emptyStreams += 1;
         for await (const event of readEvents(stream, timing.silenceMs, signal)) {
           failures = 0;
-          barrenStreams = 0;
+          emptyStreams = 0;
           cursor = event.id ?? cursor;
           // Events at one place have different names, or are the run in different stages.
           const next = event.event === 'run' ? toStage(event.data) : '';
@@ -109,7 +109,7 @@ async function* watch(
           signal?.throwIfAborted();
         }
         // The service ends streams after a while. One without an event is a failure, so as not to spin.
-        if (barrenStreams > 0) throw new ConnectionError('The stream ended without an event');
+        if (emptyStreams > 0) throw new ConnectionError('The stream ended without an event');
         continue;
       }
       const waitS = way === 'wait' ? Math.floor(timing.waitMs / 1000) : 0;
@@ -135,7 +135,7 @@ async function* watch(
       const delay = transport.retryDelay(error, failures);
       failures += 1;
       if (delay === undefined || failures > maxFailures) throw error;
-      if (way === 'stream' && barrenStreams >= maxBarrenStreams) way = 'wait';
+      if (way === 'stream' && emptyStreams >= maxEmptyStreams) way = 'wait';
       else if (way === 'wait' && isCut(error)) way = 'poll';
       await pause(delay, signal);
     }

@@ -86,7 +86,7 @@ test.each([
   expect(await page.getByText('Hello').count()).toBe(1);
 });
 
-test('assistant-ui shows calls and approvals in the reply, and gives the answers together', async () => {
+test('assistant-ui shows calls and approvals in the reply, and gives their outputs together', async () => {
   await t.engine.outcome(threeCalls);
   const { page, say } = await open('showFullChat');
   await say('Where is it?');
