@@ -21,15 +21,14 @@ const t = useService();
 const c = useClient(t);
 
 /** Text of which every piece is new. */
-const longReply = Array.from({ length: 60 }, (_, word) => `word${word}`).join(' ');
+const textOf = (words: number) => Array.from({ length: words }, (_, word) => `word${word}`).join(' ');
 
-/** A reply of which parts come soon and others late, in a run that is slow: see `startSlowRuns`. */
-const slowReply = replies.messages(...Array.from({ length: 100 }, (_, part) => `part ${part}`));
+const longReply = textOf(60);
 
-/** Lets runs take longer than any test, with the first texts at once. */
-async function startSlowRuns(): Promise<void> {
+/** Lets the next run take longer than any test, with the first words at once. */
+async function slowDown(): Promise<void> {
   await t.engine.timing({ queueMs: 0, runMs: 30_000 });
-  await t.engine.outcome(slowReply);
+  await t.engine.outcome(replies.texts(textOf(1_000)));
 }
 
 /** A promise and the function that resolves it. */
@@ -353,7 +352,7 @@ describe('what a run waits for', () => {
 
 describe('cancelling', () => {
   test('ends the run that is under way, and keeps what it wrote', async () => {
-    await startSlowRuns();
+    await slowDown();
     const page = await open();
     await page.load();
     page.store.submit('Take your time');
@@ -398,12 +397,12 @@ describe('cancelling', () => {
 
 describe('the connection', () => {
   test('is one for all who listen, ends with the last one, and leaves the run alone', async () => {
-    await startSlowRuns();
+    await slowDown();
     const page = await open();
     const other = await open({ thread: page.path, client: page.client });
     await page.load();
     page.store.submit('Explain it');
-    await page.until('it replies', ({ messages }) => messages[1]?.content);
+    await page.until('it replies', ({ messages }) => messages[1]?.content.includes('word9'));
     other.leave();
     expect(c.requests.filter((request) => request.endsWith('/events'))).toHaveLength(1);
     expect(
