@@ -103,6 +103,13 @@ const storedTexts = async (path: string): Promise<string[]> => {
   return messages.map(({ content }: { content: string }) => content);
 };
 
+/** Texts of a thread that is longer than a page. */
+async function allTexts(client: Client, threadId: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { content } of client.threads.messages(threadId)) found.push(content);
+  return found;
+}
+
 const lose = async ({ forward, cut }: Exchange) => {
   await (await forward()).text();
   cut();
@@ -221,6 +228,9 @@ describe('a message', () => {
       ...['user sent', 'assistant complete', 'assistant complete', 'user failed'],
     ]);
     expect(textsOf(page.now()).at(-1)).toBe('mine');
+    // What was not sent stays below the reply that grows.
+    const failed = page.snapshots.filter((shown) => statusesOf(shown).includes('user failed'));
+    expect(failed.map((shown) => statusesOf(shown).at(-1))).toEqual(failed.map(() => 'user failed'));
     expect(page.store.retry()).toBe(true);
     await page.until('the reply', ({ messages }) => messages.length === 5 && messages[4]?.createdAt);
     // What was asked for is not stored.
@@ -527,6 +537,29 @@ describe('a long thread', () => {
     await page.store.loadEarlier();
     expect(textsOf(page.now())).toEqual([...(await storedTexts(page.path)), 'not sent']);
     expect(page.now().hasEarlier).toBe(false);
+  });
+
+  test('that has grown so much while earlier messages were read does not show those after a gap', async () => {
+    await t.engine.outcome(replies.messages(...texts('old', 80)));
+    const { thread, run } = await t.startRun();
+    await t.finish(run);
+    const page = await open({ thread });
+    await page.load();
+    const { open: release, opened } = createGate();
+    c.next(async ({ pass }) => {
+      await opened;
+      await pass();
+    });
+    const loading = page.store.loadEarlier();
+    await t.engine.outcome(replies.messages(...texts('new', 60)));
+    await t.finish((await t.startRun(thread)).run);
+    await page.store.refresh();
+    release();
+    await loading;
+    expect(textsOf(page.now())).toEqual(texts('new', 60).slice(-50));
+    await page.store.loadEarlier();
+    await page.store.loadEarlier();
+    expect(textsOf(page.now())).toEqual(await allTexts(page.client, page.threadId ?? ''));
   });
 });
 
