@@ -177,6 +177,23 @@ describe('a message', () => {
     expect((await t.engine.runs()).at(-1)?.instructions).toContain('Be brief.');
   });
 
+  test('whose responses got lost is known as sent once the thread shows it', async () => {
+    const page = await open();
+    await page.load();
+    c.all((exchange) => (isCreate(exchange) ? lose(exchange) : exchange.pass()));
+    page.store.submit('Only once');
+    await page.until('it fails', ({ error }) => error);
+    const { id } = page.now().messages[0] ?? {};
+    await page.store.refresh();
+    await page.until('the reply', ({ messages }) => messages[1]?.createdAt);
+    expect(page.now()).toMatchObject({
+      error: null,
+      canRetry: false,
+      messages: [{ id, status: 'sent' }, {}],
+    });
+    expect(page.store.retry()).toBe(false);
+  });
+
   test('that was not sent can be discarded, and nothing else can', async () => {
     const page = await open();
     await page.load();
@@ -455,6 +472,19 @@ describe('the connection', () => {
     await page.store.cancel();
     await page.until('the run has ended', ({ status }) => status === 'ready');
     expect(page.now().run?.status).toBe('cancelled');
+  });
+
+  test('is back with the next event of the run', async () => {
+    await slowDown();
+    const page = await open();
+    await page.load();
+    page.store.submit('Explain it');
+    await page.until('it replies', ({ messages }) => messages[1]?.content);
+    c.next(({ refuse }) => refuse(500));
+    await page.store.refresh();
+    await page.until('an event', ({ error }) => error === null);
+    expect(page.snapshots.some(({ error }) => error !== null)).toBe(true);
+    await page.store.cancel();
   });
 
   test('reads the thread again when asked to, and forgets what an earlier request brings', async () => {
