@@ -5,6 +5,7 @@ import type {
   RequiredAction,
   ToolOutputsRequest,
 } from '../src/index.ts';
+import { randomId } from '../src/randomId.ts';
 
 export type MessagePart = TextPart | RefusalPart | ToolCallPart | ApprovalPart;
 
@@ -43,7 +44,7 @@ export interface ApprovalPart {
   readonly approved: boolean | null;
 }
 
-/** A file that a message carries. */
+/** A file that a message carries, as it is shown. */
 export interface ShownAttachment {
   readonly fileId: string;
   readonly type: 'image' | 'file';
@@ -108,12 +109,6 @@ export interface Draft {
   /** The same for every attempt, so that no attempt starts a second run. */
   readonly idempotencyKey: string;
 }
-
-/** Returns 128 random bits; `crypto.randomUUID` exists in secure contexts only. */
-const randomId = (): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
-    '',
-  );
 
 export const newDraft = (message: string, options: SubmitOptions): Draft => ({
   id: randomId(),
@@ -182,18 +177,18 @@ export function toolMessage(runId: string, { toolCalls, approvals }: RequiredAct
 }
 
 /** Adds outputs and decisions to what a run asks for. */
-export function withAnswers(message: ThreadMessage, answers: Answers): ThreadMessage {
+export function withOutputs(message: ThreadMessage, given: GivenOutputs): ThreadMessage {
   const parts = message.parts.map((part): MessagePart => {
     if (part.type === 'tool_call')
-      return { ...part, output: answers.outputs.get(part.toolCallId) ?? part.output };
+      return { ...part, output: given.outputs.get(part.toolCallId) ?? part.output };
     if (part.type !== 'approval') return part;
-    return { ...part, approved: answers.decisions.get(part.approvalId)?.approve ?? part.approved };
+    return { ...part, approved: given.decisions.get(part.approvalId)?.approve ?? part.approved };
   });
   return { ...message, parts };
 }
 
-/** Outputs and decisions of one round so far. */
-export class Answers {
+/** Outputs and decisions on approvals that were given for one round so far. */
+export class GivenOutputs {
   readonly outputs = new Map<string, string>();
   readonly decisions = new Map<string, { approve: boolean; reason?: string | null }>();
 
@@ -202,7 +197,7 @@ export class Answers {
     for (const { approvalId, ...decision } of approvals) this.decisions.set(approvalId, decision);
   }
 
-  /** Returns the request that answers everything; undefined while something is missing. */
+  /** Returns the request with all that the run waits for; undefined while something is missing. */
   toRequest({ toolCalls, approvals }: RequiredAction): ToolOutputsRequest | undefined {
     const toolOutputs = toolCalls.flatMap(({ toolCallId }) => {
       const output = this.outputs.get(toolCallId);

@@ -10,9 +10,9 @@ import {
   type ToolOutputsRequest,
 } from '../src/index.ts';
 import {
-  Answers,
   type Draft,
   emptyReply,
+  GivenOutputs,
   GrowingText,
   mergePage,
   newDraft,
@@ -22,7 +22,7 @@ import {
   toMessage,
   toolMessage,
   toRequest,
-  withAnswers,
+  withOutputs,
 } from './messages.ts';
 
 /** A run of this thread; `expiresAt` is missing until the first event of a new run. */
@@ -122,14 +122,14 @@ export function createThreadStore(client: Client, threadId: string | null): Thre
   return new Store(client, threadId);
 }
 
-/** Threads that are kept without a listener: whoever comes back sees them at once. */
+/** How many stores without a listener are kept, so that a thread is shown at once when its page is opened again. */
 const idleStores = 20;
 
 const stores = new WeakMap<Client, Map<string, Store>>();
 
 /**
- * Returns the store of a thread, the same to all who ask with the same client: they share one connection. Threads that nobody
- * listens to are forgotten one day, except those with a message that was not sent.
+ * Returns the store of a thread, the same to all who ask with the same client: they share one connection. Of the
+ * stores without a listener only the latest are kept, and those with a message that was not sent.
  */
 export function getThreadStore(client: Client, threadId: string): ThreadStore {
   const known = storesOf(client);
@@ -178,7 +178,7 @@ class Store implements ThreadStore {
   /** Whether a message or outputs are on their way. */
   #isSubmitting = false;
   #cancelsNext = false;
-  #answers = new Answers();
+  #given = new GivenOutputs();
   /** Texts of the run that is followed, by the message's id in the service. */
   readonly #texts = new Map<string, GrowingText>();
   readonly #grown = new Set<string>();
@@ -251,12 +251,12 @@ class Store implements ThreadStore {
   };
 
   readonly respond = async (outputs: ToolOutputsRequest): Promise<void> => {
-    this.#answers.add(outputs);
+    this.#given.add(outputs);
     this.#messages = this.#messages.map((message) =>
-      message.status === 'waiting' ? withAnswers(message, this.#answers) : message,
+      message.status === 'waiting' ? withOutputs(message, this.#given) : message,
     );
     this.#publish();
-    await this.#submitAnswers();
+    await this.#submitOutputs();
   };
 
   readonly retry = (): boolean => {
@@ -372,9 +372,9 @@ class Store implements ThreadStore {
   }
 
   /** Submits what the run waits for, if nothing is missing. */
-  async #submitAnswers(): Promise<void> {
+  async #submitOutputs(): Promise<void> {
     const run = this.#run;
-    const request = run?.requiredAction && this.#answers.toRequest(run.requiredAction);
+    const request = run?.requiredAction && this.#given.toRequest(run.requiredAction);
     if (!request || this.#threadId === null || this.#isSubmitting) return;
     this.#isSubmitting = true;
     this.#sendError = null;
@@ -387,7 +387,7 @@ class Store implements ThreadStore {
       this.#sendError = toError(error);
       // Another page has responded.
       if (isCode(error, 'run_not_waiting')) {
-        this.#answers = new Answers();
+        this.#given = new GivenOutputs();
         void this.refresh();
       }
     }
@@ -399,8 +399,8 @@ class Store implements ThreadStore {
   #toRetry(): (() => void) | undefined {
     if (this.#isSubmitting) return undefined;
     const run = this.#run;
-    if (run?.requiredAction && this.#answers.toRequest(run.requiredAction))
-      return () => void this.#submitAnswers();
+    if (run?.requiredAction && this.#given.toRequest(run.requiredAction))
+      return () => void this.#submitOutputs();
     if (this.#readError) return () => void this.refresh();
     if (this.#activeRunId() !== undefined) return undefined;
     const draft = [...this.#drafts.values()].at(-1);
@@ -449,11 +449,12 @@ class Store implements ThreadStore {
     this.#followed?.controller.abort();
     const controller = new AbortController();
     this.#followed = { runId, controller };
+    // The events begin at the beginning again.
+    this.#texts.clear();
     void this.#readEvents(threadId, runId, controller.signal);
   }
 
   async #readEvents(threadId: string, runId: string, signal: AbortSignal): Promise<void> {
-    this.#texts.clear();
     try {
       for await (const event of this.#client.runs.follow(threadId, runId, { signal })) {
         if (signal.aborted) return;
@@ -466,7 +467,7 @@ class Store implements ThreadStore {
       if (signal.aborted) return;
       this.#readError = toError(error);
     }
-    if (this.#followed?.runId === runId) this.#followed = undefined;
+    if (this.#followed?.controller.signal === signal) this.#followed = undefined;
     this.#publish();
   }
 
@@ -476,7 +477,6 @@ class Store implements ThreadStore {
         this.#applyRun(data);
         break;
       case 'message.start':
-        this.#texts.set(data.messageId, new GrowingText());
         this.#ensureReply(runId, data.messageId, data.commentary);
         break;
       case 'message.delta':
@@ -523,11 +523,11 @@ class Store implements ThreadStore {
     if (last && (last.createdAt > run.createdAt || this.#isEnded(run.runId))) return;
     if (last?.runId !== run.runId) {
       this.#steps = [];
-      this.#answers = new Answers();
+      this.#given = new GivenOutputs();
     }
     this.#run = run;
     const { runId, requiredAction } = run;
-    const asked = requiredAction && withAnswers(toolMessage(runId, requiredAction), this.#answers);
+    const asked = requiredAction && withOutputs(toolMessage(runId, requiredAction), this.#given);
     const end = isTerminal(run) && run.status !== 'completed' ? 'incomplete' : 'complete';
     this.#messages = this.#messages.map((message) => {
       const isOver =

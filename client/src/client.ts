@@ -1,6 +1,7 @@
 import { ApiError, RunFailedError } from './errors.ts';
 import { finished, follow } from './follow.ts';
 import { type List, toList } from './pages.ts';
+import { randomId } from './randomId.ts';
 import { createTransport, type TokenSource } from './transport.ts';
 import type {
   CreatedRun,
@@ -96,7 +97,7 @@ export interface Client {
     steps(threadId: string, runId: string, options?: RequestOptions): Promise<StepList>;
     /**
      * Yields the events of a run, each once, until it has ended; the last one is the ended run, which is returned, too.
-     * Reconnects by itself. Where no stream passes, waits and polls instead: then there are only `run` events. While the
+     * Reconnects by itself. Where no stream passes, waits or polls until one does: then there are only `run` events. While the
      * run waits for outputs, goes on waiting; submit them from inside the loop or elsewhere.
      */
     follow(
@@ -151,7 +152,7 @@ export function createClient(options: ClientOptions): Client {
   const run = (threadId: string, runId: string, ...segments: string[]) =>
     thread(threadId, 'runs', runId, ...segments);
   const signalOf = ({ signal }: RequestOptions = {}) => ({ signal });
-  const keyOf = ({ idempotencyKey = randomKey() }: CreateOptions = {}) => ({
+  const keyOf = ({ idempotencyKey = randomId() }: CreateOptions = {}) => ({
     headers: { 'Idempotency-Key': idempotencyKey },
   });
 
@@ -303,9 +304,3 @@ function toQuery(query: object = {}): string {
   const text = params.toString();
   return text && `?${text}`;
 }
-
-/** Returns 128 random bits. `crypto.randomUUID` exists in secure contexts only. */
-const randomKey = (): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
-    '',
-  );

@@ -8,18 +8,18 @@ import type { FinishedOptions, FollowOptions, Run, RunEvent, Timing } from './ty
 export interface Watcher {
   readonly transport: Transport;
   readonly timing: Timing;
-  /** How long to wait for a stream's first byte. Short once one did not pass: a proxy will hold the next one back, too. */
+  /** Timeout of a stream's first byte. Short after one did not pass: a proxy will hold the next one back, too. */
   patienceMs: number;
 }
 
-/** How to learn of changes. One that does not work here is replaced by the next, for the rest of the call. */
+/** How to learn of changes. One that does not work here is replaced by the next. */
 type Way = 'stream' | 'wait' | 'poll';
 
 /** Failures in a row after which a follow gives up: by default after about 45 seconds of pauses. */
 const maxFailures = 7;
 
 /** Streams in a row that ended without an event, after which they are taken not to pass. */
-const maxBarrenStreams = 3;
+const maxEmptyStreams = 3;
 
 /** Patience after a stream that did not pass, in milliseconds. */
 const shortPatienceMs = 1_000;
@@ -72,7 +72,7 @@ async function* watch(
   let cursor = lastEventId;
   let stage = '';
   let failures = 0;
-  let barrenStreams = 0;
+  let emptyStreams = 0;
 
   while (true) {
     try {
@@ -93,10 +93,10 @@ async function* watch(
           continue;
         }
         watcher.patienceMs = timing.firstByteMs;
-        barrenStreams += 1;
+        emptyStreams += 1;
         for await (const event of readEvents(stream, timing.silenceMs, signal)) {
           failures = 0;
-          barrenStreams = 0;
+          emptyStreams = 0;
           cursor = event.id ?? cursor;
           // Events at one place have different names, or are the run in different stages.
           const next = event.event === 'run' ? toStage(event.data) : '';
@@ -109,7 +109,7 @@ async function* watch(
           signal?.throwIfAborted();
         }
         // The service ends streams after a while. One without an event is a failure, so as not to spin.
-        if (barrenStreams > 0) throw new ConnectionError('The stream ended without an event');
+        if (emptyStreams > 0) throw new ConnectionError('The stream ended without an event');
         continue;
       }
       const waitS = way === 'wait' ? Math.floor(timing.waitMs / 1000) : 0;
@@ -120,19 +120,22 @@ async function* watch(
         timeoutMs: timing.requestMs + waitS * 1000,
       });
       failures = 0;
-      if (toStage(run) !== stage) {
+      const hasChanged = toStage(run) !== stage;
+      if (hasChanged) {
         stage = toStage(run);
         yield { event: 'run', data: run };
       }
       if (isEnd(run)) return run;
       // The service responds at once for a run that waits for outputs.
       if (waitS === 0 || run.status === 'requires_action') await pause(timing.pollMs, signal);
+      // A long run: what held its stream back may have been a disturbance that is over.
+      else if (!hasChanged) way = firstWay;
     } catch (error) {
       signal?.throwIfAborted();
       const delay = transport.retryDelay(error, failures);
       failures += 1;
       if (delay === undefined || failures > maxFailures) throw error;
-      if (way === 'stream' && barrenStreams >= maxBarrenStreams) way = 'wait';
+      if (way === 'stream' && emptyStreams >= maxEmptyStreams) way = 'wait';
       else if (way === 'wait' && isCut(error)) way = 'poll';
       await pause(delay, signal);
     }

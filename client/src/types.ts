@@ -31,7 +31,7 @@ export type CreateRunRequest = Schemas['CreateRunRequest'];
 export type UpdateMetadataRequest = Schemas['UpdateMetadataRequest'];
 export type ToolOutputsRequest = Schemas['ToolOutputsRequest'];
 
-/** An event of a run. `id` resumes after it (`lastEventId`); missing when the run was polled because no stream passes. */
+/** An event of a run. `id` resumes after it (`lastEventId`); missing if no stream passed at the time. */
 export type RunEvent = Schemas['RunEvent'] & { readonly id?: string };
 
 type Query<Operation extends keyof operations> = NonNullable<operations[Operation]['parameters']['query']>;

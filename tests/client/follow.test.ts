@@ -289,6 +289,29 @@ describe('where streams do not pass', () => {
     expect(await collect(client, ids)).toEqual([expect.objectContaining({ id: 'end' })]);
   });
 
+  test('follows by a stream again after a wait without a change, and misses no text', async () => {
+    const client = await c.connect();
+    await t.engine.outcome(replies.messages(...Array.from({ length: 100 }, (_, part) => `part ${part}`)));
+    const ids = await start(client, 30_000);
+    // As after the whole time of a wait.
+    c.all(async ({ path, pass, refuse }) => {
+      if (!path.includes('?wait=')) return pass();
+      const run = await client.runs.get(...ids);
+      refuse(200, { 'Content-Type': 'application/json' }, JSON.stringify(run));
+    });
+    expect(await rejection(client.runs.finished(...ids, { timeoutMs: 100 }))).toBeInstanceOf(TimeoutError);
+    expect(c.requests.filter((request) => request.endsWith('/events'))).toEqual([]);
+    c.next(({ refuse }) => refuse(200));
+    let text = '';
+    for await (const event of client.runs.follow(...ids)) {
+      if (event.event !== 'message.delta') continue;
+      if (text === '') await client.runs.cancel(...ids);
+      text += event.data.delta;
+    }
+    expect(text).toMatch(/^part/);
+    expect(c.requests.filter((request) => request.endsWith('/events')).length).toBeGreaterThan(1);
+  });
+
   test('polls where not even waiting passes', async () => {
     const client = await c.connect({ timing: { firstByteMs: 30 } });
     const ids = await start(client, 400);

@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { existsSync, realpathSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { transform } from 'esbuild';
 import { measureSizes } from '../../scripts/size.ts';
 import { projectFolder } from '../support/process.ts';
 
@@ -77,6 +79,55 @@ export async function chat(threadId: string): Promise<string> {
   return text;
 }`;
 
+const useReact = `
+import { createClient } from '@thread-run-service/client';
+import { useThread, useFileUrl, type ThreadMessage } from '@thread-run-service/client/react';
+import { useThreadRunRuntime } from '@thread-run-service/client/react/assistant-ui';
+import { AssistantRuntimeProvider } from '@assistant-ui/react';
+import { createElement, type ReactElement } from 'react';
+const client = createClient({ baseUrl: '/api', projectId: 'p', token: 'token' });
+export function Chat(): ReactElement {
+  const { messages, submit, error } = useThread({ client, threadId: null, onEvent: ({ event }) => void event });
+  const last: ThreadMessage | undefined = messages.at(-1);
+  // @ts-expect-error: a message is text.
+  submit(1);
+  // @ts-expect-error: messages are read only.
+  messages.push(last);
+  return createElement('p', { title: useFileUrl(client, null).url ?? error?.message }, last?.content);
+}
+export function Kit(): ReactElement {
+  // @ts-expect-error: a client is required.
+  useThreadRunRuntime({ threadId: null });
+  const runtime = useThreadRunRuntime({ client }, { suggestions: [{ prompt: 'Hello' }] });
+  return createElement(AssistantRuntimeProvider, { runtime, children: null });
+}`;
+
+/** Follows a run of a service that a function stands in for: where the client depends on the platform most. */
+const follow = `
+import { createClient } from '@thread-run-service/client';
+const run = { runId: 'run_1', status: 'completed', completedAt: '2026-01-01T00:00:00Z', requiredAction: null };
+const event = (id, name, data) => 'id: ' + id + '\\nevent: ' + name + '\\ndata: ' + JSON.stringify(data) + '\\n\\n';
+const pieces = [[event('1-2', 'message.delta', { delta: 'gr' })], [event('2-5', 'message.delta', { delta: 'ün' }), event('end', 'run', run)]];
+const headers = { 'Content-Type': 'text/event-stream' };
+const fetch = async (url, { body }) => {
+  if (url.endsWith('/events')) return new Response(new Blob(pieces.shift()).stream(), { headers });
+  return Response.json({ fileId: body.get('file').name });
+};
+const client = createClient({ baseUrl: '/api', projectId: 'p', token: 'token', fetch, timing: { retryMs: 1 } });
+let text = '';
+for await (const { event, data } of client.runs.follow('thread_1', 'run_1'))
+  text += event === 'run' ? data.status : data.delta;
+console.log(text, (await client.files.upload(new File(['a'], 'a.txt'))).fileId);`;
+
+/** The Node.js versions of the machine on which the package has to run: this one, and what else is there. */
+async function findNodes(): Promise<string[]> {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/usr/local/bin'];
+  const files = folders.map((folder) => join(folder, 'node')).filter((file) => existsSync(file));
+  const nodes = [...new Set([process.execPath, ...files].map((file) => realpathSync(file)))];
+  const versions = await Promise.all(nodes.map((file) => run(file, ['--version'], project)));
+  return nodes.filter((_, index) => Number(/^0 v(\d+)/.exec(versions[index] ?? '')?.[1]) >= 20);
+}
+
 describe('the package', () => {
   test.each(
     Object.entries(compilers).flatMap(([name, compiler]) =>
@@ -110,8 +161,29 @@ describe('the package', () => {
     }
     const imports = entries.map((entry, index) => `import * as entry${index} from '${entry}';`);
     const uses = entries.map((_, index) => `void entry${index};`);
-    await writeFile(join(project, 'all.ts'), [...imports, ...uses].join('\n'));
-    expect(await compile(compilers['TypeScript 5.9'], 'nodenext', 'all.ts', '--skipLibCheck')).toBe('0 ');
+    await writeFile(join(project, 'all.ts'), [...imports, ...uses, useReact].join('\n'));
+    for (const compiler of Object.values(compilers))
+      expect(await compile(compiler, 'nodenext', 'all.ts', '--skipLibCheck')).toBe('0 ');
+  });
+
+  test('has no syntax that is newer than ES2022', async () => {
+    const dist = join(project, 'node_modules/@thread-run-service/client/dist');
+    const files = (await readdir(dist, { recursive: true })).filter((file) => file.endsWith('.js'));
+    expect(files.length).toBeGreaterThanOrEqual(entries.length);
+    for (const file of files) {
+      const code = await readFile(join(dist, file), 'utf8');
+      const [lowered, kept] = await Promise.all(
+        ['es2022', 'esnext'].map((target) => transform(code, { target })),
+      );
+      expect(lowered?.code).toBe(kept?.code);
+    }
+  });
+
+  test('runs on each Node.js from version 20 that the machine has', async () => {
+    await writeFile(join(project, 'follow.js'), follow);
+    const nodes = await findNodes();
+    const outputs = await Promise.all(nodes.map((file) => run(file, ['follow.js'], project)));
+    expect(outputs).toEqual(nodes.map(() => '0 grüncompleted a.txt\n'));
   });
 
   test('satisfies publint', async () => {

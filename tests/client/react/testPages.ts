@@ -3,7 +3,7 @@ import { request as sendRequest } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { startBrowser } from '../../support/browser.ts';
 import { projectFolder } from '../../support/process.ts';
 import { type ProxyServer, startProxyServer } from '../../support/proxyServer.ts';
@@ -47,7 +47,7 @@ export interface TestPages {
   readonly requests: PageRequest[];
   /** @returns a function that ends the fault. */
   fault(fault: Fault): () => void;
-  /** Opens a page. @param tokens the page's tokens; each 401 makes it take the next one. */
+  /** Opens a page in place of the one that is open. @param tokens the page's tokens; each 401 makes it take the next one. */
   open(react: ReactVersion, tokens?: readonly string[]): Promise<TestPage>;
 }
 
@@ -70,8 +70,10 @@ export function useTestPages(t: ServiceUnderTest, entry: string): TestPages {
   const faults: Fault[] = [];
   const complaints: string[] = [];
   let browser: Browser;
+  let page: Page;
   let proxy: ProxyServer;
-  const contexts: BrowserContext[] = [];
+  /** What the page that is open reads. */
+  let html = '';
 
   beforeAll(async () => {
     const [started, listening] = await Promise.all([
@@ -87,6 +89,13 @@ export function useTestPages(t: ServiceUnderTest, entry: string): TestPages {
     ]);
     browser = started;
     proxy = listening;
+    page = await browser.newPage();
+    page.on('console', (message) => {
+      // `info` is React's advice; the others are the browser's own, of what a test has spoiled.
+      if (message.type() !== 'info' && !message.text().startsWith('Failed to load resource'))
+        complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(String(error.stack)));
   });
   const pass: Parameters<typeof startProxyServer>[0] = async (incoming, response) => {
     const { method = 'GET', url = '', headers } = incoming;
@@ -113,6 +122,8 @@ export function useTestPages(t: ServiceUnderTest, entry: string): TestPages {
         response.writeHead(answered.statusCode ?? 502, answered.headers);
         let left = fault?.kind === 'cut' ? (fault.bytes ?? 0) : Number.POSITIVE_INFINITY;
         answered.on('data', (chunk: Buffer) => {
+          // More of what has arrived may follow before the connection closes.
+          if (left <= 0) return;
           response.write(chunk.subarray(0, left));
           left -= chunk.length;
           if (left <= 0) reject(new Error('cut'));
@@ -126,7 +137,7 @@ export function useTestPages(t: ServiceUnderTest, entry: string): TestPages {
     });
   };
   afterEach(async () => {
-    await Promise.all(contexts.splice(0).map((context) => context.close()));
+    await page.goto('about:blank');
     requests.length = 0;
     faults.length = 0;
     expect(complaints.splice(0)).toEqual([]);
@@ -146,27 +157,14 @@ export function useTestPages(t: ServiceUnderTest, entry: string): TestPages {
       return () => void faults.splice(faults.indexOf(fault), 1);
     },
     async open(react, tokens) {
-      const context = await browser.newContext();
-      contexts.push(context);
-      const page = await context.newPage();
-      page.on('console', (message) => {
-        // `info` is React's advice; the others are the browser's own, of what a test has spoiled.
-        if (message.type() !== 'info' && !message.text().startsWith('Failed to load resource'))
-          complaints.push(message.text());
-      });
-      page.on('pageerror', (error) => complaints.push(String(error.stack)));
       const { projectId } = t;
       const world = {
         baseUrl: '/api',
         projectId,
         tokens: tokens ?? [await t.issuer.sign({ projects: [projectId] })],
       };
-      await page.addInitScript({ content: `globalThis.world = ${JSON.stringify(world)};` });
-      const address = `http://127.0.0.1:${proxy.port}/`;
-      await page.goto(address);
-      const load = () => page.addScriptTag({ url: `${address}${react}` });
-      await load();
-      page.on('load', () => void load());
+      html = toHtml(`globalThis.world = ${JSON.stringify(world)};`, react);
+      await page.goto(`http://127.0.0.1:${proxy.port}/`);
       return {
         page,
         run: (expression) => page.evaluate(expression),
@@ -177,8 +175,9 @@ export function useTestPages(t: ServiceUnderTest, entry: string): TestPages {
   };
 }
 
-const html =
-  '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title><div id="root"></div></html>';
+const toHtml = (code: string, bundle: string) =>
+  `<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title><div id="root"></div>
+<script>${code}</script><script src="/${bundle}"></script></html>`;
 
 /** Returns the examples of the guide for React, by the import path of the package's part that each shows. */
 export async function readExamples(): Promise<Map<string, string>> {

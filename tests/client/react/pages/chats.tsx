@@ -10,7 +10,7 @@ import {
   type ToolCallMessagePartProps,
 } from '@assistant-ui/react';
 import { createClient } from '@thread-run-service/client';
-import { useThreadRunRuntime } from '@thread-run-service/client/react/assistant-ui';
+import { type RuntimeExtras, useThreadRunRuntime } from '@thread-run-service/client/react/assistant-ui';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
@@ -51,6 +51,20 @@ const Attachment = () => (
   </AttachmentPrimitive.Root>
 );
 
+const ComposerAttachment = () => (
+  <AttachmentPrimitive.Root>
+    <AttachmentPrimitive.Name />
+    <AttachmentPrimitive.Remove>Remove</AttachmentPrimitive.Remove>
+  </AttachmentPrimitive.Root>
+);
+
+const feedback: string[] = [];
+
+/** What a product gives to the kit besides. */
+const extras: RuntimeExtras = {
+  adapters: { feedback: { submit: ({ type }) => void feedback.push(type) } },
+};
+
 const Message = () => (
   <MessagePrimitive.Root>
     <MessagePrimitive.Attachments components={{ Attachment }} />
@@ -66,6 +80,9 @@ const Message = () => (
         ),
       }}
     />
+    <MessagePrimitive.If assistant>
+      <ActionBarPrimitive.FeedbackPositive>Helpful</ActionBarPrimitive.FeedbackPositive>
+    </MessagePrimitive.If>
     <MessagePrimitive.Error>
       <p role="alert">
         <ActionBarPrimitive.Reload>Reload</ActionBarPrimitive.Reload>
@@ -76,11 +93,11 @@ const Message = () => (
 
 function FullChat({ threadId }: { threadId: string | null }) {
   return (
-    <AssistantRuntimeProvider runtime={useThreadRunRuntime({ client, threadId })}>
+    <AssistantRuntimeProvider runtime={useThreadRunRuntime({ client, threadId }, extras)}>
       <ThreadPrimitive.Root>
         <ThreadPrimitive.Messages components={{ Message }} />
         <ComposerPrimitive.Root>
-          <ComposerPrimitive.Attachments components={{ Attachment }} />
+          <ComposerPrimitive.Attachments components={{ Attachment: ComposerAttachment }} />
           <ComposerPrimitive.AddAttachment>Attach</ComposerPrimitive.AddAttachment>
           <ComposerPrimitive.Input aria-label="Message" />
           <ComposerPrimitive.Send>Send</ComposerPrimitive.Send>
@@ -96,6 +113,7 @@ const render = (chat: React.ReactNode) => root.render(<StrictMode>{chat}</Strict
 
 Object.assign(window, {
   test: {
+    feedback,
     showHookChat: (threadId: string | null) => render(<HookChat client={client} threadId={threadId} />),
     showKitChat: (threadId: string | null) => render(<KitChat client={client} threadId={threadId} />),
     showFullChat: (threadId: string | null) => render(<FullChat threadId={threadId} />),
