@@ -3,6 +3,7 @@ import { guardProgrammingModel } from '../shared/http/programmingModel.ts';
 import './addDocument.ts';
 import './cancelRun.ts';
 import './console.ts';
+import './consoleAsset.ts';
 import './createRun.ts';
 import './createThread.ts';
 import './deleteDocument.ts';

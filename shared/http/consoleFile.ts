@@ -4,6 +4,9 @@ import { gzip } from 'node:zlib';
 import type { HttpResponseInit } from '@azure/functions';
 import type { ApiRequest } from './endpoint.ts';
 
+/** What a request for a file of the console gets when it fails. */
+export const consoleFailure = 'An error occurred while reading the console';
+
 const mediaTypes: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
   js: 'text/javascript; charset=utf-8',

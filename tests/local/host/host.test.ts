@@ -303,7 +303,10 @@ describe('the app', () => {
       }
       // A streaming app keeps a server of its own.
       process.exit();`;
-    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+    // With everything that a setting switches on.
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      env: { ...process.env, CONSOLE: 'true' },
+    });
     const names = files.map((file) => file.replace(/\.ts$/, ''));
     expect(stdout.trim().split('\n')).toEqual([...names, names.toSorted().join()]);
   });
