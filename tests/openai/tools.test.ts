@@ -224,6 +224,7 @@ describe('the steps of a run', () => {
   });
 
   test('are gone when the engine has forgotten the run', async () => {
+    await t.engine.outcome(replies.texts('It is sunny.'));
     const run = await client.beta.threads.createAndRunPoll({ assistant_id, thread: { messages } }, poll);
     const [round] = await roundsOf(run.id);
     await t.engine.forget(round?.id ?? '');
