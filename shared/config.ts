@@ -82,10 +82,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
 export function parseProjectsConfig(
   env: Readonly<Record<string, string | undefined>>,
 ): Pick<Config, 'tables' | 'assistants'> {
-  const issues: string[] = [];
-  const { tables, assistants } = readConfig(env, issues);
-  const own = issues.filter((issue) => /^(TABLES_|ASSISTANTS)/.test(issue));
-  if (own.length > 0) throw new ConfigError(own);
+  const { tables, assistants } = readPart(env, /^(TABLES_|ASSISTANTS)/);
   return { tables, assistants };
 }
 
@@ -96,10 +93,7 @@ export function parseProjectsConfig(
 export function parseDocumentsConfig(
   env: Readonly<Record<string, string | undefined>>,
 ): Pick<Config, 'tables' | 'engine' | 'maxFileBytes'> {
-  const issues: string[] = [];
-  const { tables, engine, maxFileBytes } = readConfig(env, issues);
-  const own = issues.filter((issue) => /^(TABLES_|OPENAI_|MAX_FILE_MB)/.test(issue));
-  if (own.length > 0) throw new ConfigError(own);
+  const { tables, engine, maxFileBytes } = readPart(env, /^(TABLES_|OPENAI_|MAX_FILE_MB)/);
   return { tables, engine, maxFileBytes };
 }
 
@@ -110,11 +104,17 @@ export function parseDocumentsConfig(
 export function parseImportConfig(
   env: Readonly<Record<string, string | undefined>>,
 ): Pick<Config, 'tables' | 'engine' | 'assistants'> {
-  const issues: string[] = [];
-  const { tables, engine, assistants } = readConfig(env, issues);
-  const own = issues.filter((issue) => /^(TABLES_|OPENAI_|ASSISTANTS)/.test(issue));
-  if (own.length > 0) throw new ConfigError(own);
+  const { tables, engine, assistants } = readPart(env, /^(TABLES_|OPENAI_|ASSISTANTS)/);
   return { tables, engine, assistants };
+}
+
+/** Reads the configuration; of what is wrong with it, minds only the settings that are named. */
+function readPart(env: Readonly<Record<string, string | undefined>>, own: RegExp): Config {
+  const issues: string[] = [];
+  const config = readConfig(env, issues);
+  const ownIssues = issues.filter((issue) => own.test(issue));
+  if (ownIssues.length > 0) throw new ConfigError(ownIssues);
+  return config;
 }
 
 /** Returns whether the console is switched on. */
