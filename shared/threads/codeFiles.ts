@@ -19,14 +19,17 @@ export async function setCodeFiles(
   return change(services, threadKey, () => fileIds);
 }
 
-/** Adds files to those of a thread's code interpreters. @throws {AppError} as {@link setCodeFiles}. */
+/**
+ * Adds files to those of a thread's code interpreters.
+ * @param fileIds ids of files that the project is known to have.
+ * @throws {AppError} thread_not_found, unavailable; invalid_request for more than 20 files.
+ */
 export async function addCodeFiles(
   services: RunServices,
   threadKey: ThreadKey,
   fileIds: readonly string[],
 ): Promise<void> {
   if (fileIds.length === 0) return;
-  await findAttachments(services, threadKey.projectId, fileIds);
   await change(services, threadKey, (before) => [...before, ...fileIds]);
 }
 

@@ -75,13 +75,21 @@ async function findLast(
  * Returns a message of a thread.
  * @throws {AppError} thread_not_found, message_not_found, rate_limited, unavailable, internal_error.
  */
-export async function findMessage(
+export const findMessage = async (
   services: Services,
   threadKey: ThreadKey,
   messageId: string,
-): Promise<ThreadMessage> {
-  const { engine, messages, deadline } = services;
-  const { thread, itemId } = await openMessage(services, threadKey, messageId);
+): Promise<ThreadMessage> => (await readMessage(services, threadKey, messageId)).message;
+
+async function readMessage(
+  services: Services,
+  threadKey: ThreadKey,
+  messageId: string,
+): Promise<{ readonly itemId: string; readonly message: ThreadMessage }> {
+  const { engine, threads, messages, deadline } = services;
+  const thread = (await threads.find(threadKey))?.value;
+  if (!thread) throw new AppError('thread_not_found');
+  const itemId = openItemId(thread, messageId);
   const [message, records] = await Promise.all([
     engine.findMessage(thread.conversationId, itemId, deadline.remaining(callMs)),
     messages.find(threadKey, [itemId]),
@@ -93,10 +101,8 @@ export async function findMessage(
     message.role === 'user' && !record?.createdAt
       ? await engine.listMessages(thread.conversationId, after, deadline.remaining(callMs))
       : undefined;
-  return {
-    ...(await complete(services, thread, message, following?.messages)),
-    ...toProperties(record),
-  };
+  const completed = await complete(services, thread, message, following?.messages);
+  return { itemId, message: { ...completed, ...toProperties(record) } };
 }
 
 /**
@@ -109,8 +115,7 @@ export async function setMessageMetadata(
   messageId: string,
   metadata: Metadata,
 ): Promise<ThreadMessage> {
-  const message = await findMessage(services, threadKey, messageId);
-  const { itemId } = await openMessage(services, threadKey, messageId);
+  const { itemId, message } = await readMessage(services, threadKey, messageId);
   await putRecords(services, threadKey, [{ itemId, metadata }]);
   return { ...message, metadata };
 }
@@ -125,8 +130,8 @@ export async function deleteMessage(
   messageId: string,
 ): Promise<void> {
   const { engine, messages, deadline } = services;
-  const { activeRun } = await findCurrentThread(services, threadKey);
-  const { thread, itemId } = await openMessage(services, threadKey, messageId);
+  const { thread, activeRun } = await findCurrentThread(services, threadKey);
+  const itemId = openItemId(thread, messageId);
   if (activeRun) throw new AppError('thread_busy', { activeRun });
   await engine.removeMessage(thread.conversationId, itemId, deadline.remaining(callMs));
   await messages.remove(threadKey, itemId);
@@ -146,12 +151,10 @@ export async function describeMessages(
   }));
 }
 
-async function openMessage({ threads }: RunServices, threadKey: ThreadKey, messageId: string) {
-  const thread = (await threads.find(threadKey))?.value;
-  if (!thread) throw new AppError('thread_not_found');
-  const itemId = openMessageId(thread.conversationId, messageId);
+function openItemId({ conversationId }: Thread, messageId: string): string {
+  const itemId = openMessageId(conversationId, messageId);
   if (itemId === undefined) throw new AppError('message_not_found');
-  return { thread, itemId };
+  return itemId;
 }
 
 async function complete(
