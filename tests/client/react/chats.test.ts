@@ -168,9 +168,11 @@ test('assistant-ui shows each source once, of the web and of documents', async (
 });
 
 test('assistant-ui has what else the product gives it, beside what the adapter does', async () => {
+  await t.engine.outcome(replies.texts('The whole reply.'));
   const { page, say, run } = await open('showFullChat');
   await say('Hello');
-  await page.getByText('This is the local emulator').waitFor();
+  // A reply that still grows moves the button away from the click.
+  await page.getByText('The whole reply.').waitFor();
   await page.getByText('Helpful').click();
   expect(await run('test.feedback')).toEqual(['positive']);
   expect(await page.getByText('Attach').isEnabled()).toBe(true);
