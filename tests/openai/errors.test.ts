@@ -79,6 +79,7 @@ describe('the package raises its own class for', () => {
     const second = await failureOf(client.beta.threads.runs.create(threadId, { assistant_id }));
     expect(second).toBeInstanceOf(OpenAI.BadRequestError);
     expect(second.message).toBe(`400 Thread ${threadId} already has an active run ${runId}.`);
+    expect(second.headers?.get('retry-after')).toBe('2');
     const message = { role: 'user', content: 'Hello' } as const;
     const added = await failureOf(client.beta.threads.messages.create(threadId, message));
     expect(added).toBeInstanceOf(OpenAI.BadRequestError);
