@@ -41,7 +41,8 @@ const options: BuildOptions = {
   minify: true,
   // The log identifies errors by name.
   keepNames: true,
-  sourcemap: values['source-maps'],
+  // External: a process would copy a map that the bundle names into its coverage.
+  sourcemap: values['source-maps'] ? 'external' : false,
   logLevel: 'warning',
 };
 

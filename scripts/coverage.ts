@@ -1,24 +1,23 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mergeProcessCovs, type ProcessCov, type ScriptCov } from '@bcoe/v8-coverage';
 import { type CoverageFile, CoverageReport, type V8CoverageEntry } from 'monocart-coverage-reports';
 
-const measuredFolders = /^(functions|shared|local)\//;
+/** Folders of what runs in Node.js. The rest of the client, and the console, run in a browser. */
+const folders = ['functions', 'shared', 'client/src', 'local', 'scripts', 'infra'];
+const measured = new RegExp(`^(${folders.join('|')})/.*\\.ts$`);
+const isMeasured = (path: string) => measured.test(path);
 
 interface SourceMap {
   readonly sourcesContent: readonly string[];
   readonly sources: readonly string[];
 }
 
-interface Dump {
-  readonly result: readonly V8CoverageEntry[];
-  readonly 'source-map-cache'?: Readonly<Record<string, { readonly data: SourceMap | null }>>;
-}
-
 /**
  * Merges the coverage of all processes, prints a table by folder with the uncovered lines, and writes `lcov.info`.
- * @param rawDir folder with the processes' output for `NODE_V8_COVERAGE`.
+ * @param rawDir folder with the processes' output for `NODE_V8_COVERAGE`, which is deleted.
  * @param outputDir folder of the report.
  */
 export async function reportCoverage(rawDir: string, outputDir: string): Promise<void> {
@@ -27,26 +26,34 @@ export async function reportCoverage(rawDir: string, outputDir: string): Promise
     clean: false,
     logging: 'error',
     reports: ['lcovonly'],
-    sourceFilter: (path) => measuredFolders.test(path),
+    sourceFilter: isMeasured,
     all: {
-      dir: ['functions', 'shared', 'local'],
+      dir: folders,
       filter: (path) => (path.endsWith('.ts') && !path.endsWith('.d.ts') ? 'js' : false),
       transformer: async (entry) => {
         entry.source = stripTypeScriptTypes(entry.source);
       },
     },
   });
-  for (const file of await readdir(rawDir)) {
-    const dump = parseDump(await readFile(join(rawDir, file), 'utf8'));
-    const entries = await Promise.all(dump.result.map((entry) => withSource(entry, dump)));
-    await report.add(entries.filter((entry) => entry !== undefined));
-  }
+  await report.add(await Promise.all((await mergeProcesses(rawDir)).map(withSource)));
   const results = await report.generate();
   for (const line of toTable(mergeLines(results?.files ?? []))) console.log(line);
+  await rm(rawDir, { recursive: true });
+}
+
+/** Merges what the processes ran of the measured files: one process at a time, because together they need gigabytes. */
+async function mergeProcesses(rawDir: string): Promise<readonly ScriptCov[]> {
+  let merged: ProcessCov = { result: [] };
+  for (const file of await readdir(rawDir)) {
+    const { result } = parseOutput(await readFile(join(rawDir, file), 'utf8'));
+    const own = result.filter(({ url }) => /^dist\/\w+\.cjs$/.test(toPath(url)) || isMeasured(toPath(url)));
+    merged = mergeProcessCovs([merged, { result: own }]);
+  }
+  return merged.result;
 }
 
 /** Parses the output of a process. One that was killed while it wrote has left a part of it: nothing to count. */
-function parseDump(text: string): Dump {
+function parseOutput(text: string): ProcessCov {
   try {
     return JSON.parse(text);
   } catch {
@@ -54,22 +61,20 @@ function parseDump(text: string): Dump {
   }
 }
 
+/** Returns the path of a script in the project; that of no file if it is none. */
+const toPath = (url: string): string => (url.startsWith('file:') ? relative('.', fileURLToPath(url)) : '');
+
 /** Adds the source text to the coverage of a file: of the bundle with its source map, of others with types stripped. */
-async function withSource(entry: V8CoverageEntry, dump: Dump): Promise<V8CoverageEntry | undefined> {
-  if (!entry.url.startsWith('file:')) return undefined;
-  const path = relative('.', fileURLToPath(entry.url));
-  const sourceMap = dump['source-map-cache']?.[entry.url]?.data;
-  if (path.startsWith('dist/') && sourceMap) {
-    // The text that a unit test runs, so that what both ran of a file comes together.
-    const sourcesContent = sourceMap.sourcesContent.map((text, index) =>
-      measuredFolders.test(sourceMap.sources[index]?.replace('../', '') ?? '')
-        ? stripTypeScriptTypes(text)
-        : text,
-    );
-    return { ...entry, sourceMap: { ...sourceMap, sourcesContent }, source: await readFile(path, 'utf8') };
-  }
-  if (!measuredFolders.test(path)) return undefined;
-  return { ...entry, source: stripTypeScriptTypes(await readFile(path, 'utf8')) };
+async function withSource(coverage: ScriptCov): Promise<V8CoverageEntry> {
+  const path = toPath(coverage.url);
+  const source = await readFile(path, 'utf8');
+  if (isMeasured(path)) return { ...coverage, source: stripTypeScriptTypes(source) };
+  const sourceMap: SourceMap = JSON.parse(await readFile(`${path}.map`, 'utf8'));
+  // The text that a unit test runs, so that what both ran of a file comes together.
+  const sourcesContent = sourceMap.sourcesContent.map((text, index) =>
+    isMeasured(sourceMap.sources[index]?.replace('../', '') ?? '') ? stripTypeScriptTypes(text) : text,
+  );
+  return { ...coverage, source, sourceMap: { ...sourceMap, sourcesContent } };
 }
 
 /** The executable lines of a file, and whether each was covered in any process. */

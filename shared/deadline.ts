@@ -33,7 +33,14 @@ export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => 
  * @throws {AppError} `unavailable` when the time is up; otherwise what the work throws.
  */
 export const waitWithin = <T>(deadline: Deadline, work: Promise<T>): Promise<T> =>
-  race(work, deadline.remaining(requestMs), () => {
+  waitFor(deadline.remaining(requestMs), work);
+
+/**
+ * Waits for work for at most `ms` milliseconds. The work itself is not cancelled.
+ * @throws {AppError} `unavailable` when the time is up; otherwise what the work throws.
+ */
+export const waitFor = <T>(ms: number, work: Promise<T>): Promise<T> =>
+  race(work, ms, () => {
     throw new AppError('unavailable');
   });
 

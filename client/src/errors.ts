@@ -2,47 +2,31 @@ import type { Run } from './types.ts';
 
 /* No message of these holds a token or a body: messages are logged. */
 
-interface ApiErrorDetails {
-  readonly status: number;
-  readonly code: string | undefined;
-  readonly detail: string | undefined;
-  readonly requestId: string | undefined;
-  readonly errors: Readonly<Record<string, readonly string[]>>;
-  readonly retryAfter: number | undefined;
-  readonly activeRunId: string | undefined;
-}
-
 /** The service refused a request. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   /** HTTP status. */
-  readonly status: number;
+  declare readonly status: number;
   /** The error's stable code, such as `thread_busy`; undefined for a 400 and for responses that are not the service's. */
-  readonly code: string | undefined;
+  declare readonly code: string | undefined;
   /** The service's own sentence, for people. */
-  readonly detail: string | undefined;
+  declare readonly detail: string | undefined;
   /** Names the request in the service's log. */
-  readonly requestId: string | undefined;
+  declare readonly requestId: string | undefined;
   /** Messages by field of a 400; otherwise empty. */
-  readonly errors: Readonly<Record<string, readonly string[]>>;
+  declare readonly errors: Readonly<Record<string, readonly string[]>>;
   /** Seconds after which to try again, if the service said so. */
-  readonly retryAfter: number | undefined;
+  declare readonly retryAfter: number | undefined;
   /** The unfinished run of the thread, with the code `thread_busy`. */
-  readonly activeRunId: string | undefined;
+  declare readonly activeRunId: string | undefined;
 
-  constructor(details: ApiErrorDetails) {
+  constructor(details: Omit<ApiError, keyof Error>) {
     // Names of fields only, even if it is not the service that responds.
     const fields = Object.keys(details.errors).filter((name) => /^[\w$-]{1,40}$/.test(name));
     const what = details.code ?? (fields.length > 0 && `invalid ${fields.join(', ')}`);
     const request = details.requestId !== undefined && `(request ${details.requestId})`;
     super(['The service responded', details.status, what, request].filter(Boolean).join(' '));
-    this.status = details.status;
-    this.code = details.code;
-    this.detail = details.detail;
-    this.requestId = details.requestId;
-    this.errors = details.errors;
-    this.retryAfter = details.retryAfter;
-    this.activeRunId = details.activeRunId;
+    Object.assign(this, details);
   }
 }
 

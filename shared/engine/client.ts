@@ -1,7 +1,7 @@
-import { scheduler } from 'node:timers/promises';
 import type OpenAI from 'openai';
 import type { Config } from '../config.ts';
-import { withTimeout } from '../deadline.ts';
+import { openCredential } from '../credential.ts';
+import { waitFor, withTimeout } from '../deadline.ts';
 import type { ErrorCode } from '../errors.ts';
 import { lazy } from '../lazy.ts';
 import { CredentialUnavailable, engineFetch, toAppError } from './engineErrors.ts';
@@ -38,7 +38,7 @@ export function createEngineClient(config: Config['engine']): EngineClient {
   };
 }
 
-/** Timeout of an Entra ID token request, in milliseconds. */
+/** How long a request waits for an Entra ID token, in milliseconds. */
 const tokenMs = 5_000;
 
 async function openClient({ baseUrl, apiKey, tokenScope }: Config['engine']): Promise<OpenAI> {
@@ -57,22 +57,14 @@ async function openClient({ baseUrl, apiKey, tokenScope }: Config['engine']): Pr
 }
 
 async function entraTokens(scope: string): Promise<() => Promise<string>> {
-  const { DefaultAzureCredential, getBearerTokenProvider } = await import('@azure/identity');
-  const tokens = getBearerTokenProvider(new DefaultAzureCredential(), scope);
+  const { getBearerTokenProvider } = await import('@azure/identity');
+  const tokens = getBearerTokenProvider(await openCredential(), scope);
   return async () => {
-    // The client's own timeout does not cover the token request.
-    const done = new AbortController();
     try {
-      return await Promise.race([
-        tokens(),
-        scheduler.wait(tokenMs, { signal: done.signal }).then(() => {
-          throw new Error('the token took too long');
-        }),
-      ]);
+      // The client's own timeout does not cover the token request.
+      return await waitFor(tokenMs, tokens());
     } catch (error) {
       throw new CredentialUnavailable('no token for the engine', { cause: error });
-    } finally {
-      done.abort();
     }
   };
 }

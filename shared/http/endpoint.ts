@@ -10,10 +10,10 @@ import { errorResponse, withCommonHeaders } from './responses.ts';
 
 /** Context of a request. */
 export interface RequestContext extends ServiceContext {
-  /** Aborts when the client disconnects. Never aborts without HTTP streaming. */
+  /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
-  /** The outgoing response, for back-pressure; undefined without HTTP streaming. */
-  readonly outgoing: ServerResponse | undefined;
+  /** The outgoing response, for back-pressure. */
+  readonly outgoing: ServerResponse;
   /** Adds facts to the request's line in the log: ids that were checked, never text that people wrote. */
   readonly note: (facts: LogFacts) => void;
 }
@@ -62,9 +62,7 @@ export function endpoint(failure: string | ToErrorResponse, respond: Respond): H
     let noted: LogFacts = {};
     try {
       const context = openContext(invocation);
-      const proxyRequest = findRequest(invocation.invocationId);
-      const headers = proxyRequest?.headers ?? request.headers;
-      const body = proxyRequest?.incoming ?? request.body;
+      const { headers, signal, incoming, outgoing } = findRequest(invocation.invocationId);
       response = await respond(
         {
           headers,
@@ -72,13 +70,13 @@ export function endpoint(failure: string | ToErrorResponse, respond: Respond): H
           params: request.params,
           query: request.query,
           url: request.url,
-          text: (maxBytes) => readBody(body, headers.get('Content-Length'), maxBytes),
-          upload: (maxBytes) => readUpload(body, headers, maxBytes, done.signal),
+          text: (maxBytes) => readBody(incoming, headers.get('Content-Length'), maxBytes),
+          upload: (maxBytes) => readUpload(incoming, headers, maxBytes, done.signal),
         },
         {
           ...context,
-          signal: proxyRequest?.signal ?? new AbortController().signal,
-          outgoing: proxyRequest?.outgoing,
+          signal,
+          outgoing,
           note: (facts) => {
             noted = { ...noted, ...facts };
           },

@@ -49,7 +49,7 @@ export function eventStreamResponse(
     clearTimeout(timeUp);
     clearInterval(keepAlive);
     disconnected.removeEventListener('abort', end);
-    outgoing?.off('drain', wakeReader);
+    outgoing.off('drain', wakeReader);
     stop.abort();
     // Not awaited: an iterator that is waiting returns only afterwards.
     events.return?.().catch(() => undefined);
@@ -62,7 +62,7 @@ export function eventStreamResponse(
     wakeReader();
   }, keepAliveMs);
   disconnected.addEventListener('abort', end);
-  outgoing?.on('drain', wakeReader);
+  outgoing.on('drain', wakeReader);
   if (disconnected.aborted) end();
 
   const read = async () => {
@@ -85,8 +85,8 @@ export function eventStreamResponse(
   /** Returns the next batch, or an empty string at the end. */
   const nextBatch = async (): Promise<string> => {
     while (!stop.signal.aborted) {
-      if ((outgoing?.writableLength ?? 0) > maxUnsentBytes) outgoing?.destroy();
-      if (!outgoing?.writableNeedDrain) {
+      if (outgoing.writableLength > maxUnsentBytes) outgoing.destroy();
+      if (!outgoing.writableNeedDrain) {
         if (!reading) void read();
         if (batch !== '') {
           // Let pending events join the batch and other work proceed.

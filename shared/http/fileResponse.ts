@@ -74,7 +74,7 @@ export function fileResponse(
 
 /** Waits until the client has read what was sent. The library writes without waiting. */
 async function drained(outgoing: RequestContext['outgoing'], stop: AbortSignal): Promise<void> {
-  if (!outgoing?.writableNeedDrain || stop.aborted) return;
+  if (!outgoing.writableNeedDrain || stop.aborted) return;
   await new Promise<void>((resolve) => {
     const go = () => {
       outgoing.off('drain', go);

@@ -136,8 +136,12 @@ export async function claimRequest(invocationId: string): Promise<ProxiedRequest
   return entry;
 }
 
-/** Returns the claimed request of an invocation; undefined without HTTP streaming. */
-export const findRequest = (invocationId: string): ProxiedRequest | undefined => entries.get(invocationId);
+/** Returns the claimed request of an invocation, which stays until its function has ended. */
+export function findRequest(invocationId: string): ProxiedRequest {
+  const entry = entries.get(invocationId);
+  if (!entry) throw new Error('The function runs without HTTP streaming');
+  return entry;
+}
 
 /** Removes a request that has been responded to. */
 export function releaseRequest({ invocationId }: ProxiedRequest): void {

@@ -1,4 +1,4 @@
-import { IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { AppError, fieldError } from '../errors.ts';
 
 /**
@@ -12,27 +12,24 @@ const bodyTimeoutMs = 15_000;
 
 /**
  * Reads a request body as UTF-8 text, enforcing the size limit while it arrives.
- * @param body the Node request with HTTP streaming, because cancelling its web stream would close the connection before
- * the response is sent.
+ * @param incoming the Node request, because cancelling its web stream would close the connection before the response is
+ * sent.
  * @param contentLength value of the `Content-Length` header.
  * @throws {AppError} payload_too_large beyond `maxBytes`, request_timeout after 15 s, invalid_request when the body is
  * incomplete.
  */
 export async function readBody(
-  body: IncomingMessage | AsyncIterable<unknown> | null | undefined,
+  incoming: IncomingMessage,
   contentLength: string | null,
   maxBytes = maxBodyBytes,
 ): Promise<string> {
   if (Number(contentLength ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (!body) return '';
-  const bytes =
-    body instanceof IncomingMessage ? await readIncoming(body, maxBytes) : await readWhole(body, maxBytes);
-  return new TextDecoder().decode(bytes);
+  return new TextDecoder().decode(await readBytes(incoming, maxBytes));
 }
 
 const tooLarge = (maxBytes: number) => new AppError('payload_too_large', { maxBytes });
 
-function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -59,16 +56,4 @@ function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Buff
     if (incoming.destroyed) failIncomplete();
     else incoming.on('data', add).on('end', end).on('error', failIncomplete).on('close', failIncomplete);
   });
-}
-
-/** Reads a body that the host has buffered, without HTTP streaming. */
-async function readWhole(body: AsyncIterable<unknown>, maxBytes: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength;
-    if (size > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -1,5 +1,5 @@
-import { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { AppError, fieldError } from '../errors.ts';
 import type { FileContent, FormUpload } from '../model/file.ts';
 
@@ -19,13 +19,13 @@ const incomplete = () => fieldError('$', 'The request body ended before it was c
 /**
  * Reads a body of the type `multipart/form-data` with one file in its field `file`. The content
  * arrives as fast as it is read, and ends normally only after the whole form has arrived and is well-formed.
- * @param body the Node request with HTTP streaming.
+ * @param incoming the Node request.
  * @param done aborts when the request has its response; the rest of the body is then discarded.
  * @throws {AppError} unsupported_media_type for another type of body, invalid_request for a form without a file,
  * file_too_large, request_timeout after 15 s of silence; the content throws these too.
  */
 export async function readUpload(
-  body: IncomingMessage | AsyncIterable<unknown> | null | undefined,
+  incoming: IncomingMessage,
   headers: Headers,
   maxBytes: number,
   done: AbortSignal,
@@ -35,7 +35,6 @@ export async function readUpload(
   if (Number(headers.get('Content-Length') ?? 0) > maxBytes + overheadBytes) {
     throw new AppError('file_too_large');
   }
-  const source = body instanceof IncomingMessage ? body : Readable.from(body ?? []);
   const { Busboy } = await import('@fastify/busboy');
   let form: InstanceType<typeof Busboy>;
   try {
@@ -57,9 +56,9 @@ export async function readUpload(
     ended = true;
     clearTimeout(stalled);
     clearTimeout(late);
-    source.off('data', onData).off('error', onClose).off('close', onClose).unpipe(form);
+    incoming.off('data', onData).off('error', onClose).off('close', onClose).unpipe(form);
     // Discard the rest; without a reader it would stall the connection.
-    source.resume();
+    incoming.resume();
   };
   const fail = (error: AppError) => {
     if (ended) return;
@@ -70,11 +69,11 @@ export async function readUpload(
   };
   const onData = () => stalled.refresh();
   const onClose = () => {
-    if (!source.readableEnded) fail(incomplete());
+    if (!incoming.readableEnded) fail(incomplete());
   };
   const stalled = setTimeout(() => {
     // A form that is not read does not arrive either.
-    if (form.writableNeedDrain || source.readableEnded) stalled.refresh();
+    if (form.writableNeedDrain || incoming.readableEnded) stalled.refresh();
     else fail(new AppError('request_timeout'));
   }, stallMs);
   const late = setTimeout(() => fail(new AppError('request_timeout')), bodyTimeoutMs);
@@ -100,8 +99,8 @@ export async function readUpload(
     form.on(limit, () => fail(fieldError('$', 'The form has too many parts.')));
   }
   done.addEventListener('abort', () => fail(incomplete()));
-  if (source.destroyed) onClose();
-  else source.on('data', onData).on('error', onClose).on('close', onClose).pipe(form);
+  if (incoming.destroyed) onClose();
+  else incoming.on('data', onData).on('error', onClose).on('close', onClose).pipe(form);
   return arrived.promise;
 }
 

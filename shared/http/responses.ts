@@ -62,6 +62,10 @@ const defaultRetryAfterSeconds: Readonly<Partial<Record<ErrorCode, number>>> = {
   unavailable: 5,
 };
 
+/** Returns when a failed request may be tried again, in seconds; undefined for an error that does not pass by itself. */
+export const retryAfterSeconds = ({ code, options }: AppError): number | undefined =>
+  options.retryAfterSeconds ?? defaultRetryAfterSeconds[code];
+
 /** Creates a JSON response. */
 export function jsonResponse(
   status: number,
@@ -102,14 +106,15 @@ export const withCommonHeaders = (response: HttpResponseInit, requestId: string)
  * @param requestId the only detail included in 500 and 503.
  */
 export function errorResponse(error: unknown, failure: string, requestId: string) {
-  const { code, options } = error instanceof AppError ? error : new AppError('internal_error');
+  const known = error instanceof AppError ? error : new AppError('internal_error');
+  const { code, options } = known;
   const status = statuses[code];
   if (code === 'invalid_request') {
     return jsonResponse(status, validationProblem(options.fieldErrors), {
       'Content-Type': 'application/problem+json; charset=utf-8',
     });
   }
-  const retryAfterSeconds = options.retryAfterSeconds ?? defaultRetryAfterSeconds[code];
+  const retryAfter = retryAfterSeconds(known);
   return jsonResponse(
     status,
     {
@@ -119,7 +124,7 @@ export function errorResponse(error: unknown, failure: string, requestId: string
       ...(code === 'thread_busy' && { activeRunId: options.activeRun?.runId ?? null }),
     },
     {
-      ...(retryAfterSeconds !== undefined && { 'Retry-After': String(Math.ceil(retryAfterSeconds)) }),
+      ...(retryAfter !== undefined && { 'Retry-After': String(Math.ceil(retryAfter)) }),
       ...(options.challenge && { 'WWW-Authenticate': options.challenge }),
       ...(options.activeRun && { Location: runLocation(options.activeRun) }),
     },

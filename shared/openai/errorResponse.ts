@@ -1,7 +1,7 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { AppError, type AppErrorOptions, type ErrorCode } from '../errors.ts';
 import type { ApiRequest } from '../http/endpoint.ts';
-import { jsonResponse } from '../http/responses.ts';
+import { jsonResponse, retryAfterSeconds } from '../http/responses.ts';
 import { findRoute, type Match } from './router.ts';
 import { WireError, type WireErrorDetails } from './wireError.ts';
 
@@ -120,12 +120,6 @@ const appearances: Readonly<Record<ErrorCode, Appearance>> = {
   },
 };
 
-/** Default `Retry-After` by error code, in seconds. */
-const defaultRetryAfterSeconds: Readonly<Partial<Record<ErrorCode, number>>> = {
-  rate_limited: 5,
-  unavailable: 5,
-};
-
 /** The error object of the Assistants API. */
 export interface WireErrorBody {
   readonly message: string;
@@ -153,16 +147,17 @@ export function toErrorResponse(
   _requestId: string,
   request: Pick<ApiRequest, 'method' | 'url'>,
 ): HttpResponseInit {
-  const { code, options } = error instanceof AppError ? error : new AppError('internal_error');
+  const known = error instanceof AppError ? error : new AppError('internal_error');
+  const { code, options } = known;
   const status = (error instanceof WireError && error.details.status) || appearances[code].status;
-  const retryAfterSeconds = options.retryAfterSeconds ?? defaultRetryAfterSeconds[code];
+  const retryAfter = retryAfterSeconds(known);
   const body = toErrorBody(error, findRoute(request)?.params);
   return jsonResponse(
     status,
     { error: body },
     {
-      ...(retryAfterSeconds !== undefined && toRetryHeaders(retryAfterSeconds)),
-      ...(code === 'rate_limited' && toLimitHeaders(retryAfterSeconds)),
+      ...(retryAfter !== undefined && toRetryHeaders(retryAfter)),
+      ...(code === 'rate_limited' && toLimitHeaders(retryAfter)),
       ...(options.challenge && { 'WWW-Authenticate': options.challenge }),
     },
   );

@@ -1,5 +1,6 @@
 import type { QueueClient, StoragePipelineOptions } from '@azure/storage-queue';
 import type { StorageConfig } from '../config.ts';
+import { openCredential } from '../credential.ts';
 import { withTimeout } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import { lazy } from '../lazy.ts';
@@ -54,7 +55,6 @@ export async function openFollowUpQueue(config: StorageConfig): Promise<QueueCli
   if (config.connectionString !== undefined) {
     return new QueueClient(config.connectionString, followUpQueueName, options);
   }
-  const { DefaultAzureCredential } = await import('@azure/identity');
   const url = new URL(followUpQueueName, config.endpoint.replace(/\/?$/, '/'));
-  return new QueueClient(url.href, new DefaultAzureCredential(), options);
+  return new QueueClient(url.href, await openCredential(), options);
 }

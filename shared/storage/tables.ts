@@ -1,6 +1,7 @@
 import type { RestError, TableClient, TableServiceClientOptions } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import type { StorageConfig } from '../config.ts';
+import { openCredential } from '../credential.ts';
 import { type Deadline, withTimeout } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import { lazy } from '../lazy.ts';
@@ -39,8 +40,7 @@ export async function openTable(
   if (config.connectionString !== undefined) {
     return TableClient.fromConnectionString(config.connectionString, name, options);
   }
-  const { DefaultAzureCredential } = await import('@azure/identity');
-  return new TableClient(config.endpoint, name, credential ?? new DefaultAzureCredential(), options);
+  return new TableClient(config.endpoint, name, credential ?? (await openCredential()), options);
 }
 
 /** Creates an OData filter, quoting its values as strings. */

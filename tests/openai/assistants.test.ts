@@ -154,6 +154,7 @@ test.each<[string, object]>([
   ['model', { model: 'gpt-4o' }],
   ['model', { model: undefined }],
   ['tools[0].type', { tools: [{ type: 'web_search' }] }],
+  ['instructions', { instructions: '😀'.repeat(256_000) }],
   ['top_p', { top_p: 2 }],
   ['temperature', { temperature: '1' }],
   [

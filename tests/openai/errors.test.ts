@@ -79,6 +79,7 @@ describe('the package raises its own class for', () => {
     const second = await failureOf(client.beta.threads.runs.create(threadId, { assistant_id }));
     expect(second).toBeInstanceOf(OpenAI.BadRequestError);
     expect(second.message).toBe(`400 Thread ${threadId} already has an active run ${runId}.`);
+    expect(second.headers?.get('retry-after')).toBe('2');
     const message = { role: 'user', content: 'Hello' } as const;
     const added = await failureOf(client.beta.threads.messages.create(threadId, message));
     expect(added).toBeInstanceOf(OpenAI.BadRequestError);
@@ -186,6 +187,32 @@ describe('a request that is refused', () => {
       "Invalid 'messages[0].content[0].image_url.url': expected an http, https or data URL.",
       'messages[0].content[0].image_url.url',
       'invalid_value',
+    ],
+    [
+      '{"messages":[{"role":"assistant","content":[{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}]}]}',
+      "Invalid 'messages[0].content[0]': a message of the assistant has text only.",
+      'messages[0].content[0]',
+      'invalid_value',
+    ],
+    [
+      `{"metadata":{"a":"${'x'.repeat(513)}"}}`,
+      "Invalid 'metadata': string too long. Expected a string with maximum length 512.",
+      'metadata',
+      'string_above_max_length',
+    ],
+    [
+      '{"metadata":{"":"x"}}',
+      "Invalid 'metadata': string too short. Expected a string with minimum length 1.",
+      'metadata',
+      'string_below_min_length',
+    ],
+    [
+      JSON.stringify({
+        metadata: Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`k${index}`, ''])),
+      }),
+      "Invalid 'metadata': too many properties. Expected an object with at most 16 properties.",
+      'metadata',
+      'object_above_max_properties',
     ],
     [
       '{"metadata":{"a":7}}',

@@ -1,12 +1,16 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { expect, test } from '@jest/globals';
 import { eventStreamResponse, type ServerSentEvent } from '../../../shared/http/eventStream.ts';
 
-const disconnected = new AbortController();
+const createContext = () => ({
+  signal: new AbortController().signal,
+  outgoing: new ServerResponse(new IncomingMessage(new Socket())),
+});
 
 /** The chunks of a response to a client that reads as fast as it can. */
 async function readChunks(events: () => AsyncIterable<ServerSentEvent>): Promise<string[]> {
-  const context = { signal: disconnected.signal, outgoing: undefined };
-  const { body } = eventStreamResponse(context, 20_000, events);
+  const { body } = eventStreamResponse(createContext(), 20_000, events);
   const decoder = new TextDecoder();
   return Array.fromAsync(body as unknown as ReadableStream<Uint8Array>, (chunk) => decoder.decode(chunk));
 }
@@ -35,8 +39,7 @@ test('an event waits for none that comes later, and a failure ends the response'
     yield* count(2, 2);
     throw new Error('the rest is lost');
   }
-  const context = { signal: disconnected.signal, outgoing: undefined };
-  const { body } = eventStreamResponse(context, 20_000, events);
+  const { body } = eventStreamResponse(createContext(), 20_000, events);
   let text = '';
   for await (const chunk of body as unknown as ReadableStream<Uint8Array>) {
     text += new TextDecoder().decode(chunk);

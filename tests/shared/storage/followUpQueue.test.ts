@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { AppError } from '../../../shared/errors.ts';
 import type { FollowUp } from '../../../shared/model/followUp.ts';
-import { createFollowUpQueue, type FollowUpQueue } from '../../../shared/storage/followUpQueue.ts';
+import {
+  createFollowUpQueue,
+  type FollowUpQueue,
+  openFollowUpQueue,
+} from '../../../shared/storage/followUpQueue.ts';
 import { type QueueProxy, startQueueProxy } from '../../support/queueProxy.ts';
 
 let proxy: QueueProxy;
@@ -59,4 +63,9 @@ describe('the queue of follow-ups', () => {
     await followUps.send(followUp, 0);
     expect(await peek()).toEqual([followUp]);
   });
+});
+
+test.each(['', '/'])('the queue is found below an endpoint that ends with "%s"', async (end) => {
+  const { url } = await openFollowUpQueue({ endpoint: `https://account.queue.core.windows.net${end}` });
+  expect(url).toBe('https://account.queue.core.windows.net/runs');
 });
