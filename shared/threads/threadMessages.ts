@@ -1,12 +1,14 @@
 import type { EngineMessage } from '../engine/messages.ts';
 import { AppError } from '../errors.ts';
 import type { Message } from '../model/message.ts';
-import { openMessageId } from '../model/messageId.ts';
+import { openMessageId, sealMessageId } from '../model/messageId.ts';
 import type { MessageRecord } from '../model/messageRecord.ts';
 import type { Metadata } from '../model/metadata.ts';
 import type { NewAttachment, NewMessage } from '../model/newMessage.ts';
+import type { Run } from '../model/run.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { codeFilesOf, findMessageFiles } from '../runs/attachments.ts';
+import { listSteps } from '../runs/listSteps.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import { addCodeFiles } from './codeFiles.ts';
 import { type LabelledMessage, putRecords } from './messageRecords.ts';
@@ -135,6 +137,27 @@ export async function deleteMessage(
   if (activeRun) throw new AppError('thread_busy', { activeRun });
   await engine.removeMessage(thread.conversationId, itemId, deadline.remaining(callMs));
   await messages.remove(threadKey, itemId);
+}
+
+/**
+ * Returns the ids of the messages that a run wrote, oldest first. Those of a completed run are recorded; for any other the
+ * engine is asked what it did.
+ * @throws {AppError} thread_not_found, rate_limited, unavailable, internal_error.
+ */
+export async function listReplyIds(
+  services: RunServices,
+  { conversationId }: Thread,
+  run: Run,
+): Promise<string[]> {
+  const recorded = (run.replyItemIds ?? []).map((itemId) => sealMessageId(conversationId, itemId));
+  if (run.status === 'completed' && recorded.length > 0) return recorded;
+  try {
+    const steps = await listSteps(services, run);
+    return steps.flatMap(({ step }) => (step.type === 'message' && step.messageId ? step.messageId : []));
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'steps_expired') return recorded;
+    throw error;
+  }
 }
 
 /** Adds their metadata to messages, and the time of those that clients added. */
