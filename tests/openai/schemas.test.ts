@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { toFile } from 'openai';
 import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
 import { useService } from '../support/useService.ts';
 
@@ -78,6 +79,28 @@ describe.each(uses)('as %s', (_name, param, use) => {
     );
     await use({ type: 'object', properties: { ...properties, a: nested(40) } });
   });
+});
+
+test('a run that could not keep the tools and files of its assistant opens no thread', async () => {
+  const padding = 'x'.repeat(59_600);
+  const parameters = { type: 'object', description: padding };
+  const upload = async (index: number) =>
+    (
+      await editor.files.create({
+        file: await toFile(Buffer.from('Hi'), `${index}.txt`),
+        purpose: 'assistants',
+      })
+    ).id;
+  const file_ids = await Promise.all(Array.from({ length: 10 }, (_, index) => upload(index)));
+  const { id: assistant_id } = await editor.beta.assistants.create({
+    model: 'gpt-5-nano',
+    tools: [{ type: 'function', function: { name: 'f', parameters } }],
+  });
+  await t.engine.reset();
+  const tool_resources = { code_interpreter: { file_ids } };
+  const error = await failureOf(editor.beta.threads.createAndRun({ assistant_id, tool_resources }));
+  expect(error).toMatchObject({ status: 400, param: 'tools' });
+  expect(await t.engine.calls()).toEqual([]);
 });
 
 test('a body nested deeper than any package can write is refused as well', async () => {
