@@ -219,27 +219,29 @@ const withoutHopByHop = <T extends IncomingHttpHeaders>(all: T) =>
  * top-level properties of a JSON body; each can override `Headers`.
  */
 function triggerMetadata({ params, request, url }: Call, body: Buffer | undefined): Record<string, object> {
-  const metadata = {
-    Headers: headers(request),
-    Query: query(url),
+  return {
+    ...encoded({ Headers: headers(request), Query: query(url) }),
     ...properties(body),
-    ...query(url),
-    ...params,
+    ...encoded(query(url)),
+    ...encoded(params),
   };
-  return Object.fromEntries(
-    Object.entries(metadata).map(([name, value]) => [
+}
+
+const encoded = (values: object): Record<string, object> =>
+  Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
       name,
       // The host encodes structured values as JSON.
       typeof value === 'string' ? { string: value } : { json: JSON.stringify(value) },
     ]),
   );
-}
 
-function properties(body: Buffer | undefined): object {
+/** Returns the properties of a JSON body. Like the real host, ignores one that it cannot parse or that is too deep. */
+function properties(body: Buffer | undefined): Record<string, object> {
   if (!body) return {};
   try {
     const value = JSON.parse(body.toString());
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? encoded(value) : {};
   } catch {
     return {};
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type OpenAI from 'openai';
 import type {
   Annotation,
@@ -7,7 +8,9 @@ import type {
   Message,
   MessageAttachment,
 } from '../model/message.ts';
+import type { InputMessage } from '../model/newMessage.ts';
 import type { MessagePart } from '../model/runState.ts';
+import { toInputItem } from './inputItems.ts';
 
 /** A message as the engine stores it: its id and those of files are the engine's. */
 export interface EngineMessage extends Pick<Message, 'messageId' | 'role' | 'content' | 'refusal'> {
@@ -32,6 +35,13 @@ export function toMessage(item: OpenAI.Conversations.ConversationItem): EngineMe
     annotations: toAnnotations(item.content),
     parts: item.role === 'user' ? toContentParts(item.content) : [],
   };
+}
+
+/** Returns whether a message is what the engine makes of an input. @param message with the URLs of its images. */
+export function isSameMessage(message: EngineMessage, input: InputMessage): boolean {
+  const { messageId } = message;
+  const made = toMessage({ ...toInputItem(input), id: messageId } as OpenAI.Conversations.ConversationItem);
+  return isDeepStrictEqual(made, message);
 }
 
 type Part = OpenAI.Conversations.Message['content'][number];

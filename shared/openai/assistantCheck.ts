@@ -22,6 +22,8 @@ export function checkAssistant({ id, name, model, instructions, ...rest }: Assis
   const { tools, temperature, topP, maxOutputTokens, responseFormat, reasoningEffort } = rest;
   const definition = { tools, temperature, topP, maxOutputTokens, responseFormat, reasoningEffort };
   const known = Object.fromEntries(Object.entries(definition).filter(([, value]) => value !== undefined));
+  // First, because checking schemas takes time in proportion to their size.
+  checkSize(known);
   const [issue] = assistantIssues({
     ...known,
     id,
@@ -33,7 +35,6 @@ export function checkAssistant({ id, name, model, instructions, ...rest }: Assis
     const [property = ''] = issue.split(/[ .]/);
     throw badRequest(`Invalid assistant: ${issue}.`, params[property] ?? property, 'invalid_value');
   }
-  checkSize(known);
 }
 
 /** @throws {WireError} 400 for more than a run can keep. */

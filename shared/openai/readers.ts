@@ -26,9 +26,7 @@ export const text =
   ({ min = 0, max }: { min?: number; max: number }): Reader<string> =>
   (value, param) => {
     if (typeof value !== 'string') throw invalidType(param, 'a string', value);
-    if (!value.isWellFormed()) {
-      throw badRequest(`Invalid '${param}': the text must be well-formed Unicode.`, param, 'invalid_value');
-    }
+    wellFormed(value, param);
     if (lengthOf(value) > max) {
       throw badRequest(
         `Invalid '${param}': string too long. Expected a string with maximum length ${max}.`,
@@ -45,6 +43,12 @@ export const text =
     }
     return value;
   };
+
+/** Refuses lone surrogates, which no engine accepts. */
+function wellFormed(value: string, param: string): void {
+  if (value.isWellFormed()) return;
+  throw badRequest(`Invalid '${param}': the text must be well-formed Unicode.`, param, 'invalid_value');
+}
 
 /** Counts characters, not UTF-16 units. Avoids splitting text that is certainly short enough. */
 const lengthOf = (value: string): number => (value.length < 512 ? value.length : [...value].length);
@@ -121,9 +125,28 @@ export const object =
     return Object.fromEntries(entries);
   };
 
-/** Reads an object of any properties. */
+/** Maximum nesting of an object of any properties. */
+const maxDepth = 100;
+
+/** Reads an object of any properties, with well-formed text. */
 export const anyObject: Reader<Readonly<Record<string, unknown>>> = (value, param) => {
   if (!isObject(value)) throw invalidType(param, 'an object', value);
+  const check = (part: unknown, depth: number): void => {
+    if (typeof part === 'string') wellFormed(part, param);
+    if (typeof part !== 'object' || part === null) return;
+    if (depth > maxDepth) {
+      throw badRequest(
+        `Invalid '${param}': nested more than ${maxDepth} levels deep.`,
+        param,
+        'invalid_value',
+      );
+    }
+    for (const [name, inner] of Object.entries(part)) {
+      wellFormed(name, param);
+      check(inner, depth + 1);
+    }
+  };
+  check(value, 1);
   return value;
 };
 

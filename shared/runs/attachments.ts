@@ -1,5 +1,5 @@
 import { AppError, fieldError } from '../errors.ts';
-import { type Attachment, isImage } from '../model/file.ts';
+import { type Attachment, isImage, type StoredFile } from '../model/file.ts';
 import type { InputMessage, InputPart, NewMessage } from '../model/newMessage.ts';
 import { maxCodeFiles } from '../model/thread.ts';
 import type { RunServices } from './runServices.ts';
@@ -12,7 +12,7 @@ export const findAttachments = (
   services: RunServices,
   projectId: string,
   fileIds: readonly string[],
-): Promise<Attachment[]> => Promise.all(fileIds.map((fileId) => findFile(services, projectId, fileId)));
+): Promise<StoredFile[]> => Promise.all(fileIds.map((fileId) => findFile(services, projectId, fileId)));
 
 /**
  * Finds the files of messages, their images included.
@@ -64,7 +64,7 @@ export function checkCodeFiles(fileIds: readonly string[]): string[] {
   return unique;
 }
 
-async function findFile({ files }: RunServices, projectId: string, fileId: string): Promise<Attachment> {
+async function findFile({ files }: RunServices, projectId: string, fileId: string): Promise<StoredFile> {
   const file = await files.find({ projectId, fileId });
   if (!file) throw new AppError('file_not_found', { fileId });
   return file;

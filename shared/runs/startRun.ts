@@ -2,7 +2,7 @@ import { scheduler } from 'node:timers/promises';
 import { waitAtMost } from '../deadline.ts';
 import { AppError } from '../errors.ts';
 import type { Assistant, AssistantOverrides } from '../model/assistant.ts';
-import type { Attachment } from '../model/file.ts';
+import { type Attachment, isImage, type StoredFile } from '../model/file.ts';
 import {
   type IdempotencyKey,
   type Repeatable,
@@ -98,7 +98,7 @@ export async function startRun(
     const claim = await claimThread(
       services,
       thread,
-      newRun(services, assistant, thread.value, input, request.overrides),
+      newRun(services, assistant, thread.value, input, withAttachments(request, assistant, files)),
       key,
     );
     if (claim === 'conflict') continue;
@@ -125,7 +125,7 @@ function withCodeFiles(thread: Thread, { messages = [] }: RunInput): Thread {
 
 /** The files of a run: those of its messages, and those of its thread's code interpreters. */
 export interface RunFiles {
-  readonly attachments: readonly Attachment[];
+  readonly attachments: readonly StoredFile[];
   readonly messages: readonly InputMessage[];
   readonly codeFiles: readonly Attachment[];
 }
@@ -136,20 +136,40 @@ export async function findRunFiles(
   projectId: string,
   assistant: Assistant,
   { input, overrides }: Pick<StartRequest, 'input' | 'overrides'>,
-  { codeFiles: codeFileIds = [] }: Pick<Thread, 'codeFiles'>,
+  thread: Pick<Thread, 'codeFiles'>,
 ): Promise<RunFiles> {
-  const tools = overrides?.tools ?? assistant.tools ?? [];
-  const hasInterpreter = tools.some(({ type }) => type === 'code_interpreter');
   const [attachments, messages, codeFiles] = await Promise.all([
     findAttachments(services, projectId, input.attachments ?? []),
     findMessageFiles(services, projectId, input.messages ?? []),
-    findCodeFiles(
-      services,
-      projectId,
-      hasInterpreter ? [...codeFileIds, ...(overrides?.codeFiles ?? [])] : [],
-    ),
+    findInterpreterFiles(services, projectId, assistant, overrides, thread),
   ]);
   return { attachments, messages, codeFiles };
+}
+
+/** Finds the files of a run's code interpreter, if it has one, but for those that its message carries. */
+export const findInterpreterFiles = async (
+  services: RunServices,
+  projectId: string,
+  assistant: Assistant,
+  overrides: AssistantOverrides | undefined,
+  { codeFiles = [] }: Pick<Thread, 'codeFiles'>,
+): Promise<Attachment[]> =>
+  hasInterpreter(assistant, overrides)
+    ? findCodeFiles(services, projectId, [...new Set([...codeFiles, ...(overrides?.codeFiles ?? [])])])
+    : [];
+
+const hasInterpreter = (assistant: Assistant, overrides?: AssistantOverrides): boolean =>
+  (overrides?.tools ?? assistant.tools ?? []).some(({ type }) => type === 'code_interpreter');
+
+/** Leaves the files that a message carries to the code interpreter of the run's later rounds. */
+export function withAttachments(
+  { overrides }: Pick<StartRequest, 'overrides'>,
+  assistant: Assistant,
+  { attachments }: Pick<RunFiles, 'attachments'>,
+): AssistantOverrides | undefined {
+  const fileIds = attachments.filter(({ mediaType }) => !isImage(mediaType)).map(({ fileId }) => fileId);
+  if (fileIds.length === 0 || !hasInterpreter(assistant, overrides)) return overrides;
+  return { ...overrides, codeFiles: [...(overrides?.codeFiles ?? []), ...fileIds] };
 }
 
 function keyOf(

@@ -19,7 +19,7 @@ import { checkSize, matchOutputs } from './matchOutputs.ts';
 import { refreshRun } from './refreshRun.ts';
 import { findWaitingRound } from './requiredAction.ts';
 import type { RunServices } from './runServices.ts';
-import { assistantOf } from './startRun.ts';
+import { assistantOf, findInterpreterFiles } from './startRun.ts';
 import {
   hasTimeToSubmit,
   lateClaimMs,
@@ -73,10 +73,18 @@ export async function submitOutputs(
     const { round } = await findWaitingRound(services, stored);
     if (!round) throw new AppError('run_not_waiting');
     const assistant = assistantOf(services, stored.value);
+    const { overrides } = stored.value;
+    const codeFiles = await findInterpreterFiles(
+      services,
+      project.projectId,
+      assistant,
+      overrides,
+      thread.value,
+    );
     const claim = await claimNextRound(services, stored, fingerprint);
     if (!claim) continue;
     const { instructions } = round;
-    const request = { assistant, project, conversationId, instructions, outputs: matched };
+    const request = { assistant, project, conversationId, instructions, codeFiles, outputs: matched };
     const submitted = await submitClaim(services, claim, request);
     return { stored: submitted ?? (await findRun(services, runKey)), replayed: false };
   }

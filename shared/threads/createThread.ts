@@ -19,7 +19,7 @@ import type { Thread } from '../model/thread.ts';
 import { checkCodeFiles, codeFilesOf, findAttachments, findMessageFiles } from '../runs/attachments.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../runs/followUps.ts';
 import type { RunServices } from '../runs/runServices.ts';
-import { findAssistant, findRunFiles, newRun, submitRun } from '../runs/startRun.ts';
+import { findAssistant, findRunFiles, newRun, submitRun, withAttachments } from '../runs/startRun.ts';
 import { hasTimeToSubmit, submissionPollMs, submissionWaitMs } from '../runs/submission.ts';
 import type { IndexEntry } from '../storage/threadIndex.ts';
 import { deleteThread } from './deleteThread.ts';
@@ -227,7 +227,8 @@ async function open(services: RunServices, request: CreateThreadRequest, ids: Ne
     await recordFirstMessages(services, thread, messages, itemIds);
     return { thread };
   }
-  const run = { ...newRun(services, assistant, thread, input), runId };
+  const overrides = withAttachments({}, assistant, files);
+  const run = { ...newRun(services, assistant, thread, input, overrides), runId };
   const claim = await addThread(services, thread, () => addWithRun(services, thread, run, entry.value));
   const submission = { claim, thread, assistant, project, input, ...files, key: undefined };
   await submitRun(services, submission).catch(async (error) => {

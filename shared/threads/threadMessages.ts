@@ -1,12 +1,15 @@
-import type { EngineMessage } from '../engine/messages.ts';
+import { type EngineMessage, isSameMessage } from '../engine/messages.ts';
 import { AppError } from '../errors.ts';
+import { repetitionMs } from '../model/idempotencyKey.ts';
 import type { Message } from '../model/message.ts';
-import { openMessageId } from '../model/messageId.ts';
+import { openMessageId, sealMessageId } from '../model/messageId.ts';
 import type { MessageRecord } from '../model/messageRecord.ts';
 import type { Metadata } from '../model/metadata.ts';
-import type { NewAttachment, NewMessage } from '../model/newMessage.ts';
+import type { InputMessage, NewAttachment } from '../model/newMessage.ts';
+import type { Run } from '../model/run.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { codeFilesOf, findMessageFiles } from '../runs/attachments.ts';
+import { listSteps } from '../runs/listSteps.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import { addCodeFiles } from './codeFiles.ts';
 import { type LabelledMessage, putRecords } from './messageRecords.ts';
@@ -28,7 +31,7 @@ export interface ThreadMessage extends Message {
 /**
  * Adds a message to a thread without starting a run.
  * @param isRepetition whether the client repeats a request without knowing its outcome. If the thread's last message is
- * the same, it is taken for the first attempt's.
+ * the same and recent, it is taken for the first attempt's.
  * @throws {AppError} thread_not_found, file_not_found, thread_busy, invalid_request, rate_limited, unavailable, internal_error.
  */
 export async function addMessage(
@@ -42,8 +45,9 @@ export async function addMessage(
   if (activeRun) throw new AppError('thread_busy', { activeRun });
   const createdAt = new Date();
   const files = await findMessageFiles(services, threadKey.projectId, [message]);
+  const [input] = files;
   await addCodeFiles(services, threadKey, codeFilesOf([message]));
-  const earlier = isRepetition ? await findLast(services, thread, message) : undefined;
+  const earlier = isRepetition && input ? await findLast(services, thread, input) : undefined;
   const timeoutMs = deadline.remaining(callMs);
   const [added] = earlier ? [earlier] : await engine.appendMessages(thread.conversationId, files, timeoutMs);
   if (!added) throw new AppError('unavailable', { cause: new Error('the engine returned no message') });
@@ -57,18 +61,19 @@ export async function addMessage(
   return { ...(await complete(services, thread, added)), ...toProperties(record) };
 }
 
-/** Returns the last message of a thread if it has the role, the text and as many files as a new one. */
+/** Returns the last message of a thread if it may be a new one that was just added. */
 async function findLast(
-  { engine, deadline }: RunServices,
-  { conversationId }: Thread,
-  { role, parts, attachments = [] }: NewMessage,
+  { engine, messages, deadline }: RunServices,
+  thread: Thread,
+  added: InputMessage,
 ): Promise<EngineMessage | undefined> {
-  const page = { limit: 1, order: 'desc' } as const;
-  const [last] = (await engine.listMessages(conversationId, page, deadline.remaining(callMs))).messages;
-  const text = parts.flatMap((part) => (part.type === 'text' ? part.text : [])).join('\n');
-  const files = parts.filter(({ type }) => type === 'image_file').length + attachments.length;
-  const isSame = last?.role === role && last.content === text && last.attachments.length === files;
-  return isSame ? last : undefined;
+  const page = { limit: 1, order: 'desc', imageUrls: true } as const;
+  const found = await engine.listMessages(thread.conversationId, page, deadline.remaining(callMs));
+  const [last] = found.messages;
+  if (!last || !isSameMessage(last, added)) return undefined;
+  const { createdAt } = (await messages.find(thread, [last.messageId])).get(last.messageId) ?? {};
+  // People do say the same thing twice.
+  return createdAt && Date.now() - createdAt.getTime() > repetitionMs ? undefined : last;
 }
 
 /**
@@ -135,6 +140,27 @@ export async function deleteMessage(
   if (activeRun) throw new AppError('thread_busy', { activeRun });
   await engine.removeMessage(thread.conversationId, itemId, deadline.remaining(callMs));
   await messages.remove(threadKey, itemId);
+}
+
+/**
+ * Returns the ids of the messages that a run wrote, oldest first. Those of a completed run are recorded; for any other the
+ * engine is asked what it did.
+ * @throws {AppError} thread_not_found, rate_limited, unavailable, internal_error.
+ */
+export async function listReplyIds(
+  services: RunServices,
+  { conversationId }: Thread,
+  run: Run,
+): Promise<string[]> {
+  const recorded = (run.replyItemIds ?? []).map((itemId) => sealMessageId(conversationId, itemId));
+  if (run.status === 'completed' && recorded.length > 0) return recorded;
+  try {
+    const steps = await listSteps(services, run);
+    return steps.flatMap(({ step }) => (step.type === 'message' && step.messageId ? step.messageId : []));
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'steps_expired') return recorded;
+    throw error;
+  }
 }
 
 /** Adds their metadata to messages, and the time of those that clients added. */

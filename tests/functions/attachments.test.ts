@@ -1,10 +1,13 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { fileForm, pixel } from '../support/form.ts';
+import { aCall, answersTo, roundsOf, submit, waitForAction } from '../support/toolRounds.ts';
 import { question, useService } from '../support/useService.ts';
 
 /* Files that messages carry. */
 
-const t = useService();
+const assistant = { id: 'asst_test', name: 'Test', model: 'gpt-5-mini', instructions: 'Help.' };
+const coder = { ...assistant, id: 'asst_coder', tools: [{ type: 'code_interpreter' }] };
+const t = useService({ ASSISTANTS: JSON.stringify([assistant, coder]) });
 
 let thread: string;
 beforeEach(async () => {
@@ -58,6 +61,35 @@ test.each([
 ])('attachments may not be %s', async (_, attachments, fields) => {
   const { status, body } = await t.createRun(thread, { ...question, attachments });
   expect([status, Object.keys(body.errors)]).toEqual([400, fields]);
+});
+
+describe('files that are no images are in the container of a code interpreter', () => {
+  /** Returns what the containers of a run's rounds hold. */
+  const containersOf = async (run: string) => {
+    const names = new Map((await t.engine.files()).map(({ id, filename }) => [id, filename]));
+    return (await roundsOf(t, run)).map(({ tools }) => {
+      const { container = {} } = tools.find(({ type }) => type === 'code_interpreter') ?? {};
+      const { file_ids = [] } = container as { file_ids?: string[] };
+      return file_ids.map((id) => names.get(id));
+    });
+  };
+
+  test.each(['a run', 'a new thread'])('in all rounds of %s', async (what) => {
+    const { projectId } = await t.addProject({ assistantId: 'asst_coder' });
+    const [image, text] = [await upload('a.png', pixel, projectId), await upload('a.txt', 'Hi', projectId)];
+    const threads = `projects/${projectId}/threads`;
+    const body = withFiles(image, text);
+    await t.engine.outcome(aCall);
+    let run: string;
+    if (what === 'a run') ({ run } = await t.startRun(await t.openThread(projectId), { body }));
+    else {
+      const { threadId, run: first } = (await t.call(threads, { method: 'POST', body })).body;
+      run = `${threads}/${threadId}/runs/${first.runId}`;
+    }
+    await submit(t, run, answersTo(await waitForAction(t, run)));
+    expect((await t.finish(run)).body.status).toBe('completed');
+    expect(await containersOf(run)).toEqual([['a.txt'], ['a.txt']]);
+  });
 });
 
 test('no attachments are none', async () => {

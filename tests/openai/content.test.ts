@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import type OpenAI from 'openai';
 import { toFile } from 'openai';
 import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
+import { replies } from '../support/engine.ts';
 import { fileForm, pixel } from '../support/form.ts';
 import { useService } from '../support/useService.ts';
 
@@ -210,6 +211,24 @@ describe('attachments', () => {
     expect(added?.attachments).toEqual([
       { file_id: notes, tools: [{ type: 'file_search' }, { type: 'code_interpreter' }] },
     ]);
+  });
+
+  test('for code are in the container of later rounds of a run, too', async () => {
+    const { threads, assistants } = editor.beta;
+    const { id: assistant_id } = await assistants.create({
+      model: 'gpt-5-nano',
+      tools: [{ type: 'code_interpreter' }, { type: 'function', function: { name: 'get_order' } }],
+      tool_resources: { code_interpreter: { file_ids: [notes] } },
+    });
+    await t.engine.outcome(replies.functionCall('get_order', {}));
+    const message = { role: 'user' as const, content: 'Hello', attachments: [compute(table)] };
+    const run = await threads.createAndRunPoll({ assistant_id, thread: { messages: [message] } }, poll);
+    const { thread_id, required_action } = run;
+    const [call] = required_action?.submit_tool_outputs.tool_calls ?? [];
+    const tool_outputs = [{ tool_call_id: call?.id ?? '', output: 'none' }];
+    const ended = await threads.runs.submitToolOutputsAndPoll(run.id, { thread_id, tool_outputs }, poll);
+    expect(ended.status).toBe('completed');
+    expect((await lastRequest(thread_id)).inContainer).toEqual(['a.csv', 'notes.md']);
   });
 
   test('are not needed: an assistant, or the first run of a thread, may have the files', async () => {

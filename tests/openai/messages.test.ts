@@ -198,6 +198,20 @@ test('the messages of a run are listed by its id', async () => {
   expect(await failureOf(Promise.resolve(elsewhere))).toMatchObject({ status: 404, param: 'run_id' });
 });
 
+test('the messages of a run are listed even when the engine has forgotten the run', async () => {
+  const run = () =>
+    client.beta.threads.runs.createAndPoll(threadId, { assistant_id: 'asst_test' }, { pollIntervalMs: 25 });
+  await t.engine.outcome(replies.messages('One.', 'Two.'));
+  const completed = await run();
+  await t.engine.outcome(replies.failedAfter('server_error'));
+  const failed = await run();
+  await t.engine.forget();
+  const list = async (run_id: string) =>
+    (await client.beta.threads.messages.list(threadId, { run_id })).data.map(textOf);
+  expect(await list(completed.id)).toEqual(['Two.', 'One.']);
+  expect(await list(failed.id)).toEqual([]);
+});
+
 describe('a list of messages', () => {
   const texts = ['1', '2', '3', '4', '5'];
   beforeEach(async () => {

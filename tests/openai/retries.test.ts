@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import OpenAI from 'openai';
+import OpenAI, { toFile } from 'openai';
 import { checkedFetch, failureOf } from '../support/assistantsApi.ts';
+import { rowsOf, threadsTable } from '../support/table.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
@@ -98,6 +99,61 @@ describe('when the package repeats a request on its own', () => {
     lose(1);
     const message = await client.beta.threads.messages.create(id, { role: 'user', content: 'Hello' });
     expect((await client.beta.threads.messages.list(id)).data.map((one) => one.id)).toEqual([message.id]);
+  });
+});
+
+describe('a repeated message', () => {
+  const headers = { 'X-Stainless-Retry-Count': '1' };
+
+  test('is added if the last one has other images', async () => {
+    const { client } = await openRetrying();
+    const { messages } = client.beta.threads;
+    const { id } = await client.beta.threads.create();
+    const see = (url: string, detail: 'low' | 'high' = 'low') => ({
+      role: 'user' as const,
+      content: [
+        { type: 'text' as const, text: 'Describe' },
+        { type: 'image_url' as const, image_url: { url, detail } },
+      ],
+    });
+    await messages.create(id, see('https://example.com/a.png'));
+    const { id: second } = await messages.create(id, see('https://example.com/b.png'), { headers });
+    expect((await messages.create(id, see('https://example.com/b.png'), { headers })).id).toBe(second);
+    await messages.create(id, see('https://example.com/b.png', 'high'), { headers });
+    expect((await messages.list(id)).data).toHaveLength(3);
+  });
+
+  test('is added if the last one carries other files', async () => {
+    const { client } = await openRetrying();
+    const { messages } = client.beta.threads;
+    const { id } = await client.beta.threads.create();
+    const upload = async (name: string) =>
+      (await client.files.create({ file: await toFile(Buffer.from(name), name), purpose: 'assistants' })).id;
+    const [a, b] = [await upload('a.txt'), await upload('b.txt')];
+    const read = (file_id: string) => ({
+      ...{ role: 'user' as const, content: 'Read' },
+      attachments: [{ file_id, tools: [{ type: 'file_search' as const }] }],
+    });
+    await messages.create(id, read(a));
+    const { id: second } = await messages.create(id, read(b), { headers });
+    expect((await messages.create(id, read(b), { headers })).id).toBe(second);
+    expect((await messages.list(id)).data).toHaveLength(2);
+  });
+
+  test('is added if the same was said more than a minute ago', async () => {
+    const { client } = await openRetrying();
+    const { messages } = client.beta.threads;
+    const { id } = await client.beta.threads.create();
+    const yes = { role: 'user' as const, content: 'Yes' };
+    await messages.create(id, yes);
+    const row = (await rowsOf(t.projectId)).find(
+      ({ partitionKey, rowKey }) => `${partitionKey}`.endsWith(id) && `${rowKey}`.startsWith('message_'),
+    );
+    const { partitionKey, rowKey } = row as { partitionKey: string; rowKey: string };
+    const earlier = { partitionKey, rowKey, createdAt: new Date(Date.now() - 61_000) };
+    await (await threadsTable()).updateEntity(earlier, 'Merge');
+    await messages.create(id, yes, { headers });
+    expect((await messages.list(id)).data).toHaveLength(2);
   });
 });
 

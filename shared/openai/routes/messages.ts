@@ -4,11 +4,11 @@ import { isRunId } from '../../model/ids.ts';
 import type { RunKey } from '../../model/run.ts';
 import type { Thread } from '../../model/thread.ts';
 import { findRun } from '../../runs/findRun.ts';
-import { listSteps } from '../../runs/listSteps.ts';
 import {
   addMessage,
   describeMessages,
   findMessage,
+  listReplyIds,
   deleteMessage as removeMessage,
   setMessageMetadata,
   type ThreadMessage,
@@ -56,10 +56,9 @@ async function listMessagesOf(call: Call, runKey: RunKey, page: ListRequest) {
   const { value: run } = await findRun(call.context, runKey).catch((error) => {
     throw error instanceof AppError && error.code === 'run_not_found' ? unknownRun(runKey.runId) : error;
   });
-  const steps = await listSteps(call.context, runKey);
-  const ids = steps.flatMap(({ step }) => (step.type === 'message' && step.messageId ? step.messageId : []));
-  const { items, hasMore } = pageOf(ids.toReversed(), page, (id) => id);
   const thread = await threadOf(call);
+  const ids = await listReplyIds(call.context, thread, run);
+  const { items, hasMore } = pageOf(ids.toReversed(), page, (id) => id);
   const found = await Promise.all(
     items.map((id) => findMessage(call.context, runKey, id).catch(ignoreDeleted)),
   );

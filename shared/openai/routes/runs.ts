@@ -79,10 +79,15 @@ async function start(
   const { context, caller, project } = call;
   const assistant = await findAssistant(call, params.assistant_id);
   const isEditor = mayEdit(caller, project);
-  const { overrides, stream, ...input } = toRunOptions(params, assistant, {
+  const {
+    overrides: chosen,
+    stream,
+    ...input
+  } = toRunOptions(params, assistant, {
     isEditor,
     models: configuredModels(call),
   });
+  const overrides = toRunOverrides(call, assistant, chosen);
   const content = JSON.stringify([caller.ids[0], call.params.threadId ?? null, body]);
   const repeatable = { content, isRepetition: isRepetition(call) };
   const { threadKey, created } = await openThread(repeatable);
@@ -90,7 +95,7 @@ async function start(
     project,
     threadKey,
     assistant,
-    overrides: toRunOverrides(call, assistant, overrides),
+    overrides,
     input: { message: null, ...input },
     idempotencyKey: undefined,
     repeatable,

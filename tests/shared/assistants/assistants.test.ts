@@ -180,6 +180,9 @@ describe('an assistant', () => {
       { properties: [] },
       { required: 'a' },
       { properties: { a: { $ref: '#/nowhere' } } },
+      { properties: { a: { $ref: '#nowhere' } } },
+      { properties: { a: { $ref: 'https://example.com/schema.json' } } },
+      { patternProperties: { '(': {} } },
       { properties: { a: { pattern: '(' } } },
     ].map((part): [string, unknown, RegExp] => [
       `parameters that are no JSON Schema: ${JSON.stringify(part)}`,
@@ -221,6 +224,38 @@ describe('an assistant', () => {
   test('is told all its issues at once', () => {
     const issues = assistantIssues({ ...smallest, name: '', topP: 2, colour: 'red', size: 1 });
     expect(issues).toHaveLength(4);
+  });
+});
+
+describe('a JSON Schema', () => {
+  test.each<[string, object]>([
+    ['itself', { properties: { a: { $ref: '#' } } }],
+    [
+      'a name with a slash and a tilde',
+      { properties: { a: { $ref: '#/$defs/a~1b~0c%20d' } }, $defs: { 'a/b~c d': {} } },
+    ],
+    ['an item', { prefixItems: [{}], properties: { a: { $ref: '#/prefixItems/0' } } }],
+    ['an anchor', { properties: { a: { $ref: '#b' }, b: { $anchor: 'b' } } }],
+    ['a name', { $id: 'https://example.com/a', properties: { a: { $ref: 'https://example.com/a' } } }],
+  ])('may refer to %s', (_name, schema) => {
+    expect(assistantIssues(withSchema({ type: 'object', ...schema }))).toEqual([]);
+  });
+
+  // Compiled, it would take minutes.
+  test('of ten thousand properties is checked at once', () => {
+    const property = { type: 'string', pattern: '^a+$', anyOf: [{ minLength: 1 }, { const: 'a' }] };
+    const properties = Object.fromEntries(
+      Array.from({ length: 10_000 }, (_, index) => [`p${index}`, property]),
+    );
+    expect(assistantIssues(withSchema({ type: 'object', properties }))).toEqual([]);
+  });
+
+  test('nested too deeply to be checked is none', () => {
+    let schema: object = {};
+    for (let depth = 0; depth < 20_000; depth++) schema = { type: 'object', properties: { a: schema } };
+    expect(assistantIssues(withSchema(schema))).toEqual([
+      expect.stringMatching(/must be a valid JSON Schema$/),
+    ]);
   });
 });
 
