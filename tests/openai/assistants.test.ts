@@ -61,7 +61,7 @@ describe('an assistant that an editor creates', () => {
       id: expect.stringMatching(/^asst_[a-z0-9]+$/),
       object: 'assistant',
       created_at: expect.any(Number),
-      tool_resources: {},
+      tool_resources: { file_search: { vector_store_ids: [] } },
       top_p: 1,
       response_format: 'auto',
     });
