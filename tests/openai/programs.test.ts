@@ -239,12 +239,15 @@ test('a stream whose citations become footnotes', async () => {
   for (const note of footnotes) expect(note).toMatch(/^\[\d+\].*\.md$/);
 });
 
+/** As the original showed it of every search for which none was chosen. */
+const ranking = { ranker: 'default_2024_08_21' as const, hybrid_search: null, score_threshold: 0 };
+
 test('an assistant whose lists of files and stores are read, extended and sent back', async () => {
   const client = createClient();
   const { beta, files } = client;
   const { id } = await beta.assistants.create({
     ...tutor,
-    tools: [{ type: 'code_interpreter' }, { type: 'file_search' }],
+    tools: [{ type: 'code_interpreter' }, { type: 'file_search', file_search: { ranking_options: ranking } }],
   });
   const file = new File(['a,b\n1,2'], 'table.csv');
   const { id: fileId } = await files.create({ file, purpose: 'assistants' });
