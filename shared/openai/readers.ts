@@ -141,7 +141,7 @@ export const metadata: Reader<Readonly<Record<string, string>>> = (value, param)
   return Object.fromEntries(
     pairs.map(([key, pair]) => [
       text({ min: 1, max: metadataLimits.keyLength })(key, param),
-      text({ max: metadataLimits.valueLength })(pair, param),
+      text({ max: metadataLimits.valueLength })(pair, `${param}.${key}`),
     ]),
   );
 };

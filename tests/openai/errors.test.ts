@@ -189,8 +189,8 @@ describe('a request that is refused', () => {
     ],
     [
       '{"metadata":{"a":7}}',
-      "Invalid type for 'metadata': expected a string, but got an integer instead.",
-      'metadata',
+      "Invalid type for 'metadata.a': expected a string, but got an integer instead.",
+      'metadata.a',
       'invalid_type',
     ],
     [
