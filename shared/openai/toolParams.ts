@@ -34,6 +34,9 @@ export const readTool: Reader<AssistantTool> = (value, param) => {
     return { type, ...(maxResults !== undefined && { maxResults }) };
   }
   if (type === 'function') return readFunction(value, param);
+  if (type === 'retrieval') {
+    throw notOffered(`${param}.type`, "is 'retrieval', which is of version 1 of the API: use 'file_search'");
+  }
   throw oneOf('code_interpreter', 'file_search', 'function')(type, `${param}.type`);
 };
 

@@ -154,6 +154,8 @@ test.each<[string, object]>([
   ['model', { model: 'gpt-4o' }],
   ['model', { model: undefined }],
   ['tools[0].type', { tools: [{ type: 'web_search' }] }],
+  ['tools[0].type', { tools: [{ type: 'retrieval' }] }],
+  ['file_ids', { file_ids: ['file-1'] }],
   ['top_p', { top_p: 2 }],
   ['temperature', { temperature: '1' }],
   [

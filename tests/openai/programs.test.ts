@@ -242,6 +242,21 @@ test('a stream whose citations become footnotes', async () => {
 /** As the original showed it of every search for which none was chosen. */
 const ranking = { ranker: 'default_2024_08_21' as const, hybrid_search: null, score_threshold: 0 };
 
+test('a program of version 1 that names no files', async () => {
+  const client = createClient();
+  const file_ids: string[] = [];
+  const assistant = await client.beta.assistants.create({ ...tutor, file_ids } as typeof tutor);
+  const thread = await client.beta.threads.create();
+  const message = { role: 'user' as const, content: 'Solve it.', file_ids };
+  await client.beta.threads.messages.create(thread.id, message);
+  const run = await client.beta.threads.runs.createAndPoll(
+    thread.id,
+    { assistant_id: assistant.id },
+    { pollIntervalMs: 50 },
+  );
+  expect(run.status).toBe('completed');
+});
+
 test('an assistant whose lists of files and stores are read, extended and sent back', async () => {
   const client = createClient();
   const { beta, files } = client;
