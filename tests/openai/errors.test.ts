@@ -221,8 +221,8 @@ describe('a request that is refused', () => {
     ],
     [
       '{"metadata":{"a":7}}',
-      "Invalid type for 'metadata.a': expected a string, but got an integer instead.",
-      'metadata.a',
+      "Invalid type for 'metadata': expected strings as values, but got an integer instead.",
+      'metadata',
       'invalid_type',
     ],
     [
