@@ -100,6 +100,21 @@ describe('an assistant that an editor creates', () => {
     ]);
   });
 
+  test('shows its instructions in its runs, to editors only and as long as it exists', async () => {
+    const { id: assistant_id } = await editor.beta.assistants.create(poet);
+    const thread = { messages: [{ role: 'user' as const, content: 'Hello' }] };
+    const { id, thread_id } = await client.beta.threads.createAndRunPoll({ assistant_id, thread }, poll);
+    const shownTo = async ({ beta: { threads } }: Client) => {
+      const { data } = await threads.runs.list(thread_id);
+      const runs = [await threads.runs.retrieve(id, { thread_id }), ...data];
+      return runs.map(({ instructions }) => instructions);
+    };
+    expect(await shownTo(editor)).toEqual([poet.instructions, poet.instructions]);
+    expect(await shownTo(client)).toEqual(['', '']);
+    await editor.beta.assistants.delete(assistant_id);
+    expect(await shownTo(editor)).toEqual(['', '']);
+  });
+
   test('may be as small as its model', async () => {
     const created = await editor.beta.assistants.create({ model: 'gpt-5-mini' });
     expect(created).toMatchObject({ name: null, instructions: null, tools: [], temperature: 1 });
