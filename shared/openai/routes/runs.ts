@@ -18,6 +18,7 @@ import { startRun } from '../../runs/startRun.ts';
 import { submitOutputs } from '../../runs/submitOutputs.ts';
 import { createThread } from '../../threads/createThread.ts';
 import { listRuns as readRuns } from '../../threads/listRuns.ts';
+import { findAnsweredStep } from '../answeredStep.ts';
 import { findAssistant, instructionsOf, toRunOverrides } from '../assistants.ts';
 import { readBody } from '../body.ts';
 import { type Call, configuredModels, type Handler, isRepetition, runKeyOf, threadKeyOf } from '../call.ts';
@@ -184,13 +185,19 @@ export const submitToolOutputs: Handler = async (call) => {
     approve,
   }));
   const outputs = { toolOutputs, approvals };
-  const { stored } = await submitOutputs(context, { project, runKey, outputs }).catch(async (error) => {
-    if (!(error instanceof AppError && error.code === 'run_not_waiting')) throw toApprovalError(error);
-    const { value: run } = await findRun(context, runKey);
-    throw badRequest(`Runs in status "${toWireStatus(run)}" do not accept tool outputs.`);
-  });
+  const { stored, replayed } = await submitOutputs(context, { project, runKey, outputs }).catch(
+    async (error) => {
+      if (!(error instanceof AppError && error.code === 'run_not_waiting')) throw toApprovalError(error);
+      const { value: run } = await findRun(context, runKey);
+      throw badRequest(`Runs in status "${toWireStatus(run)}" do not accept tool outputs.`);
+    },
+  );
   if (!stream) return respond(call, stored);
-  return streamRun(call, { ...(await viewOf(call, stored.value)), fromRound: roundOf(stored.value) });
+  const [view, answered] = await Promise.all([
+    viewOf(call, stored.value),
+    replayed ? undefined : findAnsweredStep(context, stored.value, toolOutputs),
+  ]);
+  return streamRun(call, { ...view, answered, fromRound: roundOf(stored.value) });
 };
 
 /** Names the fields of approvals as this face spells them. */
