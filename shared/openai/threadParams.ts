@@ -7,7 +7,7 @@ export const noVectorStores =
   "are not offered: the project's documents, which its editors add by the project API, are searched without being named, " +
   'and files can be attached to messages';
 
-const notOfThisService = absent(`is not supported: vector stores ${noVectorStores}`);
+const notOfThisService = absent(`is not supported, because vector stores ${noVectorStores}`);
 const fileSearch = optional(object({ vector_store_ids: notOfThisService, vector_stores: notOfThisService }));
 
 const codeInterpreter = optional(object({ file_ids: optional(list(readFileId, { max: maxCodeFiles })) }));

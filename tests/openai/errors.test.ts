@@ -233,7 +233,7 @@ describe('a request that is refused', () => {
     ],
     [
       '{"tool_resources":{"file_search":{"vector_store_ids":["vs_1"]}}}',
-      `The parameter 'tool_resources.file_search.vector_store_ids' is not supported: vector stores ${documents}.`,
+      `The parameter 'tool_resources.file_search.vector_store_ids' is not supported, because vector stores ${documents}.`,
       'tool_resources.file_search.vector_store_ids',
       'unsupported_parameter',
     ],
