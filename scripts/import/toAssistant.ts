@@ -17,13 +17,10 @@ export function toAssistant(
   models: ReadonlySet<string>,
   options: ReadOptions,
 ): StoredAssistant {
-  const { id, object: _, created_at: created, tools, tool_resources: resources, ...rest } = value;
+  const { id, object: _, created_at: created, tool_resources: resources, ...rest } = value;
   if (!isAssistantId(id as string | undefined)) throw new NotBrought('id: not an id of an assistant');
   dropResources(resources, options);
-  const body = {
-    ...Object.fromEntries(Object.entries(rest).filter(([, property]) => !isEmpty(property))),
-    ...(Array.isArray(tools) && { tools: tools.map(withoutDefaults) }),
-  };
+  const body = Object.fromEntries(Object.entries(rest).filter(([, property]) => !isEmpty(property)));
   const blank = {
     ...{ projectId, id: id as string, createdAt: toDate(created) },
     ...{ name: '', instructions: '', model: '' },
@@ -44,16 +41,4 @@ export function dropResources(resources: unknown, options: ReadOptions): void {
       options.leaveOut(place);
     }
   }
-}
-
-/** Removes the ranking that the list routes show of every search for which none was chosen. */
-function withoutDefaults(tool: unknown): unknown {
-  const search = isObject(tool) && tool['type'] === 'file_search' ? tool['file_search'] : undefined;
-  const ranking = isObject(search) ? search['ranking_options'] : undefined;
-  if (!isObject(tool) || !isObject(search) || !isObject(ranking)) return tool;
-  const { ranker = 'auto', score_threshold: threshold = 0, ...others } = ranking;
-  const isDefault = /^(auto|default_[\d_]+)$/.test(String(ranker)) && threshold === 0;
-  if (!isDefault || Object.keys(others).length > 0) return tool;
-  const { ranking_options: _, ...chosen } = search;
-  return { ...tool, file_search: chosen };
 }

@@ -19,7 +19,10 @@ export const toWireAssistant = (
   model: assistant.model,
   instructions: isEditor ? assistant.instructions || null : null,
   tools: toWireTools(assistant.tools ?? []),
-  tool_resources: toWireResources(assistant.codeFiles ?? []),
+  tool_resources: toWireResources(
+    assistant.codeFiles ?? [],
+    (assistant.tools ?? []).map(({ type }) => type),
+  ),
   metadata: assistant.metadata ?? {},
   temperature: assistant.temperature ?? 1,
   top_p: assistant.topP ?? 1,

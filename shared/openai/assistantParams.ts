@@ -1,6 +1,7 @@
 import { metadataOf } from '../model/metadata.ts';
 import { maxAssistantBytes, type StoredAssistant } from '../model/storedAssistant.ts';
-import { checkAssistant } from './assistantCheck.ts';
+import { checkAssistant, checkModel } from './assistantCheck.ts';
+import { absent } from './messageParams.ts';
 import { list, metadata, nullable, number, object, optional, text } from './readers.ts';
 import { maxInstructionsLength, readEffort } from './runParams.ts';
 import { codeFilesOf, toolResources } from './threadParams.ts';
@@ -13,6 +14,7 @@ const optionalShape = {
   instructions: nullable(text({ max: maxInstructionsLength })),
   tools: optional(list(readTool, { max: 64 })),
   tool_resources: toolResources,
+  file_ids: absent("is of version 1 of the API: use 'tool_resources', or 'attachments' of messages"),
   metadata: nullable(metadata),
   temperature: nullable(number({ min: 0, max: 2 })),
   top_p: nullable(number({ min: 0, max: 1 })),
@@ -61,9 +63,7 @@ export function applyBody(
     ...(reasoningEffort && { reasoningEffort }),
     ...metadataOf(pick(body.metadata, before.metadata)),
   };
-  if (!models.has(assistant.model)) {
-    throw badRequest('The requested model is not one of this service.', 'model', 'model_not_found');
-  }
+  checkModel(assistant.model, models);
   checkAssistant(assistant);
   if (Buffer.byteLength(JSON.stringify(assistant)) > maxAssistantBytes) {
     throw badRequest('The assistant is too large.', 'instructions', 'string_above_max_length');

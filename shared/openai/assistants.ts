@@ -1,3 +1,4 @@
+import { mayEdit } from '../auth/caller.ts';
 import { AppError } from '../errors.ts';
 import type { Assistant, AssistantOverrides } from '../model/assistant.ts';
 import { isAssistantId } from '../model/ids.ts';
@@ -52,6 +53,21 @@ export async function findCreated(
     : undefined;
   if (!found) throw assistantNotFound(assistantId);
   return found;
+}
+
+/**
+ * Returns the instructions of a run's assistant as the caller may see them: empty for callers who are no editors, and of an
+ * assistant that has been deleted.
+ */
+export async function instructionsOf(
+  { context, caller, project }: Call,
+  assistantId: string,
+): Promise<string> {
+  if (!mayEdit(caller, project)) return '';
+  const configured = context.config.assistants.get(assistantId);
+  if (configured) return configured.instructions;
+  const created = await context.assistants.find({ projectId: project.projectId, assistantId });
+  return created?.value.instructions ?? '';
 }
 
 export const assistantNotFound = (assistantId: string): WireError =>

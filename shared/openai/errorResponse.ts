@@ -93,7 +93,9 @@ const appearances: Readonly<Record<ErrorCode, Appearance>> = {
   unsupported_media_type: {
     status: 415,
     code: 'unsupported_media_type',
-    message: () => 'The type of the request body or the file is not accepted.',
+    message: () =>
+      'The type of the request body or the file is not accepted. The name of a file must end with the extension of a type ' +
+      'that is, such as .txt, .pdf or .png, and its content be of that type.',
   },
   request_timeout: {
     status: 408,

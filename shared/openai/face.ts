@@ -29,6 +29,7 @@ import {
 } from './routes/runs.ts';
 import { listSteps, retrieveStep } from './routes/steps.ts';
 import { createThread, deleteThread, retrieveThread, updateThread } from './routes/threads.ts';
+import { noVectorStores } from './threadParams.ts';
 import { WireError } from './wireError.ts';
 
 export { toErrorResponse } from './errorResponse.ts';
@@ -97,6 +98,20 @@ function noRoute({ method, url }: ApiRequest): WireError {
     : new WireError('invalid_request', {
         status: 404,
         code: 'unknown_url',
-        message: `Invalid URL (${method} ${path})`,
+        message: [`Invalid URL (${method} ${path})`, ...insteadOf(url)].join('. '),
       });
 }
+
+/** What to do instead of requests that programs for the original make, by their paths. */
+const alternatives: readonly [path: RegExp, alternative: string][] = [
+  [/^vector_stores(\/|$)/, `Vector stores ${noVectorStores}.`],
+  [
+    /^(assistants|threads\/[^/]+\/messages)\/[^/]+\/files(\/|$)/,
+    "Lists of files are of version 1 of the API: use 'tool_resources' of assistants and 'attachments' of messages.",
+  ],
+];
+
+const insteadOf = (url: string): string[] =>
+  alternatives
+    .filter(([path]) => path.test(splitPath(url)?.path ?? ''))
+    .map(([, alternative]) => alternative);

@@ -95,6 +95,7 @@ const messageObject = object({
   role: oneOf('user', 'assistant'),
   content: readContent,
   attachments: optional(list(readAttachment, { max: maxAttachments })),
+  file_ids: absent("is of version 1 of the API: use 'attachments'"),
   metadata: optional(metadata),
 });
 

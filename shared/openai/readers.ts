@@ -162,10 +162,14 @@ export const metadata: Reader<Readonly<Record<string, string>>> = (value, param)
     );
   }
   return Object.fromEntries(
-    pairs.map(([key, pair]) => [
-      text({ min: 1, max: metadataLimits.keyLength })(key, param),
-      text({ max: metadataLimits.valueLength })(pair, param),
-    ]),
+    pairs.map(([key, pair]) => {
+      // The key is the client's text too, so it is not named.
+      if (typeof pair !== 'string') throw invalidType(param, 'strings as values', pair);
+      return [
+        text({ min: 1, max: metadataLimits.keyLength })(key, param),
+        text({ max: metadataLimits.valueLength })(pair, param),
+      ];
+    }),
   );
 };
 

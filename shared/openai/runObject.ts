@@ -81,7 +81,7 @@ function toWireAction({ toolCalls, approvals }: RequiredAction): NonNullable<Wir
 }
 
 /** A run that was cut off at its output limit is `incomplete`; the other words are the same. */
-const toWireStatus = ({ status, errorCode }: Run): WireRun['status'] =>
+export const toWireStatus = ({ status, errorCode }: Run): WireRun['status'] =>
   status === 'failed' && errorCode === 'max_output_tokens' ? 'incomplete' : status;
 
 function toWireUsage(run: Run): WireRun['usage'] {

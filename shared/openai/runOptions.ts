@@ -2,10 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Assistant, AssistantOverrides, AssistantTool } from '../model/assistant.ts';
 import type { Metadata } from '../model/metadata.ts';
 import type { LabelledMessage } from '../threads/messageRecords.ts';
-import { checkAssistant } from './assistantCheck.ts';
+import { checkAssistant, checkModel } from './assistantCheck.ts';
 import { toWireTools } from './assistantObject.ts';
 import type { RunParams } from './runParams.ts';
-import { badRequest, editorsOnly, notOffered } from './wireError.ts';
+import { editorsOnly, notOffered } from './wireError.ts';
 
 /** What a run's request asks of the core. */
 export interface RunOptions {
@@ -31,11 +31,14 @@ export function toRunOptions(
   const chosen = choicesOf(params, assistant);
   const [first] = Object.keys(chosen) as (keyof typeof paramNames)[];
   if (first !== undefined && !isEditor) throw editorsOnly(paramNames[first]);
-  if (chosen.model !== undefined && !models.has(chosen.model)) {
-    throw badRequest('The requested model is not one of this service.', 'model', 'model_not_found');
-  }
+  if (chosen.model !== undefined) checkModel(chosen.model, models);
   const labelled = params.additional_messages?.findIndex((message) => message.metadata) ?? -1;
-  if (labelled !== -1) throw notOffered(`additional_messages[${labelled}].metadata`);
+  if (labelled !== -1) {
+    throw notOffered(
+      `additional_messages[${labelled}].metadata`,
+      'is not supported: create the message first',
+    );
+  }
   const overrides = { ...chosen, ...limitsOf(params, assistant) };
   // Everything else has been checked already.
   if (overrides.tools || overrides.responseFormat) checkAssistant({ ...assistant, ...overrides });

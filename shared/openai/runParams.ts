@@ -7,10 +7,15 @@ import { notOffered } from './wireError.ts';
 /** Maximum length of a run's own instructions, in characters; that of an assistant's. */
 export const maxInstructionsLength = 32_768;
 
+const truncates = 'the oldest messages of a thread that is too long for the model are left out';
+
 /** Accepts what the service does anyway: drops the oldest messages if a thread is too long for the model. */
 const readTruncation: Reader<undefined> = (value, param) => {
-  const { type } = object({ type: oneOf('auto', 'last_messages'), last_messages: absent() })(value, param);
-  if (type !== 'auto') throw notOffered(`${param}.type`, "must be 'auto'");
+  const { type } = object({
+    type: oneOf('auto', 'last_messages'),
+    last_messages: absent(`is not supported: ${truncates}`),
+  })(value, param);
+  if (type !== 'auto') throw notOffered(`${param}.type`, `must be 'auto': ${truncates}`);
   return undefined;
 };
 
@@ -26,7 +31,7 @@ const runShape = {
   temperature: optional(number({ min: 0, max: 2 })),
   top_p: optional(number({ min: 0, max: 1 })),
   max_completion_tokens: optional(number({ min: 16, max: 1_000_000, integer: true })),
-  max_prompt_tokens: absent(),
+  max_prompt_tokens: absent(`is not supported: ${truncates}, and 'max_completion_tokens' limits replies`),
   truncation_strategy: optional(readTruncation),
   response_format: optional(readResponseFormat),
   tool_choice: optional(readToolChoice),

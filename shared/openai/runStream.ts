@@ -15,7 +15,7 @@ import { toErrorBody, type WireErrorBody } from './errorResponse.ts';
 import { toWireRun } from './runObject.ts';
 import { StreamedOutput } from './streamedOutput.ts';
 import { toWireThread } from './threadObject.ts';
-import type { WireEvent, WireRun } from './wire.ts';
+import type { WireEvent, WireRun, WireStep } from './wire.ts';
 
 /** A run to stream, as the request left it. */
 export interface StreamedRun {
@@ -23,6 +23,8 @@ export interface StreamedRun {
   /** The thread, if the same request created it. */
   readonly created?: Thread | undefined;
   readonly assistant: Assistant | undefined;
+  /** The step of the functions that the same request answered. */
+  readonly answered?: WireStep | undefined;
   /** The round to begin with; 0 for the whole run. */
   readonly fromRound: number;
   /** What the caller may see of the instructions. */
@@ -84,7 +86,7 @@ const stateEvents = {
 
 async function* runEvents(
   { context }: Call,
-  { run: created, created: thread, assistant, instructions, fromRound }: StreamedRun,
+  { run: created, created: thread, assistant, instructions, answered, fromRound }: StreamedRun,
   { stored, conversationId }: { stored: Stored<Run>; conversationId: string },
   signal: AbortSignal,
   maxMs: number,
@@ -96,6 +98,7 @@ async function* runEvents(
     data,
   });
   if (thread) yield { event: 'thread.created', data: toWireThread(thread) };
+  if (answered) yield { event: 'thread.run.step.completed', data: answered };
   const queued = toObject({ ...created, status: 'queued' });
   if (fromRound === 0) yield { event: 'thread.run.created', data: queued };
   yield { event: 'thread.run.queued', data: queued };

@@ -2,7 +2,13 @@ import { maxCodeFiles } from '../model/thread.ts';
 import { absent, readFileId, readMessage } from './messageParams.ts';
 import { list, metadata, object, optional } from './readers.ts';
 
-const fileSearch = optional(object({ vector_store_ids: absent(), vector_stores: absent() }));
+/** Why vector stores are refused, and what there is instead. */
+export const noVectorStores =
+  "are not offered: the project's documents, which its editors add by the project API, are searched without being named, " +
+  'and files can be attached to messages';
+
+const notOfThisService = absent(`is not supported, because vector stores ${noVectorStores}`);
+const fileSearch = optional(object({ vector_store_ids: notOfThisService, vector_stores: notOfThisService }));
 
 const codeInterpreter = optional(object({ file_ids: optional(list(readFileId, { max: maxCodeFiles })) }));
 

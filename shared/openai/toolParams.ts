@@ -1,6 +1,20 @@
 import type { AssistantTool, ResponseFormat, ToolChoice } from '../model/assistant.ts';
-import { absent } from './messageParams.ts';
 import { anyObject, flag, number, object, oneOf, optional, type Reader, text } from './readers.ts';
+import { notOffered } from './wireError.ts';
+
+/**
+ * Accepts the ranking that the original showed of every search for which none was chosen: programs send back what they
+ * have read, and exports are full of it.
+ */
+const readRanking: Reader<undefined> = (value, param) => {
+  const { ranker = 'auto', score_threshold: threshold = 0, ...others } = anyObject(value, param);
+  const isDefault =
+    /^(auto|default_[\d_]+)$/.test(String(ranker)) &&
+    threshold === 0 &&
+    Object.values(others).every((other) => other === null);
+  if (!isDefault) throw notOffered(param, "is not supported, except for the default: use 'max_num_results'");
+  return undefined;
+};
 
 /** Reads a tool of an assistant or a run. */
 export const readTool: Reader<AssistantTool> = (value, param) => {
@@ -12,7 +26,7 @@ export const readTool: Reader<AssistantTool> = (value, param) => {
       file_search: optional(
         object({
           max_num_results: optional(number({ min: 1, max: 50, integer: true })),
-          ranking_options: absent(),
+          ranking_options: optional(readRanking),
         }),
       ),
     })(value, param);
@@ -20,6 +34,9 @@ export const readTool: Reader<AssistantTool> = (value, param) => {
     return { type, ...(maxResults !== undefined && { maxResults }) };
   }
   if (type === 'function') return readFunction(value, param);
+  if (type === 'retrieval') {
+    throw notOffered(`${param}.type`, "is 'retrieval', which is of version 1 of the API: use 'file_search'");
+  }
   throw oneOf('code_interpreter', 'file_search', 'function')(type, `${param}.type`);
 };
 

@@ -34,13 +34,34 @@ export async function listSteps(services: RunServices, runKey: RunKey): Promise<
   if (isLost) throw new AppError('steps_expired');
   return rounds
     .filter((round): round is EngineRound => round !== undefined)
-    .flatMap(({ startedAt, endedAt, steps }) =>
-      steps.map((step) => ({
-        step: toStep(thread.value.conversationId, step),
-        ...{ named: step.named, startedAt, endedAt },
-      })),
-    );
+    .flatMap((round) => toTimedSteps(thread.value.conversationId, round));
 }
+
+/**
+ * Returns what a run did in one of its rounds that have ended, from the engine.
+ * @throws {AppError} as {@link listSteps}.
+ */
+export async function listStepsOfRound(
+  { engine, threads, deadline }: RunServices,
+  run: Run,
+  { round, timeoutMs }: { round: number; timeoutMs: number },
+): Promise<TimedStep[]> {
+  const responseId = responseIdsOf(run)[round];
+  if (responseId === undefined) return [];
+  const [thread, found] = await Promise.all([
+    threads.find(run),
+    engine.findRound(responseId, deadline.remaining(timeoutMs)),
+  ]);
+  if (!thread) throw new AppError('thread_not_found');
+  if (!found) throw new AppError('steps_expired');
+  return toTimedSteps(thread.value.conversationId, found);
+}
+
+const toTimedSteps = (conversationId: string, { startedAt, endedAt, steps }: EngineRound): TimedStep[] =>
+  steps.map((step) => ({
+    step: toStep(conversationId, step),
+    ...{ named: step.named, startedAt, endedAt },
+  }));
 
 const responseIdsOf = ({ earlierResponseIds = [], responseId }: Run): string[] => [
   ...earlierResponseIds,

@@ -61,7 +61,7 @@ describe('an assistant that an editor creates', () => {
       id: expect.stringMatching(/^asst_[a-z0-9]+$/),
       object: 'assistant',
       created_at: expect.any(Number),
-      tool_resources: {},
+      tool_resources: { file_search: { vector_store_ids: [] } },
       top_p: 1,
       response_format: 'auto',
     });
@@ -98,6 +98,21 @@ describe('an assistant that an editor creates', () => {
     expect((await engine.responses.retrieve(engineRun?.id ?? '')).tools).toEqual([
       expect.objectContaining({ type: 'file_search', vector_store_ids: ['vs_demo'], max_num_results: 3 }),
     ]);
+  });
+
+  test('shows its instructions in its runs, to editors only and as long as it exists', async () => {
+    const { id: assistant_id } = await editor.beta.assistants.create(poet);
+    const thread = { messages: [{ role: 'user' as const, content: 'Hello' }] };
+    const { id, thread_id } = await client.beta.threads.createAndRunPoll({ assistant_id, thread }, poll);
+    const shownTo = async ({ beta: { threads } }: Client) => {
+      const { data } = await threads.runs.list(thread_id);
+      const runs = [await threads.runs.retrieve(id, { thread_id }), ...data];
+      return runs.map(({ instructions }) => instructions);
+    };
+    expect(await shownTo(editor)).toEqual([poet.instructions, poet.instructions]);
+    expect(await shownTo(client)).toEqual(['', '']);
+    await editor.beta.assistants.delete(assistant_id);
+    expect(await shownTo(editor)).toEqual(['', '']);
   });
 
   test('may be as small as its model', async () => {
@@ -154,6 +169,8 @@ test.each<[string, object]>([
   ['model', { model: 'gpt-4o' }],
   ['model', { model: undefined }],
   ['tools[0].type', { tools: [{ type: 'web_search' }] }],
+  ['tools[0].type', { tools: [{ type: 'retrieval' }] }],
+  ['file_ids', { file_ids: ['file-1'] }],
   ['instructions', { instructions: '😀'.repeat(256_000) }],
   ['top_p', { top_p: 2 }],
   ['temperature', { temperature: '1' }],

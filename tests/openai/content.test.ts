@@ -254,7 +254,7 @@ describe('attachments', () => {
     const without = await assistants.update(assistant.id, {
       tool_resources: { code_interpreter: { file_ids: [] } },
     });
-    expect(without.tool_resources).toEqual({});
+    expect(without.tool_resources).toEqual({ code_interpreter: { file_ids: [] } });
     const foreign = { tool_resources: { code_interpreter: { file_ids: ['file-abc'] } } };
     for (const call of [
       () => assistants.create({ model: 'gpt-5-nano', ...foreign }),

@@ -129,6 +129,13 @@ describe('the package raises its own class for', () => {
   });
 });
 
+/** What there is instead of vector stores, and of the files of version 1. */
+const documents =
+  "are not offered: the project's documents, which its editors add by the project API, are searched without being named, " +
+  'and files can be attached to messages';
+const files =
+  "Lists of files are of version 1 of the API: use 'tool_resources' of assistants and 'attachments' of messages.";
+
 describe('a request that is refused', () => {
   const send = async (path: string, method = 'POST', body?: string) => {
     const response = await checkedFetch(`${t.url}/api/projects/${t.projectId}/openai/${path}`, {
@@ -148,10 +155,35 @@ describe('a request that is refused', () => {
     ['GET', 'v1/threads', 405, 'Not allowed to GET on /v1/threads.', null],
     ['POST', 'v1/chat/completions', 404, 'Invalid URL (POST /v1/chat/completions)', null],
     ['GET', '', 404, 'Invalid URL (GET /v1/)', null],
-  ])('%s %s has status %d', async (method, path, status, message, param) => {
-    const { error, ...response } = await send(path, method);
-    expect([response.status, error.message, error.param]).toEqual([status, message, param]);
-  });
+    [
+      'POST',
+      'v1/vector_stores',
+      404,
+      `Invalid URL (POST /v1/vector_stores). Vector stores ${documents}.`,
+      null,
+    ],
+    [
+      ...['DELETE', 'vector_stores/vs_1/files/file-1', 404],
+      ...[`Invalid URL (DELETE /v1/vector_stores/vs_1/files/file-1). Vector stores ${documents}.`, null],
+    ],
+    [
+      'GET',
+      'v1/assistants/asst_1/files',
+      404,
+      `Invalid URL (GET /v1/assistants/asst_1/files). ${files}`,
+      null,
+    ],
+    [
+      ...['GET', 'v1/threads/thread_1/messages/msg_1/files/file-1', 404],
+      ...[`Invalid URL (GET /v1/threads/thread_1/messages/msg_1/files/file-1). ${files}`, null],
+    ],
+  ] as [string, string, number, string, null][])(
+    '%s %s has status %d',
+    async (method, path, status, message, param) => {
+      const { error, ...response } = await send(path, method);
+      expect([response.status, error.message, error.param]).toEqual([status, message, param]);
+    },
+  );
 
   test.each([
     ['{', 'We could not parse the JSON body of your request.', null, null],
@@ -216,13 +248,19 @@ describe('a request that is refused', () => {
     ],
     [
       '{"metadata":{"a":7}}',
-      "Invalid type for 'metadata': expected a string, but got an integer instead.",
+      "Invalid type for 'metadata': expected strings as values, but got an integer instead.",
       'metadata',
       'invalid_type',
     ],
     [
+      '{"messages":[{"role":"user","content":"x","file_ids":["file-1"]}]}',
+      "The parameter 'messages[0].file_ids' is of version 1 of the API: use 'attachments'.",
+      'messages[0].file_ids',
+      'unsupported_parameter',
+    ],
+    [
       '{"tool_resources":{"file_search":{"vector_store_ids":["vs_1"]}}}',
-      "The parameter 'tool_resources.file_search.vector_store_ids' is not supported.",
+      `The parameter 'tool_resources.file_search.vector_store_ids' is not supported, because vector stores ${documents}.`,
       'tool_resources.file_search.vector_store_ids',
       'unsupported_parameter',
     ],

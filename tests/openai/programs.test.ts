@@ -239,6 +239,43 @@ test('a stream whose citations become footnotes', async () => {
   for (const note of footnotes) expect(note).toMatch(/^\[\d+\].*\.md$/);
 });
 
+/** As the original showed it of every search for which none was chosen. */
+const ranking = { ranker: 'default_2024_08_21' as const, hybrid_search: null, score_threshold: 0 };
+
+test('a program of version 1 that names no files', async () => {
+  const client = createClient();
+  const file_ids: string[] = [];
+  const assistant = await client.beta.assistants.create({ ...tutor, file_ids } as typeof tutor);
+  const thread = await client.beta.threads.create();
+  const message = { role: 'user' as const, content: 'Solve it.', file_ids };
+  await client.beta.threads.messages.create(thread.id, message);
+  const run = await client.beta.threads.runs.createAndPoll(
+    thread.id,
+    { assistant_id: assistant.id },
+    { pollIntervalMs: 50 },
+  );
+  expect(run.status).toBe('completed');
+});
+
+test('an assistant whose lists of files and stores are read, extended and sent back', async () => {
+  const client = createClient();
+  const { beta, files } = client;
+  const { id } = await beta.assistants.create({
+    ...tutor,
+    tools: [{ type: 'code_interpreter' }, { type: 'file_search', file_search: { ranking_options: ranking } }],
+  });
+  const file = new File(['a,b\n1,2'], 'table.csv');
+  const { id: fileId } = await files.create({ file, purpose: 'assistants' });
+  const assistant = await beta.assistants.retrieve(id);
+  const { code_interpreter, file_search } = assistant.tool_resources ?? {};
+  expect(file_search?.vector_store_ids).toEqual([]);
+  code_interpreter?.file_ids?.push(fileId);
+  const { id: _, object: __, created_at: ___, ...definition } = assistant;
+  const updated = await beta.assistants.update(id, definition as OpenAI.Beta.AssistantUpdateParams);
+  expect(updated).toEqual({ ...assistant, tool_resources: { code_interpreter, file_search } });
+  expect(updated.tool_resources?.code_interpreter?.file_ids).toEqual([fileId]);
+});
+
 test('plain HTTP with the header of version 2', async () => {
   const call = async (path: string, body?: object) => {
     const response = await checkedFetch(`${url}${path}`, {

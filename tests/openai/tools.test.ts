@@ -43,6 +43,11 @@ async function startWaiting() {
   return { run, thread_id: run.thread_id, call };
 }
 
+const weatherCall = (id: string | undefined) => ({
+  ...{ id: id ?? '', type: 'function' as const },
+  function: { name: 'get_weather', arguments: '{"city":"Rome"}' },
+});
+
 const outputsFor = (id: string | undefined, output = 'sunny') => ({
   tool_outputs: [{ tool_call_id: id ?? '', output }],
 });
@@ -116,13 +121,44 @@ describe('a run that needs a function', () => {
     const events: string[] = [];
     let text = '';
     second.on('event', ({ event }) => events.push(event));
+    const answered: OpenAI.Beta.Threads.Runs.RunStep[] = [];
+    second.on('runStepDone', (step) => answered.push(step));
     second.on('textDelta', ({ value }) => {
       text += value;
     });
     expect((await second.finalRun()).status).toBe('completed');
     expect(text).toContain('sunny');
-    expect(events.slice(0, 2)).toEqual(['thread.run.queued', 'thread.run.in_progress']);
+    expect(events.slice(0, 3)).toEqual([
+      ...['thread.run.step.completed', 'thread.run.queued', 'thread.run.in_progress'],
+    ]);
     expect(events).not.toContain('thread.run.requires_action');
+    const { thread_id } = run;
+    const [listed] = (await client.beta.threads.runs.steps.list(run.id, { thread_id, order: 'asc' })).data;
+    const answer = {
+      ...weatherCall(call?.id),
+      function: { ...weatherCall(call?.id).function, output: 'sunny' },
+    };
+    expect(answered[0]).toEqual({
+      ...listed,
+      completed_at: expect.any(Number),
+      step_details: { type: 'tool_calls', tool_calls: [answer] },
+    });
+    expect((await first.finalRunSteps()).map(({ id }) => id)).toEqual([listed?.id]);
+  });
+
+  test('is streamed after its output although the engine does not tell the step', async () => {
+    const { run, thread_id, call } = await startWaiting();
+    const [{ id = '' } = {}] = await roundsOf(run.id);
+    await t.engine.fault(
+      { method: 'GET', path: `/v1/responses/${id}`, exact: true },
+      { kind: 'status', status: 500 },
+    );
+    const params = { thread_id, ...outputsFor(call?.id) };
+    const stream = client.beta.threads.runs.submitToolOutputsStream(run.id, params);
+    const events: string[] = [];
+    stream.on('event', ({ event }) => events.push(event));
+    expect((await stream.finalRun()).status).toBe('completed');
+    expect(events[0]).toBe('thread.run.queued');
   });
 
   test('goes on once when the same outputs are submitted twice', async () => {

@@ -125,7 +125,7 @@ describe('an import', () => {
             type: 'file_search',
             file_search: {
               max_num_results: 5,
-              ranking_options: { ranker: 'default_2024_08_21', score_threshold: 0 },
+              ranking_options: { ranker: 'default_2024_08_21', hybrid_search: null, score_threshold: 0 },
             },
           },
         ],

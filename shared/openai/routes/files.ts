@@ -28,7 +28,9 @@ export const createFile: Handler = async ({ request, context, project }) => {
   const upload = await request.upload(context.config.maxFileBytes);
   const purposeOf = () => {
     const other = [...upload.fields.keys()].find((name) => name !== 'purpose');
-    if (other?.startsWith('expires_after')) throw notOffered('expires_after');
+    if (other?.startsWith('expires_after')) {
+      throw notOffered('expires_after', 'is not supported: delete the file when it is not needed any more');
+    }
     if (other !== undefined) {
       throw badRequest(
         `Unknown parameter: '${other.slice(0, 64)}'.`,

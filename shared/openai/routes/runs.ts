@@ -18,13 +18,14 @@ import { startRun } from '../../runs/startRun.ts';
 import { submitOutputs } from '../../runs/submitOutputs.ts';
 import { createThread } from '../../threads/createThread.ts';
 import { listRuns as readRuns } from '../../threads/listRuns.ts';
-import { findAssistant, toRunOverrides } from '../assistants.ts';
+import { findAnsweredStep } from '../answeredStep.ts';
+import { findAssistant, instructionsOf, toRunOverrides } from '../assistants.ts';
 import { readBody } from '../body.ts';
 import { type Call, configuredModels, type Handler, isRepetition, runKeyOf, threadKeyOf } from '../call.ts';
 import { readOutputsBody } from '../outputsParams.ts';
 import { type ListRequest, pageOf, parseList, rejectUnknown, toList, unknownCursor } from '../query.ts';
 import { invalidType, metadata, object, optional } from '../readers.ts';
-import { toWireRun } from '../runObject.ts';
+import { type RunView, toWireRun, toWireStatus } from '../runObject.ts';
 import { toRunOptions } from '../runOptions.ts';
 import { type RunParams, readRunBody, readThreadAndRunBody } from '../runParams.ts';
 import { streamRun } from '../runStream.ts';
@@ -113,13 +114,10 @@ export const listRuns: Handler = async (call) => {
   const threadKey = threadKeyOf(call);
   const page = parseList(call.request);
   const { items, hasMore } = await readPage(call, threadKey, page);
-  return jsonResponse(
-    200,
-    toList(
-      items.map((run) => toWireRun(viewOf(call, run))),
-      hasMore,
-    ),
-  );
+  const ids = new Set(items.map(({ assistantId }) => assistantId));
+  const instructions = new Map([...ids].map((id) => [id, instructionsOf(call, id)]));
+  const views = await Promise.all(items.map((run) => viewOf(call, run, instructions.get(run.assistantId))));
+  return jsonResponse(200, toList(views.map(toWireRun), hasMore));
 };
 
 /** The store lists runs newest first. The other direction is served for threads with up to this many runs. */
@@ -170,9 +168,9 @@ export const cancelRun: Handler = async (call) => {
   const run = await cancel(call.context, stored).catch(async (error) => {
     if (!(error instanceof AppError && error.code === 'run_finished')) throw error;
     const ended = await findRun(call.context, runKey);
-    throw badRequest(`Cannot cancel run with status '${toWireRun(viewOf(call, ended.value)).status}'.`);
+    throw badRequest(`Cannot cancel run with status '${toWireStatus(ended.value)}'.`);
   });
-  return jsonResponse(200, toWireRun(viewOf(call, run)));
+  return jsonResponse(200, toWireRun(await viewOf(call, run)));
 };
 
 /** Submits the outputs that a run waits for; the run goes on. */
@@ -192,13 +190,19 @@ export const submitToolOutputs: Handler = async (call) => {
     approve,
   }));
   const outputs = { toolOutputs, approvals };
-  const { stored } = await submitOutputs(context, { project, runKey, outputs }).catch(async (error) => {
-    if (!(error instanceof AppError && error.code === 'run_not_waiting')) throw toApprovalError(error);
-    const { status } = toWireRun(viewOf(call, (await findRun(context, runKey)).value));
-    throw badRequest(`Runs in status "${status}" do not accept tool outputs.`);
-  });
+  const { stored, replayed } = await submitOutputs(context, { project, runKey, outputs }).catch(
+    async (error) => {
+      if (!(error instanceof AppError && error.code === 'run_not_waiting')) throw toApprovalError(error);
+      const { value: run } = await findRun(context, runKey);
+      throw badRequest(`Runs in status "${toWireStatus(run)}" do not accept tool outputs.`);
+    },
+  );
   if (!stream) return respond(call, stored);
-  return streamRun(call, { ...viewOf(call, stored.value), fromRound: roundOf(stored.value) });
+  const [view, answered] = await Promise.all([
+    viewOf(call, stored.value),
+    replayed ? undefined : findAnsweredStep(context, stored.value, toolOutputs),
+  ]);
+  return streamRun(call, { ...view, answered, fromRound: roundOf(stored.value) });
 };
 
 /** Names the fields of approvals as this face spells them. */
@@ -213,14 +217,19 @@ function toApprovalError(error: unknown): unknown {
 
 /** Returns a run with what it waits for. */
 async function respond(call: Call, run: Stored<Run>): Promise<HttpResponseInit> {
-  const { stored, requiredAction } = await describeRun(call.context, run);
-  const view = viewOf(call, stored.value);
-  return jsonResponse(200, toWireRun({ ...view, requiredAction }), pollHeaders);
+  const [{ stored, requiredAction }, view] = await Promise.all([
+    describeRun(call.context, run),
+    viewOf(call, run.value),
+  ]);
+  return jsonResponse(200, toWireRun({ ...view, run: stored.value, requiredAction }), pollHeaders);
 }
 
-/** Returns what a later request shows of a run. Its own instructions are not stored. */
-function viewOf({ context, caller, project }: Call, run: Run) {
-  const assistant = context.config.assistants.get(run.assistantId);
-  const instructions = mayEdit(caller, project) ? (assistant?.instructions ?? '') : '';
-  return { run, assistant, instructions };
+/** Returns what a later request shows of a run. Its own instructions are not stored, so those of its assistant are shown. */
+async function viewOf(
+  call: Call,
+  run: Run,
+  instructions = instructionsOf(call, run.assistantId),
+): Promise<RunView> {
+  const assistant = call.context.config.assistants.get(run.assistantId);
+  return { run, assistant, instructions: await instructions };
 }
