@@ -138,6 +138,15 @@ describe('the package', () => {
     expect(await compile(compiler, module, 'use.ts')).toBe('0 ');
   });
 
+  test('has a README, whose example compiles', async () => {
+    const readme = await readFile(join(project, 'node_modules/@thread-run-service/client/README.md'), 'utf8');
+    const example = /```ts\n(.*?)```/s.exec(readme)?.[1] ?? '';
+    expect(example).toContain('createClient');
+    await writeFile(join(project, 'readme.ts'), example);
+    expect(await compile(modules, 'nodenext', 'readme.ts')).toBe('0 ');
+    expect(readme).toContain(tarball.slice(project.length + 1));
+  });
+
   test('has an entry that needs nothing but itself', async () => {
     const code = await readFile(
       join(project, 'node_modules/@thread-run-service/client/dist/index.js'),
