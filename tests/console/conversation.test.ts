@@ -142,6 +142,30 @@ test('two tabs show the same thread: one answers what the other has started, and
   }
 });
 
+test('a reply leads to its run, also when that is not one of the newest', async () => {
+  const page = await t.open();
+  for (const [index, text] of ['First', 'Second'].entries()) {
+    await say(page, text);
+    await until('it has its reply', async () => (await replies(page).count()) === index + 1);
+    await ended(page);
+  }
+  await page.route('**/runs?*', async (route) => {
+    const response = await route.fetch();
+    const list = (await response.json()) as { runs: unknown[] };
+    await route.fulfill({ response, json: { ...list, runs: list.runs.slice(0, 1) } });
+  });
+  await page.getByRole('button', { name: 'Show run' }).first().waitFor();
+  await page.reload();
+  await t.signIn(page);
+  const show = page.getByRole('button', { name: 'Show run' }).first();
+  await show.click();
+  await page.locator('.run-panel .badge', { hasText: 'Completed' }).first().waitFor();
+  const chosen = await page.getByRole('combobox', { name: 'Run to show' }).inputValue();
+  expect(await page.getByRole('button', { name: /^run / }).getAttribute('title')).toBe(`Copy ${chosen}`);
+  await until('it has its steps', async () => (await timeline(page)).includes('Completed'));
+  expect(await show.getAttribute('aria-pressed')).toBe('true');
+});
+
 test('a run is cancelled, and a thread is deleted after a question', async () => {
   await t.engine.outcome({ status: 'never' });
   const page = await t.open();
