@@ -142,6 +142,42 @@ test('two tabs show the same thread: one answers what the other has started, and
   }
 });
 
+test('long words and names fit at any size, and the buttons stay in reach', async () => {
+  const word = 'x'.repeat(300);
+  await t.engine.outcome(
+    outcomes.texts(`${word}\n\n\`\`\`ts\nconst code = '${word}';\n\`\`\`\n\nمرحبا بالعالم.`),
+  );
+  const page = await t.open({ viewport: { width: 320, height: 640 } });
+  const [name, files] = [`${word.slice(0, 90)}.md`, page.getByLabel('Files', { exact: true })];
+  await files.setInputFiles({ name, mimeType: 'text/markdown', buffer: Buffer.from('text') });
+  await page.locator('[data-state=ready]').waitFor();
+  await message(page).fill(word);
+  const fits = (selector: string) =>
+    page.locator(selector).evaluate((element) => element.scrollWidth <= element.clientWidth);
+  expect(await fits('.composer')).toBe(true);
+  await message(page).press('Enter');
+  await page.locator('.message.assistant .facts').waitFor();
+  expect([await fits('.messages'), await fits('html')]).toEqual([true, true]);
+  const direction = `getComputedStyle(document.querySelector('.markdown p:last-child')).unicodeBidi`;
+  expect(await page.evaluate(direction)).toBe('plaintext');
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.getByRole('button', { name: 'Copy code' }).click();
+  await page.locator('.announcer', { hasText: 'Copied' }).waitFor({ state: 'attached' });
+  expect(await page.evaluate('navigator.clipboard.readText()')).toBe(`const code = '${word}';\n`);
+
+  await page.getByRole('button', { name: 'Threads' }).click();
+  await page.getByRole('button', { name: /^Delete “xxx/ }).click();
+  expect(await fits('.dialog')).toBe(true);
+  await page.keyboard.press('Escape');
+  // A small window, or a large one at 200 %.
+  await page.setViewportSize({ width: 640, height: 360 });
+  await page.getByRole('button', { name: 'Conversation' }).click();
+  await page.getByRole('button', { name: 'Instructions' }).click();
+  await message(page).fill('line\n'.repeat(20));
+  const send = await page.getByRole('button', { name: 'Send' }).boundingBox();
+  expect((send?.y ?? 0) + (send?.height ?? 0)).toBeLessThan(360);
+});
+
 test('a reply leads to its run, also when that is not one of the newest', async () => {
   const page = await t.open();
   for (const [index, text] of ['First', 'Second'].entries()) {
