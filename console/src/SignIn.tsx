@@ -1,4 +1,4 @@
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { ErrorNote } from './ErrorNote.tsx';
 import { Logo } from './icons.tsx';
 import { tryToken } from './session.ts';
@@ -16,6 +16,9 @@ export function SignIn({ onSignIn, signInLocally }: Props) {
   const [projectId, setProjectId] = useState('');
   const [error, setError] = useState<unknown>();
   const [isBusy, setBusy] = useState(false);
+  const tokenBox = useRef<HTMLTextAreaElement>(null);
+  // Signing out has taken away what had the focus.
+  useEffect(() => tokenBox.current?.focus(), []);
   const listed = projectsOf(token);
   const chosen = projectId || listed[0] || '';
 
@@ -45,6 +48,7 @@ export function SignIn({ onSignIn, signInLocally }: Props) {
         </p>
         <label htmlFor="token">Access token</label>
         <textarea
+          ref={tokenBox}
           id="token"
           className="mono"
           rows={4}

@@ -142,6 +142,20 @@ test('two tabs show the same thread: one answers what the other has started, and
   }
 });
 
+/** Creates a thread with so many messages, and without runs. */
+async function addThread(title: string, count: number): Promise<string> {
+  const messages = Array.from({ length: count }, (_, index) => ({
+    role: 'user',
+    content: `${title} ${index}\n\nmore\n\nof it`,
+  }));
+  const response = await fetch(`${t.url}/api/projects/${t.projectId}/openai/v1/threads`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${await t.token()}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ messages, metadata: { title } }),
+  });
+  return ((await response.json()) as { id: string }).id;
+}
+
 test('long words and names fit at any size, and the buttons stay in reach', async () => {
   const word = 'x'.repeat(300);
   await t.engine.outcome(
@@ -215,6 +229,15 @@ test('a run is cancelled, and a thread is deleted after a question', async () =>
     .click();
   await page.getByRole('heading', { name: 'New thread' }).waitFor();
   expect(await page.locator('.threads li', { hasText: 'Never ends' }).count()).toBe(0);
+  await page.locator('.message-box:focus').waitFor();
+
+  const [other] = [await addThread('Next to it', 1), await addThread('One more', 1)];
+  await page.reload();
+  await t.signIn(page);
+  await page.getByRole('button', { name: 'Delete “One more”' }).press('Enter');
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).press('Enter');
+  await page.locator(`.threads a[href="#${other}"]:focus`).waitFor();
+  await page.locator('.announcer', { hasText: 'Deleted One more' }).waitFor({ state: 'attached' });
 });
 
 test('nothing that people or models write is run or fetched', async () => {
@@ -294,7 +317,8 @@ test('documents are added and deleted by editors, and refused to others with the
   await page.keyboard.press('Escape');
   expect(await page.evaluate('document.activeElement.textContent.trim()')).toBe('Documents');
 
-  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('button', { name: 'Sign out' }).press('Enter');
+  await page.locator('#token:focus').waitFor();
   await signIn('editor');
   await dialog.getByLabel('Documents to add').setInputFiles([
     { name: 'one.md', mimeType: 'text/markdown', buffer: Buffer.from('# One') },
@@ -302,6 +326,12 @@ test('documents are added and deleted by editors, and refused to others with the
   ]);
   await until('both are ready', async () => (await dialog.getByText('ready').count()) === 2);
   await dialog.getByRole('button', { name: 'Delete one.md' }).click();
+  const question = page.getByRole('dialog', { name: 'Delete this document?' });
+  await question.getByRole('button', { name: 'Keep it' }).press('Enter');
+  expect(await dialog.locator('li').count()).toBe(2);
+  await dialog.getByRole('button', { name: 'Delete one.md' }).click();
+  await question.getByRole('button', { name: 'Delete' }).press('Enter');
   await until('one is left', async () => (await dialog.locator('li').count()) === 1);
   expect(await dialog.locator('li .name').textContent()).toBe('two.md');
+  await dialog.getByRole('button', { name: 'Close' }).and(page.locator(':focus')).waitFor();
 });
