@@ -142,6 +142,22 @@ test('two tabs show the same thread: one answers what the other has started, and
   }
 });
 
+test('a double click sends once and cancels nothing, and what ends a composition sends nothing', async () => {
+  await t.engine.timing({ runMs: 1_500 });
+  const page = await t.open();
+  await message(page).fill('にほん');
+  // Safari's last Enter of a composition, which is not marked as one.
+  await message(page).dispatchEvent('keydown', { key: 'Enter', keyCode: 229 });
+  expect(await page.locator('.message').count()).toBe(0);
+  await page.getByRole('button', { name: 'Send' }).dblclick();
+  await page.locator('.message-box:focus').waitFor();
+  await page.getByRole('button', { name: 'Cancel run' }).focus();
+  await ended(page);
+  expect(await page.locator('.message.user').count()).toBe(1);
+  // The button is gone, the focus is not.
+  await page.locator('.message-box:focus').waitFor();
+});
+
 /** Creates a thread with so many messages, and without runs. */
 async function addThread(title: string, count: number): Promise<string> {
   const messages = Array.from({ length: count }, (_, index) => ({
@@ -155,6 +171,73 @@ async function addThread(title: string, count: number): Promise<string> {
   });
   return ((await response.json()) as { id: string }).id;
 }
+
+/** Returns how much of the conversation is below what is visible, in pixels. */
+const hiddenBelow = (page: Page) =>
+  page.locator('.messages').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
+
+test('a long conversation keeps its place while it grows, and shows what is sent', async () => {
+  const threadId = await addThread('Number', 80);
+  const page = await t.open();
+  await page.goto(`${page.url()}#${threadId}`);
+  const earlier = page.getByRole('button', { name: 'Load earlier messages' });
+  await earlier.waitFor();
+  await until('its end is visible', async () => (await hiddenBelow(page)) < 2);
+  const jump = page.getByRole('button', { name: 'Jump to the end' });
+  await page.locator('.messages').evaluate((list) => list.scrollTo(0, 0));
+  await jump.waitFor();
+  const first = page.locator('.message', { hasText: 'Number 30' });
+  const before = await first.boundingBox();
+  await earlier.press('Enter');
+  await page.locator('.message', { hasText: /Number 7\s/ }).waitFor();
+  const after = await first.boundingBox();
+  // The button above it has gone.
+  expect(Math.abs((after?.y ?? 0) - (before?.y ?? 0))).toBeLessThan(60);
+  await page.locator('.messages:focus').waitFor();
+
+  await page.getByRole('button', { name: 'Instructions' }).click();
+  await message(page).fill('line\n'.repeat(20));
+  const [button, composer] = [await jump.boundingBox(), await page.locator('.composer').boundingBox()];
+  expect((button?.y ?? 0) + (button?.height ?? 0)).toBeLessThan(composer?.y ?? 0);
+  await say(page, 'Hello');
+  await replies(page).first().waitFor();
+  await ended(page);
+  expect(await jump.count()).toBe(0);
+  expect(await hiddenBelow(page)).toBeLessThan(2);
+  await page.locator('.messages').evaluate((list) => list.scrollTo(0, 500));
+  await jump.press('Enter');
+  await page.locator('.messages:focus').waitFor();
+  expect(await hiddenBelow(page)).toBeLessThan(2);
+});
+
+test('what is written but not sent is kept, and comes back with its files', async () => {
+  t.expectFailedRequests();
+  await addThread('Other', 1);
+  const page = await t.open();
+  await message(page).fill('a draft');
+  await page.locator('.threads a', { hasText: 'Other' }).click();
+  await page.locator('.message.user').waitFor();
+  expect(await message(page).inputValue()).toBe('');
+  await page.goBack();
+  await page.getByRole('heading', { name: 'New thread' }).waitFor();
+  expect(await message(page).inputValue()).toBe('a draft');
+
+  await page.getByLabel('Files', { exact: true }).setInputFiles([
+    { name: 'one.md', mimeType: 'text/markdown', buffer: Buffer.from('# One') },
+    { name: 'two.md', mimeType: 'text/markdown', buffer: Buffer.from('# Two') },
+  ]);
+  await until('both are there', async () => (await page.locator('[data-state=ready]').count()) === 2);
+  await page.getByRole('button', { name: 'Remove two.md' }).press('Enter');
+  await page.locator('.message-box:focus').waitFor();
+  await page.route('**/threads', (route) => route.fulfill({ status: 400, json: {} }), { times: 1 });
+  await message(page).press('Enter');
+  await page.getByRole('button', { name: 'Edit' }).click();
+  expect(await message(page).inputValue()).toBe('a draft');
+  await page.locator('[data-state=ready]', { hasText: 'one.md' }).waitFor();
+  await message(page).press('Enter');
+  await page.locator('.message.user .attachments', { hasText: 'one.md' }).waitFor();
+  await replies(page).filter({ hasText: 'one.md' }).waitFor();
+});
 
 test('long words and names fit at any size, and the buttons stay in reach', async () => {
   const word = 'x'.repeat(300);
