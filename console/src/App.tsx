@@ -14,24 +14,33 @@ interface TokenQuestion {
 export function App() {
   const [session, setSession] = useState<Session | 'starting'>();
   const [question, setQuestion] = useState<TokenQuestion>();
+  const [hasSignedOut, setSignedOut] = useState(false);
 
-  const signIn = useCallback((credentials: LocalSession, isLocal: boolean) => {
-    const askForToken = () =>
-      new Promise<string>((resolve, reject) => {
-        setQuestion({
-          answer(token) {
-            setQuestion(undefined);
-            resolve(token);
-          },
-          giveUp() {
-            setQuestion(undefined);
-            setSession(undefined);
-            reject(new Error('Signed out'));
-          },
-        });
-      });
-    setSession(createSession({ ...credentials, isLocal, askForToken }));
+  const signOut = useCallback(() => {
+    setSession(undefined);
+    setSignedOut(true);
   }, []);
+
+  const signIn = useCallback(
+    (credentials: LocalSession, isLocal: boolean) => {
+      const askForToken = () =>
+        new Promise<string>((resolve, reject) => {
+          setQuestion({
+            answer(token) {
+              setQuestion(undefined);
+              resolve(token);
+            },
+            giveUp() {
+              setQuestion(undefined);
+              signOut();
+              reject(new Error('Signed out'));
+            },
+          });
+        });
+      setSession(createSession({ ...credentials, isLocal, askForToken }));
+    },
+    [signOut],
+  );
   const signInLocally = async (projectId?: string) => {
     const local = await fetchLocalSession(projectId).catch(() => undefined);
     if (local) signIn(local, true);
@@ -55,14 +64,20 @@ export function App() {
 
   if (session === 'starting') return <p className="starting">Signing in…</p>;
   if (!session)
-    return <SignIn onSignIn={(credentials) => signIn(credentials, false)} signInLocally={signInLocally} />;
+    return (
+      <SignIn
+        takesFocus={hasSignedOut}
+        onSignIn={(credentials) => signIn(credentials, false)}
+        signInLocally={signInLocally}
+      />
+    );
   return (
     <>
       <Workspace
         key={session.projectId}
         session={session}
         onProject={(projectId) => void signInLocally(projectId)}
-        onSignOut={() => setSession(undefined)}
+        onSignOut={signOut}
       />
       {question && <TokenDialog {...question} />}
     </>

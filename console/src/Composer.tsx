@@ -10,6 +10,7 @@ import {
   useState,
 } from 'react';
 import { ErrorNote } from './ErrorNote.tsx';
+import { passFocusTo } from './focus.ts';
 import { bytes } from './format.ts';
 import { IconButton } from './IconButton.tsx';
 import { ClipIcon, CloseIcon, FileIcon, SendIcon, StopIcon } from './icons.tsx';
@@ -28,6 +29,9 @@ interface Props {
   readonly onCancel: () => void;
 }
 
+/** Sent, cancelled or removed: the next thing is to write. */
+const toMessageBox = passFocusTo('.message-box');
+
 /** Writes a message, with files and instructions for its run. */
 export function Composer(props: Props) {
   const { uploads, messageBox, text, onText, isRunning } = props;
@@ -41,7 +45,8 @@ export function Composer(props: Props) {
     if (!canSend) return;
     const attachments = uploads.ready();
     const isTaken = props.onSubmit(text, {
-      ...(instructions.trim() && { instructions }),
+      // Only what can be seen is sent.
+      ...(showsInstructions && instructions.trim() && { instructions }),
       ...(attachments.length > 0 && { attachments }),
     });
     if (!isTaken) return;
@@ -51,10 +56,13 @@ export function Composer(props: Props) {
   const submit = (event: FormEvent) => {
     event.preventDefault();
     send();
+    // One goes on by writing.
+    messageBox.current?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    // Enter also ends the composition of a character.
-    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
+    // Enter also ends the composition of a character; Safari says so by the code only.
+    const isComposing = event.nativeEvent.isComposing || event.keyCode === compositionCode;
+    if (event.key !== 'Enter' || event.shiftKey || isComposing) return;
     event.preventDefault();
     send();
   };
@@ -95,6 +103,8 @@ export function Composer(props: Props) {
         ref={messageBox}
         className="message-box"
         aria-label="Message"
+        dir="auto"
+        enterKeyHint="send"
         rows={1}
         placeholder="Write a message…"
         value={text}
@@ -116,29 +126,34 @@ export function Composer(props: Props) {
           Instructions
         </button>
         <span className="spacer" />
-        {isRunning ? (
-          <button type="button" className="stop" onClick={props.onCancel}>
+        {isRunning && (
+          <button ref={toMessageBox} type="button" className="stop" onClick={props.onCancel}>
             <StopIcon /> Cancel run
           </button>
-        ) : (
-          <button type="submit" className="send primary" disabled={!canSend}>
-            <SendIcon />
-            <span>Send</span>
-          </button>
         )}
+        {/* Never in place of the other one, which a double click would hit. */}
+        <button type="submit" className="send primary" aria-disabled={!canSend}>
+          <SendIcon />
+          <span>Send</span>
+        </button>
       </div>
     </form>
   );
 }
 
+/** `keyCode` of a key that an input method has handled. */
+const compositionCode = 229;
+
 function PendingFileRow({ file, onRemove }: { readonly file: PendingFile; readonly onRemove: () => void }) {
   const state = file.error !== undefined ? 'failed' : file.file === undefined ? 'uploading' : 'ready';
   return (
-    <li data-state={state}>
+    <li ref={toMessageBox} data-state={state}>
       <span className="chip">
         <FileIcon />
         <span className="name">{file.name}</span>
-        <span className="muted">{state === 'uploading' ? 'uploading…' : bytes(file.bytes)}</span>
+        <span className="muted">
+          {state === 'uploading' ? 'uploading…' : file.bytes !== undefined && bytes(file.bytes)}
+        </span>
         <IconButton label={`Remove ${file.name}`} onClick={onRemove}>
           <CloseIcon />
         </IconButton>

@@ -1,13 +1,15 @@
 import type { Client } from '@thread-run-service/client';
 import { useThread } from '@thread-run-service/client/react';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useRef } from 'react';
 import { Composer } from './Composer.tsx';
 import { DropZone } from './DropZone.tsx';
 import { ErrorNote } from './ErrorNote.tsx';
+import { passFocusTo } from './focus.ts';
 import { excerpt } from './format.ts';
 import { MessageIcon } from './icons.tsx';
 import { MessageView } from './MessageView.tsx';
 import { Progress } from './Progress.tsx';
+import { type Drafts, useDraft } from './useDraft.ts';
 import { useStickToEnd } from './useStickToEnd.ts';
 import { useUploads } from './useUploads.ts';
 
@@ -16,6 +18,7 @@ interface Props {
   /** Undefined for a conversation that its first message will begin. */
   readonly threadId: string | undefined;
   readonly shownRun: string | undefined;
+  readonly drafts: Drafts;
   readonly onCreated: (threadId: string) => void;
   /** A run begins, or is found under way. */
   readonly onRun: (threadId: string, runId: string) => void;
@@ -23,14 +26,21 @@ interface Props {
   readonly onTitle: (threadId: string, title: string) => void;
 }
 
+/** At the beginning, or at the end, one goes on by reading. */
+const toMessages = passFocusTo('.messages');
+
+/** What a run waits for, the first of it, else the message box. */
+const nextToAnswer = '.call[data-open] :is(textarea, input), .message-box';
+
 /** The messages of a thread, and the next one. */
-export function Conversation({ client, threadId, shownRun, onCreated, onRun, onShowRun, onTitle }: Props) {
+export function Conversation(props: Props) {
+  const { client, threadId, shownRun, onCreated, onRun, onShowRun, onTitle } = props;
   const thread = useThread({ client, threadId: threadId ?? null, onThreadCreated: onCreated });
   const { messages, run, status, error } = thread;
   const uploads = useUploads(client);
-  const [text, setText] = useState('');
+  const [text, setText] = useDraft(props.drafts, threadId, messages);
   const messageBox = useRef<HTMLTextAreaElement>(null);
-  const end = useStickToEnd();
+  const end = useStickToEnd(messages[0]?.id);
 
   const [runId, runThread] = [run?.runId, run?.threadId];
   useEffect(() => {
@@ -44,7 +54,6 @@ export function Conversation({ client, threadId, shownRun, onCreated, onRun, onS
     if (threadId === undefined) messageBox.current?.focus();
   }, [threadId]);
 
-  const focusMessageBox = () => messageBox.current?.focus();
   const isRunning = !thread.canSubmit && status !== 'loading' && status !== 'ready';
   return (
     <DropZone onFiles={uploads.add}>
@@ -57,15 +66,17 @@ export function Conversation({ client, threadId, shownRun, onCreated, onRun, onS
       >
         {thread.hasEarlier && (
           <button
+            ref={toMessages}
             type="button"
             className="more"
-            disabled={thread.isLoadingEarlier}
+            aria-disabled={thread.isLoadingEarlier}
             onClick={() => void thread.loadEarlier()}
           >
             {thread.isLoadingEarlier ? 'Loading…' : 'Load earlier messages'}
           </button>
         )}
         {messages.length === 0 &&
+          !error &&
           (thread.isLoading ? <Skeleton /> : <Empty isDraft={threadId === undefined} />)}
         {messages.map((message) => (
           <MessageView
@@ -78,11 +89,14 @@ export function Conversation({ client, threadId, shownRun, onCreated, onRun, onS
             onRespond={(outputs) => {
               void thread.respond(outputs);
               // What was answered goes away, and the focus must not go with it.
-              focusMessageBox();
+              requestAnimationFrame(() => document.querySelector<HTMLElement>(nextToAnswer)?.focus());
             }}
-            onDiscard={(id) => {
-              setText(thread.discard(id) ?? '');
-              focusMessageBox();
+            onDiscard={(unsent) => {
+              const again = thread.discard(unsent.id) ?? '';
+              // What is being written meanwhile stays, after it.
+              setText((now) => [again, now].filter(Boolean).join('\n\n'));
+              uploads.restore(unsent.attachments);
+              messageBox.current?.focus();
             }}
           />
         ))}
@@ -92,7 +106,7 @@ export function Conversation({ client, threadId, shownRun, onCreated, onRun, onS
         )}
       </section>
       {end.isAway && (
-        <button type="button" className="to-end" onClick={end.go}>
+        <button ref={toMessages} type="button" className="to-end" onClick={end.go}>
           Jump to the end
         </button>
       )}
@@ -103,7 +117,12 @@ export function Conversation({ client, threadId, shownRun, onCreated, onRun, onS
         onText={setText}
         canSubmit={thread.canSubmit}
         isRunning={isRunning}
-        onSubmit={thread.submit}
+        onSubmit={(message, options) => {
+          const isTaken = thread.submit(message, options);
+          // One wants to see what one has sent.
+          if (isTaken) end.go();
+          return isTaken;
+        }}
         onCancel={() => void thread.cancel()}
       />
       <p role="status" className="visually-hidden">

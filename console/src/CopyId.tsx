@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { announce } from './announce.ts';
 import { shortId } from './format.ts';
 import { CheckIcon, CopyIcon } from './icons.tsx';
 
@@ -9,6 +10,7 @@ function useCopy(): readonly [boolean, (text: string) => void] {
     void navigator.clipboard.writeText(text).then(
       () => {
         setCopied(true);
+        announce('Copied');
         setTimeout(() => setCopied(false), 1500);
       },
       // Without the permission, the text can still be selected.
@@ -31,13 +33,22 @@ export function CopyId({ id, label }: { readonly id: string; readonly label: str
   );
 }
 
+interface CopyButtonProps {
+  /** The text, or how to make it when it is wanted. */
+  readonly text: string | (() => string);
+  readonly label: string;
+  /** What it copies, where the label alone does not say so. */
+  readonly what?: string;
+}
+
 /** A button that copies a longer text. */
-export function CopyButton({ text, label }: { readonly text: string; readonly label: string }) {
+export function CopyButton({ text, label, what }: CopyButtonProps) {
   const [isCopied, copy] = useCopy();
   return (
-    <button type="button" className="small" onClick={() => copy(text)}>
+    <button type="button" className="small" onClick={() => copy(typeof text === 'string' ? text : text())}>
       {isCopied ? <CheckIcon /> : <CopyIcon />}
       {isCopied ? 'Copied' : label}
+      {what && <span className="visually-hidden"> {what}</span>}
     </button>
   );
 }

@@ -7,12 +7,15 @@ interface Props {
   readonly onClose: () => void;
   readonly children: ReactNode;
   readonly isWide?: boolean;
+  /** Selector of what gets the focus when what had it before is gone, as after a deletion. */
+  readonly elsewhere?: string;
 }
 
 /** A modal dialog; `data-first` marks what gets the focus. The browser's own keeps the focus inside, closes on Escape and gives the focus back. */
-export function Dialog({ title, onClose, children, isWide = false }: Props) {
+export function Dialog({ title, onClose, children, isWide = false, elsewhere }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
+  const fallback = useRef(elsewhere);
   useEffect(() => {
     const element = dialog.current;
     const opener = document.activeElement;
@@ -20,8 +23,8 @@ export function Dialog({ title, onClose, children, isWide = false }: Props) {
     element?.querySelector<HTMLElement>('[data-first]')?.focus();
     return () => {
       element?.close();
-      // What opened it may be gone, as after a deletion.
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+      else if (fallback.current) document.querySelector<HTMLElement>(fallback.current)?.focus();
     };
   }, []);
   return (
@@ -44,6 +47,7 @@ export function Dialog({ title, onClose, children, isWide = false }: Props) {
           </IconButton>
         </header>
         {children}
+        <p className="announcer visually-hidden" role="status" />
       </div>
     </dialog>
   );

@@ -1,5 +1,7 @@
 import type { Client, ProjectDocument } from '@thread-run-service/client';
 import { useCallback, useEffect, useRef, useState } from 'react';
+import { announce } from './announce.ts';
+import { DeleteDialog } from './DeleteDialog.tsx';
 import { Dialog } from './Dialog.tsx';
 import { ErrorNote } from './ErrorNote.tsx';
 import { bytes, day } from './format.ts';
@@ -16,6 +18,7 @@ export function Documents({ client, onClose }: { readonly client: Client; readon
   const [documents, setDocuments] = useState<readonly ProjectDocument[]>();
   const [error, setError] = useState<unknown>();
   const [isBusy, setBusy] = useState(false);
+  const [deleting, setDeleting] = useState<ProjectDocument>();
   const input = useRef<HTMLInputElement>(null);
 
   const load = useCallback(async () => {
@@ -23,14 +26,6 @@ export function Documents({ client, onClose }: { readonly client: Client; readon
     for await (const document of client.documents.list({ limit: 100 })) all.push(document);
     setDocuments(all);
   }, [client]);
-  const attempt = async (work: () => Promise<unknown>) => {
-    setBusy(true);
-    setError(undefined);
-    await work()
-      .then(load)
-      .catch(setError)
-      .finally(() => setBusy(false));
-  };
   useEffect(() => {
     load().catch(setError);
   }, [load]);
@@ -41,10 +36,21 @@ export function Documents({ client, onClose }: { readonly client: Client; readon
     return () => clearInterval(timer);
   }, [isIndexing, load]);
 
-  const upload = (files: readonly File[]) =>
-    attempt(async () => {
-      for (const file of files) await client.documents.upload(file);
-    });
+  const upload = async (files: readonly File[]) => {
+    setBusy(true);
+    setError(undefined);
+    try {
+      for (const file of files) {
+        await client.documents.upload(file);
+        announce(`Added ${file.name}`);
+      }
+    } catch (failure) {
+      setError(failure);
+    }
+    // Also after a failure: those before it have been added.
+    await load().catch(setError);
+    setBusy(false);
+  };
 
   return (
     <Dialog title="Documents" onClose={onClose} isWide>
@@ -70,11 +76,7 @@ export function Documents({ client, onClose }: { readonly client: Client; readon
               <time className="muted" dateTime={document.createdAt}>
                 {day(document.createdAt)}
               </time>
-              <IconButton
-                label={`Delete ${document.name}`}
-                disabled={isBusy}
-                onClick={() => void attempt(() => client.documents.delete(document.documentId))}
-              >
+              <IconButton label={`Delete ${document.name}`} onClick={() => setDeleting(document)}>
                 <TrashIcon />
               </IconButton>
             </li>
@@ -96,10 +98,28 @@ export function Documents({ client, onClose }: { readonly client: Client; readon
               event.target.value = '';
             }}
           />
-          <button type="button" className="primary" disabled={isBusy} onClick={() => input.current?.click()}>
+          <button
+            type="button"
+            className="primary"
+            aria-disabled={isBusy}
+            onClick={() => isBusy || input.current?.click()}
+          >
             <PlusIcon /> {isBusy ? 'Working…' : 'Add documents'}
           </button>
         </footer>
+      )}
+      {deleting && (
+        <DeleteDialog
+          kind="document"
+          name={deleting.name}
+          consequence="No run of the project finds it any more, for everyone."
+          elsewhere=".dialog.wide .icon-button"
+          onClose={() => setDeleting(undefined)}
+          onDelete={async () => {
+            await client.documents.delete(deleting.documentId);
+            await load();
+          }}
+        />
       )}
     </Dialog>
   );

@@ -3,6 +3,7 @@ import { CopyId } from './CopyId.tsx';
 
 /** Sentences for codes where the service's own says too little to act on. */
 const hints: Readonly<Record<string, string>> = {
+  rate_limited: 'Too many requests at the moment, of this project or to the model.',
   thread_busy: 'Another run of this thread is under way. Wait for it, or cancel it.',
   editor_required: 'Only editors of the project may see and change its documents.',
   access_denied: 'This token gives no access to the project, or there is no such project.',
@@ -24,6 +25,7 @@ export function ErrorNote({ error, onRetry }: { readonly error: unknown; readonl
       {isApi && (
         <p className="facts">
           <code>{error.code ?? error.status}</code>
+          {error.retryAfter !== undefined && <span>again in {error.retryAfter} s</span>}
           {error.requestId && <CopyId id={error.requestId} label="request" />}
         </p>
       )}

@@ -39,19 +39,20 @@ export function EventsTab({ client, run, events }: Props) {
         <p>This page has not received the events of this run.</p>
         {error !== undefined && <ErrorNote error={error} />}
         {isTerminal(run) && (
-          <button type="button" disabled={isLoading} onClick={() => void load()}>
+          <button type="button" aria-disabled={isLoading} onClick={() => void (isLoading || load())}>
             {isLoading ? 'Reading…' : 'Read them'}
           </button>
         )}
       </div>
     );
   }
-  const text = events.map(({ id, event, data }) => `id: ${id}\nevent: ${event}\ndata: ${data}\n`).join('\n');
+  const toText = () =>
+    events.map(({ id, event, data }) => `id: ${id}\nevent: ${event}\ndata: ${data}\n`).join('\n');
   return (
     <>
       <div className="tab-actions">
         <span className="muted">{events.length === 1 ? '1 event' : `${events.length} events`}</span>
-        <CopyButton text={text} label="Copy all" />
+        <CopyButton text={toText} label="Copy all" />
       </div>
       <ol className="events">
         {events.map((event) => (
@@ -83,5 +84,5 @@ function preview({ event, data }: RawEvent): string {
   const { status, delta, step, messageId, change } = JSON.parse(data);
   if (event === 'run') return status;
   if (event === 'step') return `${step.type} ${change}`;
-  return delta ?? messageId ?? '';
+  return (delta ?? messageId ?? '').replaceAll('\n', '↵');
 }

@@ -1,6 +1,7 @@
 import { memo } from 'react';
-import ReactMarkdown, { type Components } from 'react-markdown';
+import ReactMarkdown, { type Components, type ExtraProps } from 'react-markdown';
 import remarkGfm from 'remark-gfm';
+import { CopyButton } from './CopyId.tsx';
 
 /** Only addresses that lead to a page or to a mail, never to a script or a file. */
 const safeUrl = (url: string): string => (/^(https?:\/\/|mailto:)/i.test(url) ? url : '');
@@ -29,21 +30,36 @@ const components: Components = {
     ) : (
       <span>{alt}</span>
     ),
+  // Their marks stand where their text begins.
+  ul: ({ node: _, ...list }) => <ul dir="auto" {...list} />,
+  ol: ({ node: _, ...list }) => <ol dir="auto" {...list} />,
   // Wide tables and code scroll by keyboard, too.
   table: ({ children }) => (
     <div className="table" tabIndex={0}>
       <table>{children}</table>
     </div>
   ),
-  pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
+  pre: ({ children, node }) => (
+    <div className="code">
+      <pre tabIndex={0}>{children}</pre>
+      <CopyButton text={() => textOf(node)} label="Copy" what="code" />
+    </div>
+  ),
 };
+
+/** Returns the text of a block of code. */
+function textOf(node: ExtraProps['node']): string {
+  const [code] = node?.children ?? [];
+  const [text] = code?.type === 'element' ? code.children : [];
+  return text?.type === 'text' ? text.value : '';
+}
 
 /** Tables, task lists and bare links, which models write. */
 const plugins = [remarkGfm];
 
 /** Shows a reply's Markdown. HTML in it stays text. */
 export const Markdown = memo(({ text }: { readonly text: string }) => (
-  <div className="markdown">
+  <div className="markdown" dir="auto">
     <ReactMarkdown components={components} remarkPlugins={plugins} urlTransform={safeUrl}>
       {text}
     </ReactMarkdown>

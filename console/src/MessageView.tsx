@@ -3,7 +3,7 @@ import type { MessagePart, ThreadMessage } from '@thread-run-service/client/reac
 import { memo } from 'react';
 import { Attachment } from './Attachments.tsx';
 import { CopyButton } from './CopyId.tsx';
-import { clock, day } from './format.ts';
+import { day, stamp } from './format.ts';
 import { Markdown } from './Markdown.tsx';
 import { Sources } from './Sources.tsx';
 import { Approval, ToolCall } from './ToolCall.tsx';
@@ -16,7 +16,7 @@ interface Props {
   readonly isShownRun: boolean;
   readonly onShowRun: (runId: string) => void;
   readonly onRespond: (outputs: ToolOutputsRequest) => void;
-  readonly onDiscard: (id: string) => void;
+  readonly onDiscard: (message: ThreadMessage) => void;
 }
 
 /** A message, or what a run asks for. */
@@ -49,12 +49,14 @@ function UserMessage({ client, message, onDiscard }: Props) {
           ))}
         </div>
       )}
-      <div className="bubble">{message.content}</div>
+      <div className="bubble" dir="auto">
+        {message.content}
+      </div>
       <div className="facts">
         {message.status === 'failed' ? (
           <>
             <span className="not-sent">Not sent</span>
-            <button type="button" className="small quiet" onClick={() => onDiscard(message.id)}>
+            <button type="button" className="small quiet" onClick={() => onDiscard(message)}>
               Edit
             </button>
           </>
@@ -75,7 +77,13 @@ function Reply({ client, threadId, message, isShownRun, onShowRun, onRespond }: 
       ))}
       {status === 'streaming' && <span className="caret" aria-hidden="true" />}
       {threadId !== undefined && <Sources client={client} threadId={threadId} parts={parts} />}
-      {status === 'incomplete' && <p className="muted">The run ended before this message did.</p>}
+      {status === 'incomplete' && (
+        <p className="muted">
+          {content === ''
+            ? 'The run ended without an answer to this.'
+            : 'The run ended before this message did.'}
+        </p>
+      )}
       {status === 'complete' && content !== '' && (
         <div className="facts">
           <Time at={message.createdAt} />
@@ -114,7 +122,11 @@ function Part({ part, isWaiting, onRespond }: PartProps) {
     case 'text':
       return <Markdown text={part.text} />;
     case 'refusal':
-      return <p className="refusal">{part.text}</p>;
+      return (
+        <p className="refusal" dir="auto">
+          {part.text}
+        </p>
+      );
     case 'tool_call':
       return <ToolCall call={part} isWaiting={isWaiting} onRespond={onRespond} />;
     case 'approval':
@@ -124,7 +136,7 @@ function Part({ part, isWaiting, onRespond }: PartProps) {
 
 const Time = ({ at }: { readonly at: string | null }) =>
   at === null ? null : (
-    <time dateTime={at} title={clock(at)}>
+    <time dateTime={at} title={stamp(at)}>
       {day(at)}
     </time>
   );

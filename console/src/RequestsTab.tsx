@@ -1,7 +1,7 @@
 import { CopyButton, CopyId } from './CopyId.tsx';
 import { toCurl } from './curl.ts';
+import type { Exchange } from './exchange.ts';
 import { clock, duration } from './format.ts';
-import type { Exchange } from './recorder.ts';
 import { apiUrl } from './signingIn.ts';
 
 /** The requests of this page, newest first, each as a command for a shell. */

@@ -1,7 +1,7 @@
 import type { Client, Run } from '@thread-run-service/client';
 import { ErrorNote } from './ErrorNote.tsx';
 import { EventsTab } from './EventsTab.tsx';
-import { clock } from './format.ts';
+import { stamp } from './format.ts';
 import { RequestsTab } from './RequestsTab.tsx';
 import type { Recorder } from './recorder.ts';
 import { StatusBadge } from './StatusBadge.tsx';
@@ -23,11 +23,12 @@ interface Props {
 export function RunPanel({ client, recorder, threadId, runId, onShowRun }: Props) {
   const received = useStore(recorder.events);
   const exchanges = useStore(recorder.exchanges);
-  const { run, runs, steps, events, error, reload } = useRunDetails(client, threadId, runId, received);
+  const details = useRunDetails(client, threadId, runId, received);
+  const { run, runs, steps, events, error, reload } = details;
   const empty = (
     <p className="empty">{threadId ? 'This thread has no run yet.' : 'Runs show here as they happen.'}</p>
   );
-  const withRun = (show: (run: Run) => React.ReactNode) => (run ? show(run) : empty);
+  const withRun = (show: (run: Run) => React.ReactNode) => (run ? show(run) : !details.isLoading && empty);
   return (
     <section className="run-panel" aria-labelledby="run-title">
       <header>
@@ -43,7 +44,7 @@ export function RunPanel({ client, recorder, threadId, runId, onShowRun }: Props
             {runs.map((one) => (
               <option key={one.runId} value={one.runId}>
                 {/* The list may be older than the events. */}
-                {`${clock(one.createdAt).slice(0, 8)} · ${statusLabels[(one.runId === run.runId ? run : one).status]}`}
+                {`${stamp(one.createdAt)} · ${statusLabels[(one.runId === run.runId ? run : one).status]}`}
               </option>
             ))}
           </select>

@@ -1,21 +1,27 @@
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { ErrorNote } from './ErrorNote.tsx';
 import { Logo } from './icons.tsx';
 import { tryToken } from './session.ts';
 import { isLocal, type LocalSession, projectsOf } from './signingIn.ts';
 
 interface Props {
+  /** Whether what had the focus is gone, because the user has signed out. */
+  readonly takesFocus: boolean;
   readonly onSignIn: (credentials: LocalSession) => void;
   /** @returns false when the service uses another issuer. */
   readonly signInLocally: () => Promise<boolean>;
 }
 
 /** Asks for a token and a project. */
-export function SignIn({ onSignIn, signInLocally }: Props) {
+export function SignIn({ takesFocus, onSignIn, signInLocally }: Props) {
   const [token, setToken] = useState('');
   const [projectId, setProjectId] = useState('');
   const [error, setError] = useState<unknown>();
   const [isBusy, setBusy] = useState(false);
+  const tokenBox = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    if (takesFocus) tokenBox.current?.focus();
+  }, [takesFocus]);
   const listed = projectsOf(token);
   const chosen = projectId || listed[0] || '';
 
@@ -45,6 +51,7 @@ export function SignIn({ onSignIn, signInLocally }: Props) {
         </p>
         <label htmlFor="token">Access token</label>
         <textarea
+          ref={tokenBox}
           id="token"
           className="mono"
           rows={4}

@@ -11,10 +11,15 @@ export function Tabs({ label, tabs }: { readonly label: string; readonly tabs: r
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
   const onKeyDown = (event: KeyboardEvent) => {
-    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (by === undefined) return;
+    const last = tabs.length - 1;
+    const next = {
+      ArrowRight: current === last ? 0 : current + 1,
+      ArrowLeft: current === 0 ? last : current - 1,
+      Home: 0,
+      End: last,
+    }[event.key];
+    if (next === undefined) return;
     event.preventDefault();
-    const next = (current + by + tabs.length) % tabs.length;
     setCurrent(next);
     list.current?.querySelectorAll('button')[next]?.focus();
   };

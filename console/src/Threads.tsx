@@ -1,6 +1,7 @@
 import { useState } from 'react';
-import { Dialog } from './Dialog.tsx';
+import { DeleteDialog } from './DeleteDialog.tsx';
 import { ErrorNote } from './ErrorNote.tsx';
+import { passFocusTo } from './focus.ts';
 import { day, shortId } from './format.ts';
 import { IconButton } from './IconButton.tsx';
 import { PlusIcon, TrashIcon } from './icons.tsx';
@@ -10,6 +11,15 @@ interface Props {
   readonly threads: ThreadList;
   readonly current: string | undefined;
   readonly onOpen: (threadId: string | undefined) => void;
+}
+
+const toLastThread = passFocusTo('.threads li:last-child a');
+
+/** Returns a selector of the thread beside one, or else of the button for a new one. */
+function besides(threads: ThreadList['threads'], threadId: string): string {
+  const index = threads.findIndex((thread) => thread.threadId === threadId);
+  const neighbour = threads[index + 1] ?? threads[index - 1];
+  return neighbour ? `.threads a[href="#${neighbour.threadId}"]` : '.threads button';
 }
 
 /** The project's threads, newest first. */
@@ -37,7 +47,9 @@ export function Threads({ threads: list, current, onOpen }: Props) {
               aria-current={threadId === current ? 'page' : undefined}
               onClick={() => onOpen(threadId)}
             >
-              <span className="title">{titleOf(threadId)}</span>
+              <span className="title" dir="auto">
+                {titleOf(threadId)}
+              </span>
               <span className="facts">
                 <time dateTime={createdAt}>{day(createdAt)}</time>
                 <code>{shortId(threadId)}</code>
@@ -55,59 +67,29 @@ export function Threads({ threads: list, current, onOpen }: Props) {
       </ul>
       {isLoading && threads.length === 0 && <div className="skeleton" aria-hidden="true" />}
       {hasMore && (
-        <button type="button" className="more" disabled={isLoading} onClick={list.loadMore}>
+        <button
+          ref={toLastThread}
+          type="button"
+          className="more"
+          aria-disabled={isLoading}
+          onClick={() => isLoading || list.loadMore()}
+        >
           {isLoading ? 'Loading…' : 'Load more'}
         </button>
       )}
       {deleting !== undefined && (
         <DeleteDialog
-          title={titleOf(deleting)}
+          kind="thread"
+          name={titleOf(deleting)}
+          consequence="Its messages and runs are deleted with it, for everyone. A run under way is cancelled."
+          elsewhere={besides(threads, deleting)}
           onClose={() => setDeleting(undefined)}
           onDelete={async () => {
             await list.remove(deleting);
-            setDeleting(undefined);
             if (deleting === current) onOpen(undefined);
           }}
         />
       )}
     </section>
-  );
-}
-
-interface DeleteProps {
-  readonly title: string;
-  readonly onClose: () => void;
-  readonly onDelete: () => Promise<void>;
-}
-
-function DeleteDialog({ title, onClose, onDelete }: DeleteProps) {
-  const [error, setError] = useState<unknown>();
-  const [isBusy, setBusy] = useState(false);
-  const remove = async () => {
-    setBusy(true);
-    setError(undefined);
-    await onDelete().catch((failure) => {
-      setError(failure);
-      setBusy(false);
-    });
-  };
-  return (
-    <Dialog title="Delete this thread?" onClose={onClose}>
-      <p>
-        <strong>{title}</strong>
-      </p>
-      <p className="muted">
-        Its messages and runs are deleted with it, for everyone. A run under way is cancelled.
-      </p>
-      {error !== undefined && <ErrorNote error={error} />}
-      <footer>
-        <button type="button" data-first onClick={onClose}>
-          Keep it
-        </button>
-        <button type="button" className="danger" disabled={isBusy} onClick={() => void remove()}>
-          {isBusy ? 'Deleting…' : 'Delete'}
-        </button>
-      </footer>
-    </Dialog>
   );
 }

@@ -1,6 +1,6 @@
 import type { Run, Step } from '@thread-run-service/client';
 import { CopyId } from './CopyId.tsx';
-import { clock, duration, number, pretty } from './format.ts';
+import { clock, duration, number, pretty, stamp } from './format.ts';
 import type { RawEvent } from './recorder.ts';
 import { isTerminal, type Moment, toTimeline } from './timeline.ts';
 
@@ -17,7 +17,7 @@ export function TimelineTab({ run, events, steps }: Props) {
   return (
     <>
       <Figures run={run} moments={moments} />
-      {run.errorCode && (
+      {run.errorCode && run.status !== 'cancelled' && (
         <div className="error-note">
           <p>{run.errorMessage ?? 'The run did not complete.'}</p>
           <p className="facts">
@@ -31,7 +31,7 @@ export function TimelineTab({ run, events, steps }: Props) {
             <div className="moment">
               <span className="label">{moment.label}</span>
               {moment.at !== undefined && (
-                <time dateTime={new Date(moment.at).toISOString()} title={clock(moment.at)}>
+                <time dateTime={new Date(moment.at).toISOString()} title={stamp(moment.at)}>
                   {moment.at - start <= 0 ? clock(moment.at) : `+${duration(moment.at - start)}`}
                 </time>
               )}

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { Conversation } from './Conversation.tsx';
 import { Documents } from './Documents.tsx';
 import { Help } from './Help.tsx';
@@ -6,6 +6,7 @@ import { RunPanel } from './RunPanel.tsx';
 import type { Session } from './session.ts';
 import { Threads } from './Threads.tsx';
 import { TopBar } from './TopBar.tsx';
+import type { Drafts } from './useDraft.ts';
 import { useShortcuts } from './useShortcuts.ts';
 import { useThreadInUrl } from './useThreadInUrl.ts';
 import { useThreads } from './useThreads.ts';
@@ -38,6 +39,7 @@ export function Workspace({ session, onProject, onSignOut }: Props) {
   const [threadId, openThread] = useThreadInUrl();
   const threads = useThreads(client);
   const { reload, setTitle } = threads;
+  const drafts = useRef<Drafts>(new Map());
   const [view, setView] = useState<View>('conversation');
   const [dialog, setDialog] = useState<'documents' | 'help'>();
   const [chosen, setChosen] = useState<RunOfThread>();
@@ -125,6 +127,7 @@ export function Workspace({ session, onProject, onSignOut }: Props) {
             client={client}
             threadId={threadId}
             shownRun={runId}
+            drafts={drafts.current}
             onCreated={onCreated}
             onRun={onRun}
             onShowRun={showRun}

@@ -1,4 +1,4 @@
-import type { Exchange } from './recorder.ts';
+import type { Exchange } from './exchange.ts';
 
 /** Returns a request as a command for a shell, with `$TOKEN` for the token. */
 export function toCurl({ method, url, headers, body }: Exchange): string {
@@ -13,7 +13,7 @@ export function toCurl({ method, url, headers, body }: Exchange): string {
       .map(([name, value]) => `-H ${quote(`${titleCase(name)}: ${value}`)}`),
     ...(method === 'POST' && body === undefined ? ["-d ''"] : []),
     ...(typeof body === 'string' ? [`-d ${quote(body)}`] : []),
-    ...(isForm ? [`-F ${quote(`file=@${body.file}`)}`] : []),
+    ...(isForm ? [`-F ${quote(`file=@"${body.file.replace(/["\\]/g, '\\$&')}"`)}`] : []),
   ];
   return parts.join(' \\\n  ');
 }

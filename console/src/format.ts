@@ -5,19 +5,31 @@ export const clock = (at: number | string): string => {
 };
 
 /** Returns when something happened, in the words of a list: a time today, else a date. */
-export function day(at: string): string {
-  const date = new Date(at);
-  const isToday = date.toDateString() === new Date().toDateString();
-  return isToday
-    ? date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
-    : date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+export const day = (at: string): string =>
+  dateOf(at) ?? new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+
+/** Returns when something happened, to the second; without the date if that is today. */
+export const stamp = (at: number | string): string =>
+  [dateOf(at), new Date(at).toLocaleTimeString('en-GB')].filter(Boolean).join(' ');
+
+/** Returns a date, with the year if it is another one; undefined for today. */
+function dateOf(at: number | string): string | undefined {
+  const [date, now] = [new Date(at), new Date()];
+  if (date.toDateString() === now.toDateString()) return undefined;
+  const isThisYear = date.getFullYear() === now.getFullYear();
+  return date.toLocaleDateString('en-GB', {
+    day: 'numeric',
+    month: 'short',
+    ...(!isThisYear && { year: 'numeric' }),
+  });
 }
 
 /** Returns a duration, in milliseconds, with a fitting unit. */
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 export const number = (value: number): string => value.toLocaleString('en-US');

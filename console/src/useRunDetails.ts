@@ -6,7 +6,9 @@ import { isTerminal } from './timeline.ts';
 export interface RunDetails {
   /** The run to show: the chosen one, else the newest of the thread. */
   readonly run: Run | undefined;
-  /** The newest runs of the thread. */
+  /** Whether the run, or that there is none, is not known yet. */
+  readonly isLoading: boolean;
+  /** The newest runs of the thread, and the one to show. */
   readonly runs: readonly Run[];
   /** Known after the run has ended. */
   readonly steps: readonly Step[];
@@ -28,6 +30,8 @@ export function useRunDetails(
   const [runs, setRuns] = useState<readonly Run[]>([]);
   const [steps, setSteps] = useState<readonly [string, readonly Step[]]>();
   const [error, setError] = useState<unknown>();
+  const [readThread, setReadThread] = useState<string>();
+  const [older, setOlder] = useState<Run>();
   const [attempt, setAttempt] = useState(0);
   const own = runs.filter((run) => run.threadId === threadId);
   const shownId = runId ?? own[0]?.runId;
@@ -40,17 +44,20 @@ export function useRunDetails(
   useEffect(() => {
     if (threadId === undefined) return setRuns([]);
     const controller = new AbortController();
-    client.runs.list(threadId, { limit: 30 }, { signal: controller.signal }).then(
-      (page) => {
-        setRuns(page.runs);
-        setError(undefined);
-      },
-      (failure) => !controller.signal.aborted && setError(failure),
-    );
+    const { signal } = controller;
+    const read = async () => {
+      const page = await client.runs.list(threadId, { limit: 30 }, { signal });
+      setRuns(page.runs);
+      setReadThread(threadId);
+      setError(undefined);
+      const isListed = runId === undefined || page.runs.some((run) => run.runId === runId);
+      if (!isListed) setOlder(await client.runs.get(threadId, runId, { signal }));
+    };
+    read().catch((failure) => !signal.aborted && setError(failure));
     return () => controller.abort();
   }, [client, threadId, runId, hasEnded, attempt]);
 
-  const listed = own.find((run) => run.runId === shownId);
+  const listed = [...own, older].find((run) => run?.runId === shownId);
   // The list may be older than the events, or newer when those have been lost.
   const run = latest && (!listed || !isTerminal(listed)) ? latest : (listed ?? latest);
   const ended = run && isTerminal(run) ? run.runId : undefined;
@@ -66,7 +73,17 @@ export function useRunDetails(
   }, [client, threadId, ended]);
 
   const reload = useCallback(() => setAttempt((count) => count + 1), []);
-  return { run, runs: own, steps: steps && steps[0] === run?.runId ? steps[1] : [], events, error, reload };
+  const isOlder = run !== undefined && run === older && !own.includes(run);
+  const isAbsent = threadId === undefined || (shownId === undefined && readThread === threadId);
+  return {
+    run,
+    isLoading: run === undefined && !isAbsent,
+    runs: isOlder ? [...own, run] : own,
+    steps: steps && steps[0] === run?.runId ? steps[1] : [],
+    events,
+    error,
+    reload,
+  };
 }
 
 function latestRun(events: readonly RawEvent[]): Run | undefined {

@@ -138,6 +138,25 @@ describe('the package', () => {
     expect(await compile(compiler, module, 'use.ts')).toBe('0 ');
   });
 
+  test('has a README, whose example compiles', async () => {
+    const readme = await readFile(join(project, 'node_modules/@thread-run-service/client/README.md'), 'utf8');
+    const example = /```ts\n(.*?)```/s.exec(readme)?.[1] ?? '';
+    expect(example).toContain('createClient');
+    await writeFile(join(project, 'readme.ts'), example);
+    expect(await compile(modules, 'nodenext', 'readme.ts')).toBe('0 ');
+    expect(readme).toContain(tarball.slice(project.length + 1));
+  });
+
+  // A 0.x version may break with each minor one.
+  test('admits the assistant-ui that is tested, and none of another minor version', async () => {
+    const [{ version }, { peerDependencies }] = await Promise.all(
+      [join(modules, '@assistant-ui/react'), client].map(async (folder) =>
+        JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')),
+      ),
+    );
+    expect(peerDependencies['@assistant-ui/react']).toBe(`~${version}`);
+  });
+
   test('has an entry that needs nothing but itself', async () => {
     const code = await readFile(
       join(project, 'node_modules/@thread-run-service/client/dist/index.js'),

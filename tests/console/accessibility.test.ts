@@ -121,7 +121,7 @@ test('everything of a conversation can be done by keyboard, with a visible focus
   await page.keyboard.press('Enter');
   await page.getByLabel('Output of get_build_status').waitFor();
   await until('it is announced', async () =>
-    /needs your input/.test((await page.getByRole('status').textContent()) ?? ''),
+    /needs your input/.test((await page.locator('.conversation [role=status]').textContent()) ?? ''),
   );
   await page.keyboard.press('Shift+Tab');
   await tabTo(page, /^Instructions$/);

@@ -142,6 +142,163 @@ test('two tabs show the same thread: one answers what the other has started, and
   }
 });
 
+test('a double click sends once and cancels nothing, and what ends a composition sends nothing', async () => {
+  await t.engine.timing({ runMs: 1_500 });
+  const page = await t.open();
+  await message(page).fill('にほん');
+  // Safari's last Enter of a composition, which is not marked as one.
+  await message(page).dispatchEvent('keydown', { key: 'Enter', keyCode: 229 });
+  expect(await page.locator('.message').count()).toBe(0);
+  await page.getByRole('button', { name: 'Send' }).dblclick();
+  await page.locator('.message-box:focus').waitFor();
+  await page.getByRole('button', { name: 'Cancel run' }).focus();
+  await ended(page);
+  expect(await page.locator('.message.user').count()).toBe(1);
+  // The button is gone, the focus is not.
+  await page.locator('.message-box:focus').waitFor();
+});
+
+/** Creates a thread with so many messages, and without runs. */
+async function addThread(title: string, count: number): Promise<string> {
+  const messages = Array.from({ length: count }, (_, index) => ({
+    role: 'user',
+    content: `${title} ${index}\n\nmore\n\nof it`,
+  }));
+  const response = await fetch(`${t.url}/api/projects/${t.projectId}/openai/v1/threads`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${await t.token()}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ messages, metadata: { title } }),
+  });
+  return ((await response.json()) as { id: string }).id;
+}
+
+/** Returns how much of the conversation is below what is visible, in pixels. */
+const hiddenBelow = (page: Page) =>
+  page.locator('.messages').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
+
+test('a long conversation keeps its place while it grows, and shows what is sent', async () => {
+  const threadId = await addThread('Number', 80);
+  const page = await t.open();
+  await page.goto(`${page.url()}#${threadId}`);
+  const earlier = page.getByRole('button', { name: 'Load earlier messages' });
+  await earlier.waitFor();
+  await until('its end is visible', async () => (await hiddenBelow(page)) < 2);
+  const jump = page.getByRole('button', { name: 'Jump to the end' });
+  await page.locator('.messages').evaluate((list) => list.scrollTo(0, 0));
+  await jump.waitFor();
+  const first = page.locator('.message', { hasText: 'Number 30' });
+  const before = await first.boundingBox();
+  await earlier.press('Enter');
+  await page.locator('.message', { hasText: /Number 7\s/ }).waitFor();
+  const after = await first.boundingBox();
+  // The button above it has gone.
+  expect(Math.abs((after?.y ?? 0) - (before?.y ?? 0))).toBeLessThan(60);
+  await page.locator('.messages:focus').waitFor();
+
+  await page.getByRole('button', { name: 'Instructions' }).click();
+  await message(page).fill('line\n'.repeat(20));
+  const [button, composer] = [await jump.boundingBox(), await page.locator('.composer').boundingBox()];
+  expect((button?.y ?? 0) + (button?.height ?? 0)).toBeLessThan(composer?.y ?? 0);
+  await say(page, 'Hello');
+  await replies(page).first().waitFor();
+  await ended(page);
+  expect(await jump.count()).toBe(0);
+  expect(await hiddenBelow(page)).toBeLessThan(2);
+  await page.locator('.messages').evaluate((list) => list.scrollTo(0, 500));
+  await jump.press('Enter');
+  await page.locator('.messages:focus').waitFor();
+  expect(await hiddenBelow(page)).toBeLessThan(2);
+});
+
+test('what is written but not sent is kept, and comes back with its files', async () => {
+  t.expectFailedRequests();
+  await addThread('Other', 1);
+  const page = await t.open();
+  await message(page).fill('a draft');
+  await page.locator('.threads a', { hasText: 'Other' }).click();
+  await page.locator('.message.user').waitFor();
+  expect(await message(page).inputValue()).toBe('');
+  await page.goBack();
+  await page.getByRole('heading', { name: 'New thread' }).waitFor();
+  expect(await message(page).inputValue()).toBe('a draft');
+
+  await page.getByLabel('Files', { exact: true }).setInputFiles([
+    { name: 'one.md', mimeType: 'text/markdown', buffer: Buffer.from('# One') },
+    { name: 'two.md', mimeType: 'text/markdown', buffer: Buffer.from('# Two') },
+  ]);
+  await until('both are there', async () => (await page.locator('[data-state=ready]').count()) === 2);
+  await page.getByRole('button', { name: 'Remove two.md' }).press('Enter');
+  await page.locator('.message-box:focus').waitFor();
+  await page.route('**/threads', (route) => route.fulfill({ status: 400, json: {} }), { times: 1 });
+  await message(page).press('Enter');
+  await page.getByRole('button', { name: 'Edit' }).click();
+  expect(await message(page).inputValue()).toBe('a draft');
+  await page.locator('[data-state=ready]', { hasText: 'one.md' }).waitFor();
+  await message(page).press('Enter');
+  await page.locator('.message.user .attachments', { hasText: 'one.md' }).waitFor();
+  await replies(page).filter({ hasText: 'one.md' }).waitFor();
+});
+
+test('long words and names fit at any size, and the buttons stay in reach', async () => {
+  const word = 'x'.repeat(300);
+  await t.engine.outcome(
+    outcomes.texts(`${word}\n\n\`\`\`ts\nconst code = '${word}';\n\`\`\`\n\nمرحبا بالعالم.`),
+  );
+  const page = await t.open({ viewport: { width: 320, height: 640 } });
+  const [name, files] = [`${word.slice(0, 90)}.md`, page.getByLabel('Files', { exact: true })];
+  await files.setInputFiles({ name, mimeType: 'text/markdown', buffer: Buffer.from('text') });
+  await page.locator('[data-state=ready]').waitFor();
+  await message(page).fill(word);
+  const fits = (selector: string) =>
+    page.locator(selector).evaluate((element) => element.scrollWidth <= element.clientWidth);
+  expect(await fits('.composer')).toBe(true);
+  await message(page).press('Enter');
+  await page.locator('.message.assistant .facts').waitFor();
+  expect([await fits('.messages'), await fits('html')]).toEqual([true, true]);
+  const direction = `getComputedStyle(document.querySelector('.markdown p:last-child')).unicodeBidi`;
+  expect(await page.evaluate(direction)).toBe('plaintext');
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.getByRole('button', { name: 'Copy code' }).click();
+  await page.locator('.announcer', { hasText: 'Copied' }).waitFor({ state: 'attached' });
+  expect(await page.evaluate('navigator.clipboard.readText()')).toBe(`const code = '${word}';\n`);
+
+  await page.getByRole('button', { name: 'Threads' }).click();
+  await page.getByRole('button', { name: /^Delete “xxx/ }).click();
+  expect(await fits('.dialog')).toBe(true);
+  await page.keyboard.press('Escape');
+  // A small window, or a large one at 200 %.
+  await page.setViewportSize({ width: 640, height: 360 });
+  await page.getByRole('button', { name: 'Conversation' }).click();
+  await page.getByRole('button', { name: 'Instructions' }).click();
+  await message(page).fill('line\n'.repeat(20));
+  const send = await page.getByRole('button', { name: 'Send' }).boundingBox();
+  expect((send?.y ?? 0) + (send?.height ?? 0)).toBeLessThan(360);
+});
+
+test('a reply leads to its run, also when that is not one of the newest', async () => {
+  const page = await t.open();
+  for (const [index, text] of ['First', 'Second'].entries()) {
+    await say(page, text);
+    await until('it has its reply', async () => (await replies(page).count()) === index + 1);
+    await ended(page);
+  }
+  await page.route('**/runs?*', async (route) => {
+    const response = await route.fetch();
+    const list = (await response.json()) as { runs: unknown[] };
+    await route.fulfill({ response, json: { ...list, runs: list.runs.slice(0, 1) } });
+  });
+  await page.getByRole('button', { name: 'Show run' }).first().waitFor();
+  await page.reload();
+  await t.signIn(page);
+  const show = page.getByRole('button', { name: 'Show run' }).first();
+  await show.click();
+  await page.locator('.run-panel .badge', { hasText: 'Completed' }).first().waitFor();
+  const chosen = await page.getByRole('combobox', { name: 'Run to show' }).inputValue();
+  expect(await page.getByRole('button', { name: /^run / }).getAttribute('title')).toBe(`Copy ${chosen}`);
+  await until('it has its steps', async () => (await timeline(page)).includes('Completed'));
+  expect(await show.getAttribute('aria-pressed')).toBe('true');
+});
+
 test('a run is cancelled, and a thread is deleted after a question', async () => {
   await t.engine.outcome({ status: 'never' });
   const page = await t.open();
@@ -155,6 +312,15 @@ test('a run is cancelled, and a thread is deleted after a question', async () =>
     .click();
   await page.getByRole('heading', { name: 'New thread' }).waitFor();
   expect(await page.locator('.threads li', { hasText: 'Never ends' }).count()).toBe(0);
+  await page.locator('.message-box:focus').waitFor();
+
+  const [other] = [await addThread('Next to it', 1), await addThread('One more', 1)];
+  await page.reload();
+  await t.signIn(page);
+  await page.getByRole('button', { name: 'Delete “One more”' }).press('Enter');
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).press('Enter');
+  await page.locator(`.threads a[href="#${other}"]:focus`).waitFor();
+  await page.locator('.announcer', { hasText: 'Deleted One more' }).waitFor({ state: 'attached' });
 });
 
 test('nothing that people or models write is run or fetched', async () => {
@@ -234,7 +400,8 @@ test('documents are added and deleted by editors, and refused to others with the
   await page.keyboard.press('Escape');
   expect(await page.evaluate('document.activeElement.textContent.trim()')).toBe('Documents');
 
-  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('button', { name: 'Sign out' }).press('Enter');
+  await page.locator('#token:focus').waitFor();
   await signIn('editor');
   await dialog.getByLabel('Documents to add').setInputFiles([
     { name: 'one.md', mimeType: 'text/markdown', buffer: Buffer.from('# One') },
@@ -242,6 +409,12 @@ test('documents are added and deleted by editors, and refused to others with the
   ]);
   await until('both are ready', async () => (await dialog.getByText('ready').count()) === 2);
   await dialog.getByRole('button', { name: 'Delete one.md' }).click();
+  const question = page.getByRole('dialog', { name: 'Delete this document?' });
+  await question.getByRole('button', { name: 'Keep it' }).press('Enter');
+  expect(await dialog.locator('li').count()).toBe(2);
+  await dialog.getByRole('button', { name: 'Delete one.md' }).click();
+  await question.getByRole('button', { name: 'Delete' }).press('Enter');
   await until('one is left', async () => (await dialog.locator('li').count()) === 1);
   expect(await dialog.locator('li .name').textContent()).toBe('two.md');
+  await dialog.getByRole('button', { name: 'Close' }).and(page.locator(':focus')).waitFor();
 });
