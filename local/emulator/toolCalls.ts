@@ -2,6 +2,8 @@ import { type Composing, type Draft, toDraft } from './composing.ts';
 import { newId } from './ids.ts';
 import { sample } from './samples.ts';
 import { termsOf } from './terms.ts';
+import type { JsonObject } from './types.ts';
+import { isObject } from './validation.ts';
 
 /** Number of words that a question and a tool's description must have in common. */
 const sharedTerms = 2;
@@ -15,16 +17,16 @@ export function isAskedFor(question: string, tool: { name: string; description: 
   return [...described].filter((term) => asked.has(term)).length >= sharedTerms;
 }
 
-/** Calls every function that the question asks for. */
+/** Calls the function that the request demands, or else every one that the question asks for. */
 export function callFunctions({ request, question }: Composing): Draft | null {
-  if (request.echo['tool_choice'] === 'none') return null;
-  const asked = request.tools.filter(
-    ({ type, name, description }) =>
-      type === 'function' && isAskedFor(question, { name: String(name), description }),
+  const chosen = chooseFunctions(
+    request.tools.filter(({ type }) => type === 'function'),
+    request.echo['tool_choice'],
+    question,
   );
-  if (asked.length === 0) return null;
+  if (chosen.length === 0) return null;
   return toDraft(null, {
-    items: asked.map(({ name, parameters }) => ({
+    items: chosen.map(({ name, parameters }) => ({
       id: newId('fc'),
       type: 'function_call',
       status: 'completed',
@@ -33,4 +35,18 @@ export function callFunctions({ request, question }: Composing): Draft | null {
       name: String(name),
     })),
   });
+}
+
+function chooseFunctions(
+  functions: readonly JsonObject[],
+  choice: unknown,
+  question: string,
+): readonly JsonObject[] {
+  if (choice === 'none') return [];
+  if (isObject(choice) && choice['type'] === 'function')
+    return functions.filter(({ name }) => name === choice['name']);
+  const asked = functions.filter(({ name, description }) =>
+    isAskedFor(question, { name: String(name), description }),
+  );
+  return asked.length === 0 && choice === 'required' ? functions.slice(0, 1) : asked;
 }

@@ -59,6 +59,17 @@ const itemTypes = async (client: OpenAI, conversation: string) =>
   (await client.conversations.items.list(conversation, { order: 'asc' })).data.map(({ type }) => type);
 
 describe('a function', () => {
+  test('is called when the request demands it, whatever the question', async () => {
+    const time: Tool = { type: 'function', name: 'get_time', parameters: { type: 'object' }, strict: false };
+    const namesFor = async (tool_choice: object | string) => {
+      const { ask } = await converse([weather, time]);
+      return callsOf(await ask('Hello', { tool_choice })).map(({ name }) => name);
+    };
+    expect(await namesFor('required')).toEqual(['get_weather']);
+    expect(await namesFor({ type: 'function', name: 'get_time' })).toEqual(['get_time']);
+    expect(await namesFor('auto')).toEqual([]);
+  });
+
   test.each([
     'Get the weather in Rome, in fahrenheit',
     'What are the temperature and the conditions in Rome (fahrenheit)?',
