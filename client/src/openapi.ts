@@ -732,7 +732,7 @@ export interface components {
              */
             errorMessage?: string;
             errorCode?: components["schemas"]["RunErrorCode"];
-            /** @description What the completed rounds of the run used together; absent before the first has completed. */
+            /** @description What the rounds of the run used together; absent before the first has ended, and where the engine does not tell. */
             usage?: components["schemas"]["Usage"];
             requiredAction?: components["schemas"]["RequiredAction"];
             /** @description When the run expires, unless it has ended by then. */

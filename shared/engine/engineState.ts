@@ -21,11 +21,12 @@ export function toEngineRunState(response: OpenAI.Responses.Response): EngineRun
     case 'completed':
       return toCompletedState(response);
     case 'failed':
-      return { ...toFailure(response.error?.code), output: toOutput(response) };
+      return { ...toFailure(response.error?.code), ...toUsage(response), output: toOutput(response) };
     case 'incomplete':
       return {
         ...toFailure(response.incomplete_details?.reason),
         calls: toCalls(response.output),
+        ...toUsage(response),
         output: toOutput(response),
       };
     default:
@@ -35,10 +36,9 @@ export function toEngineRunState(response: OpenAI.Responses.Response): EngineRun
 
 function toCompletedState(response: OpenAI.Responses.Response): EngineRunState {
   const calls = toCalls(response.output);
-  const { completedAt, ...usage } = toCompletion(response);
   const output = toOutput(response);
-  if (calls.length === 0)
-    return { status: 'completed', ...(completedAt && { completedAt }), ...usage, output };
+  const usage = toUsage(response);
+  if (calls.length === 0) return { status: 'completed', ...toEnd(response), ...usage, output };
   const instructions = typeof response.instructions === 'string' ? response.instructions : '';
   return { status: 'requires_action', calls, instructions, ...usage, output };
 }
@@ -83,19 +83,21 @@ const toOutput = ({ output }: OpenAI.Responses.Response): OutputStep[] =>
     return step ? { step, parts: item.type === 'message' ? partsOf(item.content) : [] } : [];
   });
 
-function toCompletion({ completed_at, usage }: OpenAI.Responses.Response) {
-  return {
-    // The engine reports whole seconds; use the end of that second so as not to predate the actual end.
-    ...(completed_at && { completedAt: new Date(Math.floor(completed_at) * 1000 + 999) }),
-    ...(usage && {
-      usage: {
-        inputTokens: usage.input_tokens,
-        outputTokens: usage.output_tokens,
-        totalTokens: usage.total_tokens,
-      },
-    }),
-  };
-}
+/** The engine reports whole seconds; use the end of that second so as not to predate the actual end. */
+const toEnd = ({ completed_at }: OpenAI.Responses.Response) =>
+  completed_at ? { completedAt: new Date(Math.floor(completed_at) * 1000 + 999) } : {};
+
+/** Also of a response that was cut off or failed, if the engine tells it. */
+const toUsage = ({ usage }: OpenAI.Responses.Response) =>
+  usage
+    ? {
+        usage: {
+          inputTokens: usage.input_tokens,
+          outputTokens: usage.output_tokens,
+          totalTokens: usage.total_tokens,
+        },
+      }
+    : {};
 
 /** Accepts codes only: a sentence may quote a message. */
 const toReason = (code: string | null | undefined): string =>

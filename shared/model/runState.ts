@@ -40,6 +40,7 @@ export type EngineRunState =
       readonly reason: string;
       /** The calls in a reply that was cut off; undefined if the engine kept nothing of the round. */
       readonly calls?: readonly PendingCall[];
+      readonly usage?: Usage;
       readonly output?: readonly OutputStep[];
     }
   | { readonly status: 'cancelled' }
@@ -93,7 +94,7 @@ export function applyEngineState(run: Run, state: EngineRunState, now: Date, max
       return isWaiting(run) ? run : requireAction(run, state, now, maxToolRounds);
     case 'failed':
       return end(
-        withReply(withPendingCalls(run, state.calls), state.output),
+        { ...withReply(withPendingCalls(run, state.calls), state.output), ...addUsage(run.usage, state.usage) },
         'failed',
         now,
         state.errorCode,

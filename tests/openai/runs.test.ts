@@ -216,6 +216,7 @@ describe('the status of a run', () => {
       code,
       details,
     ]);
+    expect(ended.usage?.completion_tokens).toBeGreaterThan(0);
   });
 
   test('whose prompt the engine refused is failed', async () => {
