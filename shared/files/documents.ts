@@ -6,6 +6,7 @@ import { type FileContent, isImage, type Upload } from '../model/file.ts';
 import type { Page, PageRequest } from '../model/page.ts';
 import { acceptContent } from './acceptContent.ts';
 import type { FileServices } from './fileServices.ts';
+import { ignoreMissing, unknownCursor } from './listKnown.ts';
 
 /** The vector stores of projects' documents. */
 export interface DocumentStores {
@@ -116,7 +117,7 @@ export async function listDocuments(
   ]);
   const afterId = after && secret && openDocumentId(secret, after);
   if (after !== undefined && !afterId) {
-    throw fieldError('After', 'The field After must be an id of the list.');
+    throw unknownCursor();
   }
   if (vectorStoreId === undefined || secret === undefined) {
     return { items: [], hasMore: false, lastId: undefined };
@@ -153,19 +154,11 @@ export async function deleteDocument(
   await engineDocuments.find(vectorStoreId, engineFileId, deadline.remaining(callMs));
   // The file first: without it nothing is left to find, and the entry still leads here if this fails.
   await removeFile(services, engineFileId);
-  await ignoreMissing(engineDocuments.remove(vectorStoreId, engineFileId, deadline.remaining(callMs)));
+  await engineDocuments.remove(vectorStoreId, engineFileId, deadline.remaining(callMs)).catch(ignoreMissing);
 }
 
 const removeFile = ({ engineFiles, deadline }: DocumentServices, engineFileId: string) =>
-  ignoreMissing(engineFiles.remove(engineFileId, deadline.remaining(callMs)));
-
-async function ignoreMissing(removal: Promise<void>): Promise<void> {
-  await removal.catch((error) => {
-    const missing =
-      error instanceof AppError && (error.code === 'file_not_found' || error.code === 'document_not_found');
-    if (!missing) throw error;
-  });
-}
+  engineFiles.remove(engineFileId, deadline.remaining(callMs)).catch(ignoreMissing);
 
 const toDocument = (secret: string, { engineFileId, ...document }: EngineDocument): ProjectDocument => ({
   documentId: sealDocumentId(secret, engineFileId),

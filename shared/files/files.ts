@@ -1,4 +1,3 @@
-import { scheduler } from 'node:timers/promises';
 import type { EngineContent, EngineFile, EngineFiles } from '../engine/files.ts';
 import { AppError, fieldError } from '../errors.ts';
 import { openDocumentId } from '../model/document.ts';
@@ -7,6 +6,8 @@ import { openFileId, sealFileId } from '../model/fileId.ts';
 import type { FilePageRequest } from '../storage/fileStore.ts';
 import { acceptContent } from './acceptContent.ts';
 import type { FileServices } from './fileServices.ts';
+import { findCursor, ignoreMissing, listKnown } from './listKnown.ts';
+import { undo } from './undo.ts';
 
 /** A file of a project, with the name that the engine keeps. */
 export interface ProjectFile extends StoredFile {
@@ -15,12 +16,6 @@ export interface ProjectFile extends StoredFile {
 
 /** Timeout of the engine's calls but uploads, in milliseconds. */
 const callMs = 10_000;
-
-/** Timeout of each step that undoes an upload, in milliseconds. */
-const undoMs = 5_000;
-
-/** How often undoing an upload is tried. */
-const maxUndos = 4;
 
 /**
  * Passes a file on to the engine while it arrives, and records it.
@@ -69,19 +64,11 @@ export async function uploadFile(
 }
 
 /** Removes a file that nobody knows. Its row first: a file without a row does not exist for anybody. */
-async function undoUpload(services: FileServices, file: StoredFile): Promise<void> {
-  const { workerStores, engineFiles, log } = services;
-  for (let undos = 0; undos < maxUndos; undos++) {
-    if (undos > 0) await scheduler.wait(undoMs);
-    try {
-      await Promise.all([workerStores.files.remove(file), removeFromEngine(engineFiles, file, undoMs)]);
-      return;
-    } catch {
-      // Tried again.
-    }
-  }
-  log({ event: 'upload_not_undone', projectId: file.projectId });
-}
+const undoUpload = ({ workerStores, engineFiles, log }: FileServices, file: StoredFile) =>
+  undo({ event: 'upload_not_undone', projectId: file.projectId }, log, (timeoutMs) => [
+    workerStores.files.remove(file),
+    removeFromEngine(engineFiles, file, timeoutMs),
+  ]);
 
 /**
  * Returns a file of a project.
@@ -93,64 +80,34 @@ export async function findFile(services: FileServices, fileKey: FileKey): Promis
   return { ...file, name };
 }
 
-/** Maximum number of store pages read for one page: the engine may have lost many files, for all of which it is asked. */
-const maxReads = 5;
-
-/** Number of files that are looked through at once for one that the engine still has. */
-const filesAhead = 100;
-
-/** Number of files whose names are read from the engine at the same time. */
-const namesAtOnce = 10;
-
 /**
  * Returns a page of a project's files, without those that the engine no longer has. Their names are read from the engine,
  * one by one.
- * @param page `after` is the id of a file. After one that has been deleted since, the list begins again, so that
- * a client can delete what it lists.
+ * @param page `after` is the id of a file.
  * @throws {AppError} invalid_request when `after` is no id of the project; rate_limited, unavailable, internal_error.
  */
 export async function listFiles(
-  services: FileServices,
+  { files, fileSecrets, engineFiles, deadline }: FileServices,
   projectId: string,
-  { after, ...page }: Omit<FilePageRequest, 'after'> & { readonly after: string | undefined },
-): Promise<{ readonly files: readonly ProjectFile[]; readonly hasMore: boolean }> {
-  const { files, fileSecrets } = services;
-  let last = after === undefined ? undefined : await files.find({ projectId, fileId: after });
-  if (after !== undefined && !last) {
-    const secret = await fileSecrets.find(projectId);
-    if (!secret || openFileId(secret, after) === undefined) {
-      throw fieldError('After', 'The field After must be an id of the list.');
-    }
-  }
-  for (let reads = 1; ; reads++) {
-    const limit = reads === 1 ? page.limit : Math.max(page.limit, filesAhead);
-    const found = await files.list(projectId, { ...page, limit, after: last });
-    const named = await addNames(services, found.files);
-    // A client ends at an empty page, so there must be none while files may follow.
-    if (named.length > 0 || !found.hasMore || reads === maxReads) {
-      return { files: named.slice(0, page.limit), hasMore: found.hasMore || named.length > page.limit };
-    }
-    last = found.files.at(-1);
-  }
-}
-
-async function addNames(
-  { engineFiles, deadline }: FileServices,
-  files: readonly StoredFile[],
-): Promise<ProjectFile[]> {
-  const named: ProjectFile[] = [];
-  for (let start = 0; start < files.length; start += namesAtOnce) {
-    const found = await Promise.all(
-      files.slice(start, start + namesAtOnce).map(async (file) => {
-        const known = await engineFiles
-          .find(file.engineFileId, deadline.remaining(callMs))
-          .catch(ignoreNotFound);
-        return known ? { ...file, name: known.name } : [];
-      }),
-    );
-    named.push(...found.flat());
-  }
-  return named;
+  { after, limit, ...page }: Omit<FilePageRequest, 'after'> & { readonly after: string | undefined },
+): Promise<{ readonly items: readonly ProjectFile[]; readonly hasMore: boolean }> {
+  const start = await findCursor(
+    after,
+    (fileId) => files.find({ projectId, fileId }),
+    async (fileId) => {
+      const secret = await fileSecrets.find(projectId);
+      return secret !== undefined && openFileId(secret, fileId) !== undefined;
+    },
+  );
+  return listKnown(limit, start, {
+    read: (rows, last) => files.list(projectId, { ...page, limit: rows, after: last }),
+    async describe(file): Promise<ProjectFile | undefined> {
+      const known = await engineFiles
+        .find(file.engineFileId, deadline.remaining(callMs))
+        .catch(ignoreMissing);
+      return known && { ...file, name: known.name };
+    },
+  });
 }
 
 /**
@@ -206,8 +163,4 @@ async function findStored({ files }: FileServices, fileKey: FileKey): Promise<St
 
 /** Removes a file from the engine, unless it is gone already. */
 const removeFromEngine = (engineFiles: EngineFiles, { engineFileId }: StoredFile, timeoutMs: number) =>
-  engineFiles.remove(engineFileId, timeoutMs).catch(ignoreNotFound);
-
-const ignoreNotFound = (error: unknown): undefined => {
-  if (!(error instanceof AppError && error.code === 'file_not_found')) throw error;
-};
+  engineFiles.remove(engineFileId, timeoutMs).catch(ignoreMissing);

@@ -53,7 +53,7 @@ export const listFiles: Handler = async ({ request, context, project }) => {
   const page = parseList(request, ['purpose'], { fallback: maxPage, max: 10_000 });
   if (page.before !== undefined) throw notOffered('before');
   const purpose = request.query.get('purpose') ?? undefined;
-  const { files, hasMore } = await readFiles(context, project.projectId, {
+  const { items, hasMore } = await readFiles(context, project.projectId, {
     ...{ order: page.order, after: page.after, limit: Math.min(page.limit, maxPage) },
     purpose: purpose === undefined ? undefined : readPurpose(purpose, 'purpose'),
   }).catch((error) => {
@@ -62,7 +62,7 @@ export const listFiles: Handler = async ({ request, context, project }) => {
   return jsonResponse(
     200,
     toList(
-      files.map((file) => toWireFile(file.fileId, file, file.purpose)),
+      items.map((file) => toWireFile(file.fileId, file, file.purpose)),
       hasMore,
     ),
   );
