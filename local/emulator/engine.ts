@@ -34,6 +34,7 @@ const defaultBehaviour: Behaviour = {
   strandDropped: true,
   appendInput: 'completion',
   refuseDownloads: false,
+  keepDeletedFiles: false,
 };
 
 /** Creates an engine from the data in `dataDir`. */

@@ -51,11 +51,12 @@ export function getFileContent(engine: Engine, { ids }: Call): HandlerResult {
   return { content: contentOf(engine, id), filename };
 }
 
-/** Deletes a file, also from the vector stores. */
+/** Deletes a file, also from the vector stores, unless they keep a stale entry. */
 export function deleteFile(engine: Engine, { ids }: Call): HandlerResult {
   const file = engine.files.get(ids[0] ?? '');
   if (!file) throw noSuchFile(ids[0] ?? '');
-  for (const store of engine.vectorStores.values()) detach(engine, store, file.id);
+  if (!engine.behaviour.keepDeletedFiles)
+    for (const store of engine.vectorStores.values()) detach(engine, store, file.id);
   engine.files.delete(file.id);
   engine.storage.files.remove(file.id);
   engine.storage.contents.remove(file.id);

@@ -1,7 +1,7 @@
 import { type DocumentIndex, indexDocuments, type Match } from './documents.ts';
 import type { Engine } from './engine.ts';
-import { contentOf, findFile } from './files.ts';
-import { filesOf, findStore, hasStore, statusOfFile } from './vectorStores.ts';
+import { contentOf, findFile, hasFile } from './files.ts';
+import { type AttachedFile, filesOf, findStore, hasStore, statusOfFile } from './vectorStores.ts';
 
 const maxIndexes = 100;
 
@@ -9,8 +9,13 @@ const maxIndexes = 100;
 export function searchStores(engine: Engine, storeIds: readonly string[], query: string): Match[] {
   const files = storeIds
     .filter((id) => hasStore(engine, id))
-    .flatMap((id) => filesOf(engine, findStore(engine, id)))
-    .filter((file) => statusOfFile(file) === 'completed');
+    .flatMap((id) => filesOf(engine, findStore(engine, id)));
+  return searchFiles(engine, files, query);
+}
+
+/** Searches those of the files that are indexed and have not been deleted since. */
+export function searchFiles(engine: Engine, given: readonly AttachedFile[], query: string): Match[] {
+  const files = given.filter((file) => statusOfFile(file) === 'completed' && hasFile(engine, file.fileId));
   const fileIds = [...new Set(files.map(({ fileId }) => fileId))];
   const key = files.map(({ fileId, attachedAtMs }) => `${fileId}:${attachedAtMs}`).join();
   return findIndex(engine, key, fileIds)(query);

@@ -38,6 +38,9 @@ export function findFile(engine: Engine, id: string): FileRecord {
   return file;
 }
 
+export const hasFile = (engine: Engine, id: string): boolean =>
+  engine.files.has(id) || engine.folderStores.findFile(id) !== undefined;
+
 export function contentOf(engine: Engine, id: string): Buffer {
   return engine.files.has(id) ? engine.storage.contents.read(id) : engine.folderStores.read(id);
 }

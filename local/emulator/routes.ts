@@ -24,6 +24,7 @@ import { createFile, deleteFile, getFile, getFileContent, listFiles } from './fi
 import { type Call, type HandlerResult, ok } from './http.ts';
 import { cancelResponse, createResponse, deleteResponse, getResponse, listInputItems } from './responses.ts';
 import {
+  cancelBatch,
   createBatch,
   createStore,
   createStoreFile,
@@ -32,11 +33,14 @@ import {
   getBatch,
   getStore,
   getStoreFile,
+  getStoreFileContent,
   listBatchFiles,
   listStoreFiles,
   listStores,
   updateStore,
+  updateStoreFile,
 } from './vectorStoreRoutes.ts';
+import { searchStore } from './vectorStoreSearch.ts';
 
 export type Handler = (engine: Engine, call: Call) => HandlerResult | Promise<HandlerResult>;
 
@@ -64,12 +68,16 @@ const routes: [method: string, path: string, handler: Handler][] = [
   ['GET', '/v1/vector_stores/*', getStore],
   ['POST', '/v1/vector_stores/*', updateStore],
   ['DELETE', '/v1/vector_stores/*', deleteStore],
+  ['POST', '/v1/vector_stores/*/search', searchStore],
   ['POST', '/v1/vector_stores/*/files', createStoreFile],
   ['GET', '/v1/vector_stores/*/files', listStoreFiles],
   ['GET', '/v1/vector_stores/*/files/*', getStoreFile],
+  ['POST', '/v1/vector_stores/*/files/*', updateStoreFile],
   ['DELETE', '/v1/vector_stores/*/files/*', deleteStoreFile],
+  ['GET', '/v1/vector_stores/*/files/*/content', getStoreFileContent],
   ['POST', '/v1/vector_stores/*/file_batches', createBatch],
   ['GET', '/v1/vector_stores/*/file_batches/*', getBatch],
+  ['POST', '/v1/vector_stores/*/file_batches/*/cancel', cancelBatch],
   ['GET', '/v1/vector_stores/*/file_batches/*/files', listBatchFiles],
   ['POST', '/v1/containers', createContainer],
   ['GET', '/v1/containers', listContainers],

@@ -119,4 +119,6 @@ export interface Behaviour {
   appendInput: 'completion' | 'creation';
   /** Whether contents of uploaded files are refused, as OpenAI does for `assistants` and `user_data`. */
   refuseDownloads: boolean;
+  /** Whether vector stores keep the entries of files that have been deleted. */
+  keepDeletedFiles: boolean;
 }

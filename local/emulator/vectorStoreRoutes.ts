@@ -1,7 +1,7 @@
-import type { VectorStore, VectorStoreFile } from 'openai/resources/vector-stores';
+import type { VectorStore, VectorStoreFile, VectorStoreFileBatch } from 'openai/resources/vector-stores';
 import type { Engine } from './engine.ts';
 import { ApiError, invalidType } from './errors.ts';
-import { findFile } from './files.ts';
+import { contentOf, findFile, hasFile } from './files.ts';
 import { type Call, type HandlerResult, ok } from './http.ts';
 import { newId, toUnixSeconds } from './ids.ts';
 import { pageOf } from './pages.ts';
@@ -10,10 +10,12 @@ import {
   type AttachedFile,
   addStore,
   attach,
+  type BatchRecord,
   countsOf,
   detach,
   filesOf,
   findStore,
+  parseAttributes,
   saveStore,
   statusOfFile,
   type VectorStoreRecord,
@@ -27,6 +29,7 @@ export function createStore(engine: Engine, { body }: Call): HandlerResult {
   for (const id of fileIds) findFile(engine, id);
   const store = addStore(engine, {
     name: parseText(body, 'name') ?? '',
+    description: parseText(body, 'description'),
     metadata: parseMetadata(body['metadata']),
     expiresAfter: body['expires_after'] ?? null,
   });
@@ -107,6 +110,35 @@ export function deleteStoreFile(engine: Engine, { ids }: Call): HandlerResult {
   return ok({ id: fileId, object: 'vector_store.file.deleted', deleted: true });
 }
 
+/** Replaces the attributes of a file. */
+export function updateStoreFile(engine: Engine, { ids, body }: Call): HandlerResult {
+  rejectUnknown(body, new Set(['attributes']));
+  const store = findStore(engine, ids[0] ?? '');
+  const file = findAttached(engine, store, ids[1] ?? '');
+  file.attributes = parseAttributes(body);
+  saveStore(engine, store);
+  return ok(toWireFile(engine, store, file));
+}
+
+/** Returns the text of a file, in one part. */
+export function getStoreFileContent(engine: Engine, { ids }: Call): HandlerResult {
+  const store = findStore(engine, ids[0] ?? '');
+  const { fileId } = findAttached(engine, store, ids[1] ?? '');
+  findFile(engine, fileId);
+  const data = [{ type: 'text', text: contentOf(engine, fileId).toString() }];
+  return ok({ object: 'vector_store.file_content.page', data, has_more: false, next_page: null });
+}
+
+/** Stops indexing the files of a batch. */
+export function cancelBatch(engine: Engine, { ids }: Call): HandlerResult {
+  const store = findStore(engine, ids[0] ?? '');
+  const batch = findBatch(store, ids[1] ?? '');
+  for (const file of filesOfBatch(store, batch))
+    if (statusOfFile(file) === 'in_progress') file.isCancelled = true;
+  saveStore(engine, store);
+  return ok(toWireBatch(store, batch));
+}
+
 export function createBatch(engine: Engine, { ids, body }: Call): HandlerResult {
   rejectUnknown(body, new Set(['attributes', 'chunking_strategy', 'file_ids', 'files']));
   const store = findStore(engine, ids[0] ?? '');
@@ -115,25 +147,37 @@ export function createBatch(engine: Engine, { ids, body }: Call): HandlerResult 
     ? files.filter(isObject)
     : parseIds(file_ids).map((file_id) => ({ file_id }));
   for (const file of given) findFile(engine, String(file['file_id']));
-  const batchId = newId('vsfb');
-  for (const file of given) attach(engine, store, { ...common, ...file }, batchId);
-  return ok(toWireBatch(store, batchId));
+  const attached = given.map((file) => attach(engine, store, { ...common, ...file }));
+  const batch = {
+    id: newId('vsfb'),
+    createdAt: toUnixSeconds(Date.now()),
+    fileIds: attached.map(({ fileId }) => fileId),
+  };
+  store.batches = [...(store.batches ?? []), batch];
+  saveStore(engine, store);
+  return ok(toWireBatch(store, batch));
 }
 
 export function getBatch(engine: Engine, { ids }: Call): HandlerResult {
-  return ok(toWireBatch(findStore(engine, ids[0] ?? ''), ids[1] ?? ''));
+  const store = findStore(engine, ids[0] ?? '');
+  return ok(toWireBatch(store, findBatch(store, ids[1] ?? '')));
 }
 
 export function listBatchFiles(engine: Engine, call: Call): HandlerResult {
   const store = findStore(engine, call.ids[0] ?? '');
-  return listFilesOf(engine, store, filesOfBatch(store, call.ids[1] ?? ''), call);
+  const files = filesOfBatch(store, findBatch(store, call.ids[1] ?? ''));
+  return listFilesOf(engine, store, files, call);
 }
 
-function filesOfBatch(store: VectorStoreRecord, batchId: string): AttachedFile[] {
-  const files = store.files.filter((file) => file.batchId === batchId);
-  if (files.length === 0) throw new ApiError(404, `No file batch found with id '${batchId}'.`);
-  return files;
+function findBatch({ batches = [] }: VectorStoreRecord, id: string): BatchRecord {
+  const batch = batches.find((one) => one.id === id);
+  if (!batch) throw new ApiError(404, `No file batch found with id '${id}'.`);
+  return batch;
 }
+
+/** Returns the files of a batch that are still in the store. */
+const filesOfBatch = (store: VectorStoreRecord, { fileIds }: BatchRecord): AttachedFile[] =>
+  store.files.filter((file) => fileIds.includes(file.fileId));
 
 function findAttached(engine: Engine, store: VectorStoreRecord, fileId: string): AttachedFile {
   const file = filesOf(engine, store).find((one) => one.fileId === fileId);
@@ -147,17 +191,16 @@ function parseIds(value: unknown): string[] {
   return value.map(String);
 }
 
-function toWireBatch(store: VectorStoreRecord, batchId: string) {
-  const files = filesOfBatch(store, batchId);
-  const counts = countsOf(files);
+function toWireBatch(store: VectorStoreRecord, batch: BatchRecord) {
+  const counts = countsOf(filesOfBatch(store, batch));
   return {
-    id: batchId,
-    object: 'vector_store.file_batch',
-    created_at: toUnixSeconds(files[0]?.attachedAtMs ?? 0),
+    id: batch.id,
+    object: 'vector_store.files_batch',
+    created_at: batch.createdAt,
     vector_store_id: store.id,
-    status: counts.in_progress > 0 ? 'in_progress' : 'completed',
+    status: counts.in_progress > 0 ? 'in_progress' : counts.cancelled > 0 ? 'cancelled' : 'completed',
     file_counts: counts,
-  };
+  } satisfies VectorStoreFileBatch;
 }
 
 function toWireStore(engine: Engine, store: VectorStoreRecord) {
@@ -168,12 +211,12 @@ function toWireStore(engine: Engine, store: VectorStoreRecord) {
     object: 'vector_store',
     created_at: store.createdAt,
     name: store.name,
-    description: null,
+    description: store.description ?? null,
     usage_bytes: files.reduce((sum, file) => sum + usageOf(engine, file), 0),
     file_counts: counts,
     status: counts.in_progress > 0 ? 'in_progress' : 'completed',
     expires_after: store.expiresAfter,
-    expires_at: null,
+    expires_at: expiryOf(store),
     last_active_at: store.createdAt,
     metadata: store.metadata as VectorStore['metadata'],
   } satisfies Omit<VectorStore, 'expires_after'> & Record<string, unknown>;
@@ -189,14 +232,24 @@ function toWireFile(engine: Engine, store: VectorStoreRecord, file: AttachedFile
     vector_store_id: store.id,
     status,
     last_error: status === 'failed' ? file.error : null,
-    chunking_strategy: {
-      type: 'static',
-      static: { max_chunk_size_tokens: 800, chunk_overlap_tokens: 400 },
-    },
+    chunking_strategy: chunkingOf(file.chunkingStrategy),
     attributes: file.attributes as VectorStoreFile['attributes'] & object,
   } satisfies VectorStoreFile;
 }
 
+/** Returns the strategy of a file; `auto` stands for these sizes. */
+function chunkingOf(given: unknown): NonNullable<VectorStoreFile['chunking_strategy']> {
+  const sizes = { max_chunk_size_tokens: 800, chunk_overlap_tokens: 400 };
+  const asked = isObject(given) && isObject(given['static']) ? given['static'] : {};
+  return { type: 'static', static: { ...sizes, ...asked } };
+}
+
 function usageOf(engine: Engine, file: AttachedFile): number {
-  return statusOfFile(file) === 'completed' ? findFile(engine, file.fileId).bytes : 0;
+  // A file may have been deleted since.
+  const bytes = hasFile(engine, file.fileId) ? findFile(engine, file.fileId).bytes : 0;
+  return statusOfFile(file) === 'completed' ? bytes : 0;
+}
+
+function expiryOf({ createdAt, expiresAfter }: VectorStoreRecord): number | null {
+  return isObject(expiresAfter) ? createdAt + Number(expiresAfter['days']) * 86_400 : null;
 }

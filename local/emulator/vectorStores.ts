@@ -11,10 +11,19 @@ import { isObject, parseRequiredText } from './validation.ts';
 export interface VectorStoreRecord {
   id: string;
   name: string;
+  description: string | null;
   createdAt: number;
   metadata: JsonObject;
   expiresAfter: unknown;
   files: AttachedFile[];
+  batches: BatchRecord[];
+}
+
+/** Files that were attached together. `createdAt` in Unix seconds. */
+export interface BatchRecord {
+  id: string;
+  createdAt: number;
+  fileIds: string[];
 }
 
 /** A file of a vector store. Its status is derived from the current time. Times in Unix milliseconds. */
@@ -26,7 +35,8 @@ export interface AttachedFile {
   error: VectorStoreFile.LastError | null;
   attributes: JsonObject;
   chunkingStrategy: unknown;
-  batchId: string | null;
+  /** Its batch was cancelled before it was indexed. */
+  isCancelled?: boolean;
 }
 
 type Status = VectorStoreFile['status'];
@@ -55,7 +65,16 @@ function folderStore(engine: Engine, id: string): VectorStoreRecord | null {
   const files = engine.folderStores.list(id);
   if (!files) return null;
   const createdAt = Math.min(toUnixSeconds(Date.now()), ...files.map((file) => file.createdAt));
-  return { id, name: id, createdAt, metadata: {}, expiresAfter: null, files: [] };
+  return {
+    id,
+    name: id,
+    description: null,
+    createdAt,
+    metadata: {},
+    expiresAfter: null,
+    files: [],
+    batches: [],
+  };
 }
 
 /** Returns all files of a store, oldest first: those of its folder, and those that were attached. */
@@ -67,12 +86,12 @@ export function filesOf(engine: Engine, store: VectorStoreRecord): AttachedFile[
     error: null,
     attributes: {},
     chunkingStrategy: undefined,
-    batchId: null,
   }));
   return [...inFolder, ...store.files];
 }
 
-export function statusOfFile({ indexedAtMs, error }: AttachedFile): Status {
+export function statusOfFile({ indexedAtMs, error, isCancelled = false }: AttachedFile): Status {
+  if (isCancelled) return 'cancelled';
   if (Date.now() < indexedAtMs) return 'in_progress';
   return error ? 'failed' : 'completed';
 }
@@ -81,12 +100,7 @@ export function statusOfFile({ indexedAtMs, error }: AttachedFile): Status {
  * Attaches a file, which is indexed after a delay; again if the store has it already.
  * @throws {ApiError} 404 for an unknown file, 400 for a format that cannot be searched.
  */
-export function attach(
-  engine: Engine,
-  store: VectorStoreRecord,
-  body: JsonObject,
-  batchId: string | null = null,
-): AttachedFile {
+export function attach(engine: Engine, store: VectorStoreRecord, body: JsonObject): AttachedFile {
   const fileId = parseRequiredText(body, 'file_id');
   const { filename, bytes } = findFile(engine, fileId);
   const extension = extname(filename).toLowerCase();
@@ -94,22 +108,24 @@ export function attach(
     const message = `Files with extensions [${extension || 'none'}] are not supported for retrieval. See https://platform.openai.com/docs/assistants/tools/file-search/supported-files.`;
     throw badRequest(message, 'file_id', 'unsupported_file');
   }
-  const { attributes } = body;
-  if (attributes !== undefined && attributes !== null && !isObject(attributes))
-    throw invalidType('attributes', 'an object', attributes);
   const attachedAtMs = Date.now();
   const file: AttachedFile = {
     fileId,
     attachedAtMs,
     indexedAtMs: attachedAtMs + engine.timing.indexMs,
     error: takeIndexError(engine) ?? (bytes === 0 ? emptyFile : null),
-    attributes: attributes ?? {},
+    attributes: parseAttributes(body),
     chunkingStrategy: body['chunking_strategy'],
-    batchId,
   };
   store.files = [...store.files.filter((other) => other.fileId !== fileId), file];
   saveStore(engine, store);
   return file;
+}
+
+export function parseAttributes({ attributes }: JsonObject): JsonObject {
+  if (attributes !== undefined && attributes !== null && !isObject(attributes))
+    throw invalidType('attributes', 'an object', attributes);
+  return attributes ?? {};
 }
 
 const emptyFile: VectorStoreFile.LastError = {
@@ -137,7 +153,17 @@ export function addStore(
   { id = newId('vs'), ...given }: Partial<VectorStoreRecord>,
 ): VectorStoreRecord {
   const createdAt = toUnixSeconds(Date.now());
-  const store = { name: '', metadata: {}, expiresAfter: null, files: [], ...given, id, createdAt };
+  const store = {
+    name: '',
+    description: null,
+    metadata: {},
+    expiresAfter: null,
+    files: [],
+    batches: [],
+    ...given,
+    id,
+    createdAt,
+  };
   saveStore(engine, store);
   return store;
 }

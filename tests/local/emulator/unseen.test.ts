@@ -161,5 +161,6 @@ test('changed settings go back to those of the start', async () => {
     strandDropped: true,
     appendInput: 'completion',
     refuseDownloads: false,
+    keepDeletedFiles: false,
   });
 });
