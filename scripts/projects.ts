@@ -48,9 +48,9 @@ async function describeRemains(store: ProjectStore, projectId: string): Promise<
   const vectorStoreId = await store.findDocumentStore(projectId);
   const documents =
     vectorStoreId === undefined ? 'It had no documents.' : `Its documents: vector store ${vectorStoreId}.`;
-  return `What remains in the engine: the conversations of its threads and its uploaded files. ${documents}
-To delete these, apply the project again, delete its threads and files through the API, sync its documents with an
-empty folder, and then remove it.`;
+  return `What remains in the engine: the conversations of its threads, its uploaded files and its vector stores. ${documents}
+To delete these, apply the project again, delete its threads, files and vector stores through the API, sync its
+documents with an empty folder, and then remove it.`;
 }
 
 async function readJson(file: string): Promise<unknown> {

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'assistant_not_found'
   | 'file_not_found'
   | 'document_not_found'
+  | 'vector_store_not_found'
   | 'thread_busy'
   | 'run_finished'
   | 'file_not_readable'

@@ -5,6 +5,7 @@ import { createEngineClient } from './engine/client.ts';
 import { createEngineDocuments, type EngineDocuments } from './engine/documents.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { createEngineFiles, type EngineFiles } from './engine/files.ts';
+import { createEngineVectorStores, type EngineVectorStores } from './engine/vectorStores.ts';
 import type { DocumentStores } from './files/documents.ts';
 import { createFileSecrets, type FileSecrets } from './files/fileSecrets.ts';
 import { cacheProjects } from './projects/cachedProjects.ts';
@@ -20,6 +21,7 @@ import { createRunStore } from './storage/runStore.ts';
 import { createSecretStore } from './storage/secretStore.ts';
 import { lazyTable } from './storage/tables.ts';
 import { createThreadStore } from './storage/threadStore.ts';
+import { createVectorStoreRegistry } from './storage/vectorStoreRegistry.ts';
 
 /** The services that handlers use. */
 export interface Services {
@@ -34,6 +36,7 @@ export interface Services {
   readonly engine: Engine;
   readonly engineFiles: EngineFiles;
   readonly engineDocuments: EngineDocuments;
+  readonly engineVectorStores: EngineVectorStores;
   readonly fileSecrets: FileSecrets;
   readonly liveRuns: LiveRuns;
   readonly followUps: FollowUpQueue;
@@ -64,6 +67,7 @@ function buildServices(config: Config): Services {
     messages: createMessageStore(threads, deadline),
     assistants: createAssistantStore(threads, deadline),
     secrets: createSecretStore(threads, deadline),
+    vectorStores: createVectorStoreRegistry(threads, deadline),
   });
   const workerStores = openStores();
   const followUps = createFollowUpQueue(config.queues);
@@ -90,6 +94,7 @@ function buildServices(config: Config): Services {
     engine,
     engineFiles: createEngineFiles(client),
     engineDocuments: createEngineDocuments(client),
+    engineVectorStores: createEngineVectorStores(client),
     fileSecrets: createFileSecrets(projectStore),
     followUps,
     liveRuns,

@@ -1165,11 +1165,12 @@ export interface components {
          *     | `engine_rejected` | the run was not accepted, and nothing was started |
          *     | `outcome_unknown` | the outcome could not be determined; the thread may hold the reply |
          *     | `too_many_tool_rounds` | the assistant asked for tool calls in more rounds than a run may have |
+         *     | `vector_store_not_found` | while the run waited, a vector store was deleted, or expired, that its thread or assistant names |
          *     | `timed_out` | the run was unfinished at its `expiresAt` |
          *     | `cancelled` | the run was cancelled |
          * @enum {string}
          */
-        RunErrorCode: "content_filter" | "context_length_exceeded" | "invalid_prompt" | "max_output_tokens" | "rate_limited" | "engine_error" | "engine_rejected" | "outcome_unknown" | "too_many_tool_rounds" | "timed_out" | "cancelled";
+        RunErrorCode: "content_filter" | "context_length_exceeded" | "invalid_prompt" | "max_output_tokens" | "rate_limited" | "engine_error" | "engine_rejected" | "outcome_unknown" | "too_many_tool_rounds" | "vector_store_not_found" | "timed_out" | "cancelled";
         /**
          * @description What is wrong with a request (RFC 9457).
          * @example {

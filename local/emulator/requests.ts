@@ -120,10 +120,20 @@ const toolParsers: Record<string, (tool: JsonObject, param: string) => JsonObjec
   web_search: (tool) => ({ filters: null, search_context_size: 'medium', user_location: null, ...tool }),
 };
 
+/** Maximum number of vector stores of one search. */
+const maxSearchedStores = 2;
+
 function parseFileSearch(tool: JsonObject, param: string): JsonObject {
   if (tool['vector_store_ids'] === undefined) throw missingParameter(`${param}.vector_store_ids`);
   if (!Array.isArray(tool['vector_store_ids'])) {
     throw invalidType(`${param}.vector_store_ids`, 'an array of strings', tool['vector_store_ids']);
+  }
+  // Not in the reference, but reported of the real API.
+  if (tool['vector_store_ids'].length > maxSearchedStores) {
+    throw badRequest(
+      `A maximum of ${maxSearchedStores} vector stores is allowed.`,
+      `${param}.vector_store_ids`,
+    );
   }
   const ranking_options = { ranker: 'auto', score_threshold: 0 };
   return { filters: null, max_num_results: 20, ranking_options, ...tool };

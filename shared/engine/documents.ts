@@ -1,7 +1,8 @@
-import type OpenAI from 'openai';
-import { AppError } from '../errors.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
 import type { DocumentErrorCode, ProjectDocument } from '../model/document.ts';
+import type { VectorStoreFile } from '../model/vectorStore.ts';
 import type { EngineClient } from './client.ts';
+import { createEngineVectorStores } from './vectorStores.ts';
 
 /** A document, by the engine's id of its file. */
 export interface EngineDocument extends Omit<ProjectDocument, 'documentId'> {
@@ -16,8 +17,8 @@ export interface EngineDocumentPage {
 }
 
 /**
- * Client of the engine's vector stores. What the service knows of a document is kept with it as attributes, so the list of
- * documents is what runs search, and never something else. Every call is sent once.
+ * Client of the engine's vector stores of documents. What the service knows of a document is kept with it as attributes, so
+ * the list of documents is what runs search, and never something else. Every call is sent once.
  * Throws an {@link AppError}: `rate_limited`, `unavailable`, `internal_error`, or `document_not_found` for an unknown
  * vector store or document.
  */
@@ -41,83 +42,53 @@ export interface EngineDocuments {
   remove(vectorStoreId: string, engineFileId: string, timeoutMs: number): Promise<void>;
 }
 
-export function createEngineDocuments({ call }: EngineClient): EngineDocuments {
-  const missing = 'document_not_found';
+export function createEngineDocuments(client: EngineClient): EngineDocuments {
+  const stores = createEngineVectorStores(client);
   return {
-    createStore: (projectId, timeoutMs) =>
-      call(timeoutMs, async (openai, options) => {
-        const params = { name: 'Documents of a project', metadata: { projectId } };
-        return (await openai.vectorStores.create(params, options)).id;
-      }),
-
-    removeStore: (vectorStoreId, timeoutMs) =>
-      call(
-        timeoutMs,
-        async (openai, options) => void (await openai.vectorStores.delete(vectorStoreId, options)),
-        missing,
-      ),
-
-    add: (vectorStoreId, { engineFileId, name, bytes, mediaType, createdAt, fingerprint }, timeoutMs) => {
-      const attributes = { name, bytes, mediaType, createdAt: createdAt.getTime(), fingerprint };
-      return call(
-        timeoutMs,
-        async (openai, options) =>
-          void (await openai.vectorStores.files.create(
-            vectorStoreId,
-            { file_id: engineFileId, attributes },
-            options,
-          )),
-        missing,
-      ).catch(refuseType);
+    async createStore(projectId, timeoutMs) {
+      const store = { name: 'Documents of a project', metadata: { projectId }, fileIds: [] };
+      return (await stores.create(store, timeoutMs).catch(translate)).vectorStoreId;
     },
 
-    list: (vectorStoreId, { limit, after }, timeoutMs) =>
-      call(
-        timeoutMs,
-        async (openai, options) => {
-          const params = { limit, order: 'desc' as const, ...(after !== undefined && { after }) };
-          const page = await openai.vectorStores.files.list(vectorStoreId, params, options);
-          return {
-            documents: page.data.map(toDocument),
-            hasMore: page.has_more,
-            lastId: page.data.at(-1)?.id,
-          };
-        },
-        missing,
-      ),
+    removeStore: (vectorStoreId, timeoutMs) => stores.remove(vectorStoreId, timeoutMs).catch(translate),
 
-    find: (vectorStoreId, engineFileId, timeoutMs) =>
-      call(
-        timeoutMs,
-        async (openai, options) =>
-          toDocument(
-            await openai.vectorStores.files.retrieve(
-              engineFileId,
-              { vector_store_id: vectorStoreId },
-              options,
-            ),
-          ),
-        missing,
-      ),
+    async add(vectorStoreId, document, timeoutMs) {
+      const { engineFileId, name, bytes, mediaType, createdAt, fingerprint } = document;
+      const attributes = { name, bytes, mediaType, createdAt: createdAt.getTime(), fingerprint };
+      const file = { fileId: engineFileId, attributes };
+      // A refused file is one that the engine cannot index.
+      await stores
+        .addFile(vectorStoreId, file, timeoutMs)
+        .catch((error) => translate(error, 'unsupported_media_type'));
+    },
+
+    async list(vectorStoreId, page, timeoutMs) {
+      const { files, hasMore } = await stores
+        .listFiles(vectorStoreId, { ...page, order: 'desc' }, timeoutMs)
+        .catch(translate);
+      return { documents: files.map(toDocument), hasMore, lastId: files.at(-1)?.fileId };
+    },
+
+    find: async (vectorStoreId, engineFileId, timeoutMs) =>
+      toDocument(await stores.findFile(vectorStoreId, engineFileId, timeoutMs).catch(translate)),
 
     remove: (vectorStoreId, engineFileId, timeoutMs) =>
-      call(
-        timeoutMs,
-        async (openai, options) =>
-          void (await openai.vectorStores.files.delete(
-            engineFileId,
-            { vector_store_id: vectorStoreId },
-            options,
-          )),
-        missing,
-      ),
+      stores.removeFile(vectorStoreId, engineFileId, timeoutMs).catch(translate),
   };
 }
 
-/** A refused file is one that the engine cannot index. */
-function refuseType(error: AppError): never {
-  const { status } = (error.options.cause ?? {}) as { status?: number };
-  throw status === 400 ? new AppError('unsupported_media_type', { cause: error.options.cause }) : error;
+/** Translates an error of a vector store. @param refused code for a request that the engine refused. */
+function translate(error: AppError, refused: ErrorCode = 'internal_error'): never {
+  const { cause } = error.options;
+  switch (error.code) {
+    case 'vector_store_not_found':
+    case 'file_not_found':
+      throw new AppError('document_not_found', { cause });
+    case 'invalid_request':
+      throw new AppError(refused, { cause });
+    default:
+      throw error;
+  }
 }
 
 const statuses = {
@@ -132,18 +103,18 @@ const errorCodes: Readonly<Record<string, DocumentErrorCode>> = {
   invalid_file: 'invalid_document',
 };
 
-function toDocument(file: OpenAI.VectorStores.VectorStoreFile): EngineDocument {
+function toDocument(file: VectorStoreFile): EngineDocument {
   const { name, bytes, mediaType, createdAt, fingerprint } = file.attributes ?? {};
   const status = statuses[file.status] ?? 'failed';
   return {
-    engineFileId: file.id,
+    engineFileId: file.fileId,
     // A file that somebody added past the service has no attributes.
     name: String(name ?? ''),
-    bytes: Number(bytes ?? file.usage_bytes),
+    bytes: Number(bytes ?? file.usageBytes),
     mediaType: String(mediaType ?? 'application/octet-stream'),
     status,
-    ...(status === 'failed' && { errorCode: errorCodes[file.last_error?.code ?? ''] ?? 'engine_error' }),
-    createdAt: new Date(Number(createdAt ?? file.created_at * 1000)),
+    ...(status === 'failed' && { errorCode: errorCodes[file.errorCode ?? ''] ?? 'engine_error' }),
+    createdAt: new Date(Number(createdAt ?? file.createdAt)),
     fingerprint: String(fingerprint ?? ''),
   };
 }

@@ -8,7 +8,14 @@ import type { EngineRound, EngineStep } from '../model/step.ts';
 import type { PendingCall } from '../model/toolCalls.ts';
 import type { EngineClient, Send } from './client.ts';
 import { type ConversationMessages, createConversationMessages } from './conversationMessages.ts';
-import { isCallMismatch, isRefusal, toPromptRefusal, toStartError } from './engineErrors.ts';
+import {
+  findLostStore,
+  isCallMismatch,
+  isRefusal,
+  lostStoreError,
+  toPromptRefusal,
+  toStartError,
+} from './engineErrors.ts';
 import { isKnownStatus, toEngineRunState, toOpenCalls } from './engineState.ts';
 import { stepDetails, toEngineRound, toEngineStep } from './engineSteps.ts';
 import { type EngineAnnotation, type EngineMessage, imageUrls, toAnnotation, toMessage } from './messages.ts';
@@ -31,6 +38,8 @@ export type Submission =
       readonly error: AppError;
       /** Whether the outputs in the request do not match the calls in the conversation. */
       readonly isCallMismatch: boolean;
+      /** Whether a vector store that the thread or the assistant names does not exist any more. */
+      readonly isStoreLost: boolean;
     }
   | { readonly outcome: 'unknown'; readonly error: AppError };
 
@@ -167,7 +176,13 @@ export function createEngine({ open: client, call, toolAuthorizations }: EngineC
         const errorCode = toPromptRefusal(error);
         if (errorCode !== undefined) return { outcome: 'refused', errorCode };
         if (!isRefusal(error)) return { outcome: 'unknown', error: toStartError(error) };
-        return { outcome: 'rejected', error: toStartError(error), isCallMismatch: isCallMismatch(error) };
+        const lost = findLostStore(error, request.run.overrides?.vectorStores);
+        return {
+          outcome: 'rejected',
+          error: lost ? lostStoreError(lost) : toStartError(error),
+          isCallMismatch: isCallMismatch(error),
+          isStoreLost: lost !== undefined,
+        };
       }
     },
 

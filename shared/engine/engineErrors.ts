@@ -1,5 +1,6 @@
-import { AppError, type ErrorCode } from '../errors.ts';
+import { AppError, type ErrorCode, fieldError } from '../errors.ts';
 import type { RunErrorCode } from '../model/run.ts';
+import type { NamedVectorStore } from '../model/toolResources.ts';
 
 /** The properties read from errors of the engine's client, whatever their class. */
 interface EngineClientError {
@@ -117,13 +118,12 @@ export class CredentialUnavailable extends Error {
 }
 
 /**
- * Returns whether a 404 concerns the requested thread or run. A 404 for a model deployment, or a
- * vector store unless a document was requested, or
- * without the engine's error body, means that the configuration is wrong.
+ * Returns whether a 404 concerns what was requested. A 404 for a model deployment, for a vector store unless one was
+ * requested, or without the engine's error body, means that the configuration is wrong.
  */
 function isAbsence({ status, code, error }: EngineClientError, missing: ErrorCode | undefined): boolean {
   if (status !== 404 || !error || code === 'model_not_found' || code === 'DeploymentNotFound') return false;
-  return missing === 'document_not_found' || !/vector.?store/i.test(error.message ?? '');
+  return missing === 'vector_store_not_found' || !/vector.?store/i.test(error.message ?? '');
 }
 
 /**
@@ -149,6 +149,26 @@ const isMissingFile = ({ status, param, error }: EngineClientError): boolean =>
   (status === 400 || status === 404) &&
   (/file_ids?\b/.test(param ?? '') ||
     /\bfiles?\b.*\b(not found|not exist|no such)|\bno such file/i.test(error?.message ?? ''));
+
+/**
+ * Returns the vector store that the engine refused a run for, among those that the run's thread or assistant names: it was
+ * deleted or has expired. Engines word that differently, but tell its id.
+ */
+export const findLostStore = (
+  error: unknown,
+  named: readonly NamedVectorStore[] = [],
+): NamedVectorStore | undefined => {
+  const { status, error: body } = error as EngineClientError;
+  if (status !== 400 && status !== 404) return undefined;
+  return named.find(({ engineStoreId }) => body?.message?.includes(engineStoreId));
+};
+
+/** Creates the error for it. The thread or the assistant must name another one, or none. */
+export const lostStoreError = ({ vectorStoreId }: NamedVectorStore): AppError =>
+  fieldError(
+    'ToolResources.FileSearch.VectorStoreIds',
+    `The field ToolResources.FileSearch.VectorStoreIds of the thread or the assistant names ${vectorStoreId}, which was deleted or has expired.`,
+  );
 
 /** The engine may keep a conversation locked for some seconds after a run was cancelled. */
 const lockedRetrySeconds = 5;

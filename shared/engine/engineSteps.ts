@@ -89,7 +89,7 @@ function toNamed(item: OutputItem): NamedByStep | undefined {
       return { annotations: toAnnotations(item.content ?? []) };
     case 'file_search_call':
       return {
-        documents: (item.results ?? []).map(({ file_id = '', text = '' }) => ({ documentId: file_id, text })),
+        found: (item.results ?? []).map(({ file_id = '', text = '' }) => ({ fileId: file_id, text })),
       };
     case 'code_interpreter_call':
       return {

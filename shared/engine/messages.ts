@@ -117,7 +117,7 @@ export function toAnnotation(annotation: EngineAnnotation, start: number): Annot
     case 'file_citation':
       return [
         {
-          ...{ type: 'file_citation', documentId: annotation.file_id },
+          ...{ type: 'file_citation', citedFileId: annotation.file_id },
           ...{ filename: annotation.filename, index: start + annotation.index },
         },
       ];

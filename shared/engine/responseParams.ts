@@ -1,5 +1,5 @@
 import type OpenAI from 'openai';
-import type { Assistant, AssistantTool, FunctionTool, McpTool } from '../model/assistant.ts';
+import type { Assistant, AssistantTool, FunctionTool, McpTool, SearchTool } from '../model/assistant.ts';
 import { type Attachment, isImage } from '../model/file.ts';
 import type { InputMessage } from '../model/newMessage.ts';
 import type { Project } from '../model/project.ts';
@@ -38,12 +38,13 @@ export function toResponseParams(
 ) {
   const { run, conversationId, project, input, outputs = [], attachments = [], instructions } = request;
   const { messages = [], codeFiles = [] } = request;
-  const { toolChoice, parallelToolCalls, ...overrides } = run.overrides ?? {};
+  const { toolChoice, parallelToolCalls, vectorStores = [], ...overrides } = run.overrides ?? {};
   const assistant = { ...request.assistant, ...overrides };
   const fileIds = [...attachments.filter(({ mediaType }) => !isImage(mediaType)), ...codeFiles].map(
     ({ engineFileId }) => engineFileId,
   );
-  const tools = toTools(assistant.tools ?? [], storesOf(project), [...new Set(fileIds)], authorizations);
+  const storeIds = [...vectorStores.map(({ engineStoreId }) => engineStoreId), ...storesOf(project)];
+  const tools = toTools(assistant.tools ?? [], storeIds, [...new Set(fileIds)], authorizations);
   const include = streamedDetails(tools);
   // A tool that every round had to call would be called without end.
   const isChosen = toolChoice === 'none' || (toolChoice !== undefined && instructions === undefined);
@@ -91,7 +92,13 @@ const toInstructions = (assistant: Assistant, project: Project, input: RunInput 
     .join('\n\n');
 
 const storesOf = ({ vectorStoreIds = [], documentStoreId }: Project): readonly string[] =>
-  documentStoreId === undefined ? vectorStoreIds : [...vectorStoreIds, documentStoreId];
+  documentStoreId === undefined ? vectorStoreIds : [documentStoreId, ...vectorStoreIds];
+
+/**
+ * Maximum number of vector stores that one search covers. OpenAI's engine refuses more, although its reference does not say
+ * so.
+ */
+const maxSearchedStores = 2;
 
 /** Returns the parts of a message: its text, images to see and files to read. */
 function toContent(
@@ -117,7 +124,7 @@ const toOutputItem = (call: CallOutput) =>
 
 function toTools(
   tools: readonly AssistantTool[],
-  projectStores: readonly string[],
+  storeIds: readonly string[],
   fileIds: readonly string[],
   authorizations: ReadonlyMap<string, string>,
 ): OpenAI.Responses.Tool[] {
@@ -135,12 +142,25 @@ function toTools(
     if (tool.type === 'web_search') return [{ type: tool.type }];
     if (tool.type === 'function') return [toFunctionTool(tool)];
     if (tool.type === 'mcp') return [toMcpTool(tool, authorizations)];
-    const stores = [...new Set([...(tool.vectorStoreIds ?? []), ...projectStores])];
-    // The engine rejects a file search without vector stores.
-    if (stores.length === 0) return [];
-    const limit = tool.maxResults === undefined ? {} : { max_num_results: tool.maxResults };
-    return [{ type: tool.type, vector_store_ids: stores, ...limit }];
+    return toSearchTool(tool, [...storeIds, ...(tool.vectorStoreIds ?? [])]);
   });
+}
+
+/** @param storeIds the vector stores to search, most important first. */
+function toSearchTool(
+  { type, maxResults, scoreThreshold }: SearchTool,
+  storeIds: readonly string[],
+): OpenAI.Responses.FileSearchTool[] {
+  // The engine rejects a file search without vector stores.
+  if (storeIds.length === 0) return [];
+  return [
+    {
+      type,
+      vector_store_ids: [...new Set(storeIds)].slice(0, maxSearchedStores),
+      ...(maxResults !== undefined && { max_num_results: maxResults }),
+      ...(scoreThreshold !== undefined && { ranking_options: { score_threshold: scoreThreshold } }),
+    },
+  ];
 }
 
 const toFunctionTool = ({ type, name, description, parameters, strict }: FunctionTool) => ({

@@ -1,6 +1,5 @@
 import type { EngineContent, EngineFile, EngineFiles } from '../engine/files.ts';
 import { AppError, fieldError } from '../errors.ts';
-import { openDocumentId } from '../model/document.ts';
 import { type FileKey, type FilePurpose, isImage, type StoredFile, type Upload } from '../model/file.ts';
 import { openFileId, sealFileId } from '../model/fileId.ts';
 import type { FilePageRequest } from '../storage/fileStore.ts';
@@ -111,17 +110,17 @@ export async function listFiles(
 }
 
 /**
- * Returns what the engine tells about a document that a reply cites, also one of a vector store that the operator
- * configured.
+ * Returns what the engine tells about a file that a reply cites: a document, or a file of a vector store that the operator
+ * configured. Such a file is none of the project's, so it can be neither read nor deleted.
  * @throws {AppError} file_not_found for an id not of the project; rate_limited, unavailable, internal_error.
  */
 export async function findCitedFile(
   { fileSecrets, engineFiles, deadline }: FileServices,
   projectId: string,
-  documentId: string,
+  fileId: string,
 ): Promise<EngineFile> {
   const secret = await fileSecrets.find(projectId);
-  const engineFileId = secret && openDocumentId(secret, documentId);
+  const engineFileId = secret && openFileId(secret, fileId);
   if (!engineFileId) throw new AppError('file_not_found');
   return engineFiles.find(engineFileId, deadline.remaining(callMs));
 }

@@ -1,14 +1,22 @@
+import type { ToolResources } from './toolResources.ts';
+
 /** A tool of an assistant. */
 export type AssistantTool =
-  | {
-      readonly type: 'file_search';
-      readonly vectorStoreIds?: readonly string[];
-      readonly maxResults?: number;
-    }
+  | SearchTool
   | { readonly type: 'code_interpreter' }
   | { readonly type: 'web_search' }
   | FunctionTool
   | McpTool;
+
+/** A search of vector stores. */
+export interface SearchTool {
+  readonly type: 'file_search';
+  /** The engine's ids of those that the operator configured. */
+  readonly vectorStoreIds?: readonly string[];
+  readonly maxResults?: number;
+  /** Results with a lower score are left out; 0 to 1. */
+  readonly scoreThreshold?: number;
+}
 
 /** A function that the client executes. */
 export interface FunctionTool {
@@ -74,16 +82,19 @@ export type ToolChoice =
   | { readonly type: 'file_search' | 'code_interpreter' }
   | { readonly type: 'function'; readonly name: string };
 
-/** Properties of an assistant that one run changes. Stored with the run; all its rounds use them. */
+/**
+ * Properties of an assistant that one run changes. Stored with the run; all its rounds use them. Its code interpreter gets
+ * the files of the thread too; the vector stores are all that it searches besides the project's, those of the thread
+ * included.
+ */
 export interface AssistantOverrides
   extends Partial<
-    Pick<
-      Assistant,
-      'model' | 'tools' | 'temperature' | 'topP' | 'maxOutputTokens' | 'responseFormat' | 'reasoningEffort'
-    >
-  > {
+      Pick<
+        Assistant,
+        'model' | 'tools' | 'temperature' | 'topP' | 'maxOutputTokens' | 'responseFormat' | 'reasoningEffort'
+      >
+    >,
+    ToolResources {
   readonly toolChoice?: ToolChoice;
   readonly parallelToolCalls?: boolean;
-  /** Ids of the files that its code interpreter gets, besides those of the thread. */
-  readonly codeFiles?: readonly string[];
 }

@@ -24,9 +24,13 @@ export interface Repeatable {
 /** How long after its first attempt a request without an idempotency key counts as a repetition, in milliseconds. */
 export const repetitionMs = 60_000;
 
+/** Hashes the content of a request. @param secret known to the service only. */
+export const toRequestHash = (secret: string, { content }: Pick<Repeatable, 'content'>): string =>
+  createHmac('sha256', secret).update(content).digest('hex');
+
 /** Hashes a request without an idempotency key. @param secret known to the service only. */
 export const toRepetitionKey = (secret: string, { content, isRepetition }: Repeatable): IdempotencyKey => ({
-  rowKey: `key_${createHmac('sha256', secret).update(content).digest('hex')}`,
+  rowKey: `key_${toRequestHash(secret, { content })}`,
   fingerprint: '',
   attempt: isRepetition ? 'repeated' : 'first',
 });

@@ -36,5 +36,8 @@ export const isDocumentId = (value: string | undefined): value is string =>
 export const isFileId = (value: string | undefined): value is string =>
   value !== undefined && /^file_[A-Za-z0-9_-]{24,400}$/.test(value);
 
+export const isVectorStoreId = (value: string | undefined): value is string =>
+  value !== undefined && /^vs_[A-Za-z0-9_-]{24,400}$/.test(value);
+
 const isId = (prefix: 'thread' | 'run' | 'asst', value: string | undefined): boolean =>
   value !== undefined && value.length <= 64 && new RegExp(`^${prefix}_[A-Za-z0-9]+$`).test(value);

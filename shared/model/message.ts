@@ -1,12 +1,12 @@
-import { sealDocumentId } from './document.ts';
+import { sealFileId } from './fileId.ts';
 import { openId, sealId } from './sealedId.ts';
 
 /** A source or a product of a reply, and where in its text it belongs; offsets are the engine's, from 0. */
 export type Annotation<FileId = string> =
   | {
       readonly type: 'file_citation';
-      /** In the engine room, the engine's id. */
-      readonly documentId: string;
+      /** Of the file of a document or of a vector store; in the engine room, the engine's id. */
+      readonly citedFileId: string;
       readonly filename: string;
       readonly index: number;
     }
@@ -71,7 +71,7 @@ export interface ContainerFile {
 export const sealGeneratedFile = (conversationId: string, { containerId, fileId }: ContainerFile): string =>
   sealId(conversationId, 'file', `${containerId} ${fileId}`);
 
-/** Replaces the engine's ids of an annotation. @param projectSecret without it, a document has no id. */
+/** Replaces the engine's ids of an annotation. @param projectSecret without it, a cited file has no id. */
 export function sealAnnotation(
   annotation: Annotation<ContainerFile>,
   conversationId: string,
@@ -81,7 +81,7 @@ export function sealAnnotation(
     case 'file_citation':
       return {
         ...annotation,
-        documentId: projectSecret === undefined ? '' : sealDocumentId(projectSecret, annotation.documentId),
+        citedFileId: projectSecret === undefined ? '' : sealFileId(projectSecret, annotation.citedFileId),
       };
     case 'generated_file':
       return { ...annotation, fileId: sealGeneratedFile(conversationId, annotation.fileId) };

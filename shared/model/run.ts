@@ -31,6 +31,8 @@ export type RunErrorCode =
   | 'engine_error'
   /** The engine did not accept the run, so it was not started. */
   | 'engine_rejected'
+  /** A vector store that the thread or its assistant names was deleted, or has expired, while the run waited. */
+  | 'vector_store_not_found'
   /** The outcome of the run is unknown; the thread may contain the reply. */
   | 'outcome_unknown'
   /** The assistant asked for tool calls in more rounds than a run may have. */

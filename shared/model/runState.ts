@@ -94,7 +94,10 @@ export function applyEngineState(run: Run, state: EngineRunState, now: Date, max
       return isWaiting(run) ? run : requireAction(run, state, now, maxToolRounds);
     case 'failed':
       return end(
-        { ...withReply(withPendingCalls(run, state.calls), state.output), ...addUsage(run.usage, state.usage) },
+        {
+          ...withReply(withPendingCalls(run, state.calls), state.output),
+          ...addUsage(run.usage, state.usage),
+        },
         'failed',
         now,
         state.errorCode,

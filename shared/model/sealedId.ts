@@ -16,6 +16,8 @@ const kinds = {
   step: 'step id',
   file: 'file id',
   doc: 'document id',
+  vs: 'vector store id',
+  vsfb: 'file batch id',
 } as const;
 
 export type SealedKind = keyof typeof kinds;

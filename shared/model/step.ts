@@ -1,4 +1,4 @@
-import { sealDocumentId } from './document.ts';
+import { sealFileId } from './fileId.ts';
 import { type Annotation, type ContainerFile, sealGeneratedFile } from './message.ts';
 import { sealId } from './sealedId.ts';
 import { sealCallId } from './toolCalls.ts';
@@ -59,8 +59,8 @@ export interface EngineStep {
 export interface NamedByStep {
   /** Of a message; empty until it is finished. */
   readonly annotations?: readonly Annotation<ContainerFile>[];
-  /** Of a search: the document of each file found, and the text found. */
-  readonly documents?: readonly { readonly documentId: string; readonly text: string }[];
+  /** Of a search: each file found, and the text found. */
+  readonly found?: readonly { readonly fileId: string; readonly text: string }[];
   /** Of a code interpreter: the file of each image; undefined for one that is no file of a container. */
   readonly images?: readonly (ContainerFile | undefined)[];
 }
@@ -81,22 +81,22 @@ export type Step = {
   readonly approvalId?: string;
 } & StepDetails;
 
-/** Replaces the engine's ids in what a step names. @param projectSecret without it, documents have no ids. */
+/** Replaces the engine's ids in what a step names. @param projectSecret without it, files found have no ids. */
 export const sealNamed = (
-  { documents = [], images = [] }: NamedByStep,
+  { found = [], images = [] }: NamedByStep,
   conversationId: string,
   projectSecret: string | undefined,
 ): SealedByStep => ({
-  documents: documents.map(({ documentId, text }) => ({
-    documentId: projectSecret === undefined ? '' : sealDocumentId(projectSecret, documentId),
+  found: found.map(({ fileId, text }) => ({
+    fileId: projectSecret === undefined ? '' : sealFileId(projectSecret, fileId),
     text,
   })),
   images: images.map((file) => file && sealGeneratedFile(conversationId, file)),
 });
 
-/** What a step names, as clients may see it: its documents and images, in the order of its details. */
+/** What a step names, as clients may see it: the files found and its images, in the order of its details. */
 export interface SealedByStep {
-  readonly documents: readonly { readonly documentId: string; readonly text: string }[];
+  readonly found: readonly { readonly fileId: string; readonly text: string }[];
   readonly images: readonly (string | undefined)[];
 }
 

@@ -1,13 +1,12 @@
 import type { Assistant } from './assistant.ts';
 import type { Metadata } from './metadata.ts';
+import type { ToolResources } from './toolResources.ts';
 
 /** An assistant that an editor of a project created. Projects cannot see each other's. */
-export interface StoredAssistant extends Assistant {
+export interface StoredAssistant extends Assistant, ToolResources {
   readonly projectId: string;
   readonly createdAt: Date;
   readonly description?: string;
-  /** Ids of the files that its code interpreter gets. */
-  readonly codeFiles?: readonly string[];
   readonly metadata?: Metadata;
 }
 

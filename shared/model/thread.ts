@@ -1,5 +1,6 @@
 import type { Metadata } from './metadata.ts';
 import type { PendingCall } from './toolCalls.ts';
+import type { ToolResources } from './toolResources.ts';
 
 /** Identifies a thread. */
 export interface ThreadKey {
@@ -15,7 +16,7 @@ export interface NewThread extends ThreadKey {
 }
 
 /** A thread. The engine stores its messages, the service everything else. */
-export interface Thread extends NewThread {
+export interface Thread extends NewThread, ToolResources {
   /** The active run, if any. */
   readonly activeRunId?: string;
   /** The engine's id of the conversation. Never leaves the service. */
@@ -26,9 +27,4 @@ export interface Thread extends NewThread {
   readonly imported?: true;
   /** Calls that the last run left unanswered. The engine refuses the next response without an output for each. */
   readonly openCalls?: readonly PendingCall[];
-  /** Ids of the files that code interpreters of its runs get. */
-  readonly codeFiles?: readonly string[];
 }
-
-/** Maximum number of files that the code interpreters of a thread get. */
-export const maxCodeFiles = 20;

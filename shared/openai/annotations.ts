@@ -9,7 +9,7 @@ export interface ReplyContent {
   readonly attachments: WireAttachment[];
 }
 
-/** What is inserted where a reply cites a document. In the original, the model wrote it. */
+/** What is inserted where a reply cites a file. In the original, the model wrote it. */
 export const toMarker = (index: number): string => `【0:${index}†source】`;
 
 /**
@@ -33,7 +33,7 @@ export function toReplyContent(
     copied = at;
     const start = value.length;
     value += marker;
-    return toCitation(annotation.documentId, marker, start);
+    return toCitation(annotation.citedFileId, marker, start);
   });
   value += text.slice(copied);
   const paths = generatedIn(annotations).flatMap((file): WireAnnotation[] => {
@@ -111,12 +111,12 @@ function toPosition(text: string, index: number): number {
   return /[\uDC00-\uDFFF]/.test(text.charAt(position)) ? position + 1 : position;
 }
 
-export const toCitation = (documentId: string, marker: string, start: number): WireAnnotation => ({
+export const toCitation = (fileId: string, marker: string, start: number): WireAnnotation => ({
   type: 'file_citation',
   text: marker,
   start_index: start,
   end_index: start + marker.length,
-  file_citation: { file_id: documentId },
+  file_citation: { file_id: fileId },
 });
 
 export const toPath = (fileId: string, path: string, start: number): WireAnnotation => ({

@@ -1,6 +1,6 @@
-import type { Assistant, AssistantTool, ResponseFormat } from '../model/assistant.ts';
+import type { Assistant, AssistantTool, ResponseFormat, SearchTool } from '../model/assistant.ts';
 import type { StoredAssistant } from '../model/storedAssistant.ts';
-import { toWireResources } from './threadObject.ts';
+import { toWireResources } from './toolResources.ts';
 import { toUnixSeconds, type WireAssistant, type WireTool } from './wire.ts';
 
 /**
@@ -20,7 +20,7 @@ export const toWireAssistant = (
   instructions: isEditor ? assistant.instructions || null : null,
   tools: toWireTools(assistant.tools ?? []),
   tool_resources: toWireResources(
-    assistant.codeFiles ?? [],
+    assistant,
     (assistant.tools ?? []).map(({ type }) => type),
   ),
   metadata: assistant.metadata ?? {},
@@ -39,6 +39,17 @@ export function toWireFormat(
   return { type, json_schema: { ...rest, schema: { ...schema } } };
 }
 
+function toWireSearch({ type, maxResults, scoreThreshold }: SearchTool): WireTool {
+  const file_search = {
+    ...(maxResults !== undefined && { max_num_results: maxResults }),
+    // The engine's only ranker.
+    ...(scoreThreshold !== undefined && {
+      ranking_options: { ranker: 'auto' as const, score_threshold: scoreThreshold },
+    }),
+  };
+  return { type, ...(Object.keys(file_search).length > 0 && { file_search }) };
+}
+
 /** Returns tools as the Assistants API sends them. It has no words for those of other types. */
 export const toWireTools = (tools: readonly AssistantTool[]): WireTool[] =>
   tools.flatMap((tool): WireTool[] => {
@@ -46,12 +57,7 @@ export const toWireTools = (tools: readonly AssistantTool[]): WireTool[] =>
       case 'code_interpreter':
         return [{ type: 'code_interpreter' }];
       case 'file_search':
-        return [
-          {
-            type: 'file_search',
-            ...(tool.maxResults !== undefined && { file_search: { max_num_results: tool.maxResults } }),
-          },
-        ];
+        return [toWireSearch(tool)];
       case 'function': {
         const { name, description, parameters, strict } = tool;
         const definition = {

@@ -86,7 +86,8 @@ export function toRunOverrides(
   overrides: AssistantOverrides,
 ): AssistantOverrides {
   const own = ownAssistant(call);
-  const { model, tools = [], temperature, topP, responseFormat, reasoningEffort, codeFiles } = assistant;
+  const { model, tools = [], temperature, topP, responseFormat, reasoningEffort } = assistant;
+  const { codeFiles, vectorStores } = assistant;
   const definition: AssistantOverrides =
     assistant.id === own.id
       ? {}
@@ -98,6 +99,7 @@ export function toRunOverrides(
           ...(responseFormat && { responseFormat }),
           ...(reasoningEffort && { reasoningEffort }),
           ...(codeFiles && { codeFiles }),
+          ...(vectorStores && { vectorStores }),
         };
   const all = { ...definition, ...overrides };
   const complete = all.tools ? { ...all, tools: withStores(all.tools, own) } : all;

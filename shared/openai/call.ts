@@ -2,9 +2,10 @@ import type { HttpResponseInit } from '@azure/functions';
 import type { Access } from '../auth/access.ts';
 import { AppError } from '../errors.ts';
 import type { RequestContext, UploadRequest } from '../http/endpoint.ts';
-import { isRunId, isThreadId } from '../model/ids.ts';
+import { isRunId, isThreadId, isVectorStoreId } from '../model/ids.ts';
 import type { RunKey } from '../model/run.ts';
 import type { ThreadKey } from '../model/thread.ts';
+import type { VectorStoreKey } from '../model/vectorStore.ts';
 import type { PathParams } from './router.ts';
 
 /** An authorized request of the Assistants API. */
@@ -32,6 +33,12 @@ export function runKeyOf(call: Call): RunKey {
   return { ...threadKey, runId };
 }
 
+/** Returns the vector store in the path. @throws {AppError} vector_store_not_found for a malformed id. */
+export function vectorStoreKeyOf({ project, params: { vectorStoreId } }: Call): VectorStoreKey {
+  if (!isVectorStoreId(vectorStoreId)) throw new AppError('vector_store_not_found');
+  return { projectId: project.projectId, vectorStoreId };
+}
+
 /** The models that runs and assistants may choose. */
 export const configuredModels = ({ context }: Call): ReadonlySet<string> =>
   new Set([...context.config.assistants.values()].map(({ model }) => model));
@@ -42,3 +49,6 @@ export const configuredModels = ({ context }: Call): ReadonlySet<string> =>
  */
 export const isRepetition = ({ request }: Call): boolean =>
   Number(request.headers.get('X-Stainless-Retry-Count') ?? 0) > 0;
+
+/** How long a client should wait before it polls again, in milliseconds. The packages wait five seconds by default. */
+export const pollHeaders = { 'openai-poll-after-ms': '1000' };

@@ -54,6 +54,11 @@ const appearances: Readonly<Record<ErrorCode, Appearance>> = {
       fileId === undefined ? 'No such File object.' : `No such File object: ${fileId}`,
   },
   document_not_found: { status: 404, code: null, message: () => 'No such document.' },
+  vector_store_not_found: {
+    status: 404,
+    code: null,
+    message: ({ vectorStoreId = '' }) => `No vector store found with id '${vectorStoreId.slice(0, 512)}'.`,
+  },
   thread_busy: {
     status: 400,
     code: null,

@@ -29,7 +29,26 @@ import {
 } from './routes/runs.ts';
 import { listSteps, retrieveStep } from './routes/steps.ts';
 import { createThread, deleteThread, retrieveThread, updateThread } from './routes/threads.ts';
-import { noVectorStores } from './threadParams.ts';
+import {
+  cancelFileBatch,
+  createFileBatch,
+  createVectorStoreFile,
+  deleteVectorStoreFile,
+  listFileBatchFiles,
+  listVectorStoreFiles,
+  retrieveFileBatch,
+  retrieveVectorStoreFile,
+  retrieveVectorStoreFileContent,
+  updateVectorStoreFile,
+} from './routes/vectorStoreFiles.ts';
+import {
+  createVectorStore,
+  deleteVectorStore,
+  listVectorStores,
+  retrieveVectorStore,
+  searchVectorStore,
+  updateVectorStore,
+} from './routes/vectorStores.ts';
 import { WireError } from './wireError.ts';
 
 export { toErrorResponse } from './errorResponse.ts';
@@ -63,6 +82,22 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   retrieveFile,
   deleteFile,
   retrieveFileContent,
+  createVectorStore,
+  listVectorStores,
+  retrieveVectorStore,
+  updateVectorStore,
+  deleteVectorStore,
+  searchVectorStore,
+  createVectorStoreFile,
+  listVectorStoreFiles,
+  retrieveVectorStoreFile,
+  updateVectorStoreFile,
+  deleteVectorStoreFile,
+  retrieveVectorStoreFileContent,
+  createFileBatch,
+  retrieveFileBatch,
+  cancelFileBatch,
+  listFileBatchFiles,
 };
 
 /**
@@ -104,7 +139,6 @@ function noRoute({ method, url }: ApiRequest): WireError {
 
 /** What to do instead of requests that programs for the original make, by their paths. */
 const alternatives: readonly [path: RegExp, alternative: string][] = [
-  [/^vector_stores(\/|$)/, `Vector stores ${noVectorStores}.`],
   [
     /^(assistants|threads\/[^/]+\/messages)\/[^/]+\/files(\/|$)/,
     "Lists of files are of version 1 of the API: use 'tool_resources' of assistants and 'attachments' of messages.",

@@ -1,10 +1,9 @@
-import { isDocumentId, isFileId, isThreadId } from '../model/ids.ts';
+import { isFileId, isThreadId } from '../model/ids.ts';
 
 /** What the id of a file of this face names. */
 export type NamedFile =
+  /** A file of the project, or one that a reply cites. */
   | { readonly kind: 'file'; readonly fileId: string }
-  /** A document that a reply cites. */
-  | { readonly kind: 'document'; readonly documentId: string }
   /** A file that a code interpreter made. */
   | { readonly kind: 'generated'; readonly threadId: string; readonly fileId: string };
 
@@ -17,7 +16,6 @@ export const toGeneratedFileId = (threadId: string, fileId: string): string => `
 /** Reads the id of a file; undefined for one that no file can have. */
 export function readFileId(id: string): NamedFile | undefined {
   const [fileId, threadId, ...rest] = id.split('.');
-  if (isDocumentId(id)) return { kind: 'document', documentId: id };
   if (!isFileId(fileId) || rest.length > 0) return undefined;
   if (threadId === undefined) return { kind: 'file', fileId };
   return isThreadId(threadId) ? { kind: 'generated', threadId, fileId } : undefined;

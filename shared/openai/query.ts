@@ -1,3 +1,4 @@
+import { AppError } from '../errors.ts';
 import type { ApiRequest } from '../http/endpoint.ts';
 import { badRequest, notOffered } from './wireError.ts';
 
@@ -62,6 +63,9 @@ export const toList = <T extends { readonly id: string }>(data: readonly T[], ha
   has_more: hasMore,
 });
 
+/** A list that has one page only, without cursors. */
+export const onlyPage = <T>(data: readonly T[]) => ({ data, has_more: false, next_page: null });
+
 /**
  * Returns a page of items that are all known.
  * @param newestFirst all items.
@@ -84,6 +88,15 @@ export function pageOf<T>(newestFirst: readonly T[], page: ListRequest, idOf: (i
   const end = start + page.limit;
   return { items: ordered.slice(start, end), hasMore: end < ordered.length };
 }
+
+/** Names the cursor in an error of a list whose other parameters have been checked. */
+export const failCursor =
+  ({ after, before }: ListRequest) =>
+  (error: unknown): never => {
+    const isCursor = error instanceof AppError && error.code === 'invalid_request';
+    if (isCursor && before !== undefined) throw unknownCursor('before');
+    throw isCursor && after !== undefined ? unknownCursor('after') : error;
+  };
 
 /** Creates the error for a cursor that is not in the list. */
 export const unknownCursor = (name: 'after' | 'before') =>

@@ -151,27 +151,38 @@ export const anyObject: Reader<Readonly<Record<string, unknown>>> = (value, para
 };
 
 /** Reads a client's own labels. */
-export const metadata: Reader<Readonly<Record<string, string>>> = (value, param) => {
-  if (!isObject(value)) throw invalidType(param, 'an object', value);
-  const pairs = Object.entries(value);
-  if (pairs.length > metadataLimits.pairs) {
-    throw badRequest(
-      `Invalid '${param}': too many properties. Expected an object with at most ${metadataLimits.pairs} properties.`,
-      param,
-      'object_above_max_properties',
-    );
-  }
-  return Object.fromEntries(
-    pairs.map(([key, pair]) => {
-      // The key is the client's text too, so it is not named.
-      if (typeof pair !== 'string') throw invalidType(param, 'strings as values', pair);
-      return [
+const labels =
+  <T>(readValue: Reader<T>): Reader<Readonly<Record<string, T>>> =>
+  (value, param) => {
+    if (!isObject(value)) throw invalidType(param, 'an object', value);
+    const pairs = Object.entries(value);
+    if (pairs.length > metadataLimits.pairs) {
+      throw badRequest(
+        `Invalid '${param}': too many properties. Expected an object with at most ${metadataLimits.pairs} properties.`,
+        param,
+        'object_above_max_properties',
+      );
+    }
+    return Object.fromEntries(
+      pairs.map(([key, pair]) => [
         text({ min: 1, max: metadataLimits.keyLength })(key, param),
-        text({ max: metadataLimits.valueLength })(pair, param),
-      ];
-    }),
-  );
+        readValue(pair, param),
+      ]),
+    );
+  };
+
+const labelText: Reader<string> = (value, param) => {
+  // The key is the client's text too, so it is not named.
+  if (typeof value !== 'string') throw invalidType(param, 'strings as values', value);
+  return text({ max: metadataLimits.valueLength })(value, param);
 };
+
+export const metadata = labels(labelText);
+
+/** Reads labels whose values may be numbers and booleans too. */
+export const attributes = labels<string | number | boolean>((value, param) =>
+  typeof value === 'number' || typeof value === 'boolean' ? value : labelText(value, param),
+);
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

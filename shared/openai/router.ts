@@ -36,6 +36,22 @@ const routes = {
   retrieveFile: 'GET files/{fileId}',
   deleteFile: 'DELETE files/{fileId}',
   retrieveFileContent: 'GET files/{fileId}/content',
+  createVectorStore: 'POST vector_stores',
+  listVectorStores: 'GET vector_stores',
+  retrieveVectorStore: 'GET vector_stores/{vectorStoreId}',
+  updateVectorStore: 'POST vector_stores/{vectorStoreId}',
+  deleteVectorStore: 'DELETE vector_stores/{vectorStoreId}',
+  searchVectorStore: 'POST vector_stores/{vectorStoreId}/search',
+  createVectorStoreFile: 'POST vector_stores/{vectorStoreId}/files',
+  listVectorStoreFiles: 'GET vector_stores/{vectorStoreId}/files',
+  retrieveVectorStoreFile: 'GET vector_stores/{vectorStoreId}/files/{fileId}',
+  updateVectorStoreFile: 'POST vector_stores/{vectorStoreId}/files/{fileId}',
+  deleteVectorStoreFile: 'DELETE vector_stores/{vectorStoreId}/files/{fileId}',
+  retrieveVectorStoreFileContent: 'GET vector_stores/{vectorStoreId}/files/{fileId}/content',
+  createFileBatch: 'POST vector_stores/{vectorStoreId}/file_batches',
+  retrieveFileBatch: 'GET vector_stores/{vectorStoreId}/file_batches/{batchId}',
+  cancelFileBatch: 'POST vector_stores/{vectorStoreId}/file_batches/{batchId}/cancel',
+  listFileBatchFiles: 'GET vector_stores/{vectorStoreId}/file_batches/{batchId}/files',
 } as const;
 
 /** An operation of the Assistants API. */
@@ -49,6 +65,8 @@ export interface PathParams {
   readonly runId?: string;
   readonly stepId?: string;
   readonly fileId?: string;
+  readonly vectorStoreId?: string;
+  readonly batchId?: string;
 }
 
 /** The operation that a request asks for. */

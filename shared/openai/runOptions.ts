@@ -81,7 +81,7 @@ function limitsOf(params: RunParams, assistant: Assistant): AssistantOverrides {
     ...(maxOutputTokens !== undefined && { maxOutputTokens }),
     ...(params.response_format && { responseFormat: params.response_format }),
     ...(params.tool_choice !== undefined && { toolChoice: params.tool_choice }),
-    ...(params.codeFiles && { codeFiles: params.codeFiles }),
+    ...params.resources,
     ...(params.parallel_tool_calls !== undefined && { parallelToolCalls: params.parallel_tool_calls }),
   };
 }

@@ -1,7 +1,9 @@
+import type { ToolResources } from '../model/toolResources.ts';
 import { absent, readMessage } from './messageParams.ts';
 import { flag, list, metadata, number, object, oneOf, optional, type Reader, text } from './readers.ts';
-import { readThreadBody, toolResources } from './threadParams.ts';
+import { readThreadBody } from './threadParams.ts';
 import { readResponseFormat, readTool, readToolChoice } from './toolParams.ts';
+import { toolResources } from './toolResources.ts';
 import { notOffered } from './wireError.ts';
 
 /** Maximum length of a run's own instructions, in characters; that of an assistant's. */
@@ -60,6 +62,6 @@ type RunBody = ReturnType<typeof readRunBody>;
 /** The parameters that both operations have. */
 export type RunParams = Omit<RunBody, keyof typeof addedShape> &
   Partial<Pick<RunBody, keyof typeof addedShape>> & {
-    /** Files for its code interpreter, instead of the assistant's. */
-    readonly codeFiles?: readonly string[];
+    /** What its tools use instead of the assistant's. */
+    readonly resources?: ToolResources;
   };

@@ -129,7 +129,7 @@ async function* runEvents(
           yield* output.annotate(entry.messageId, annotation);
         } else if (entry.type !== 'run') {
           const named = entry.type === 'step' ? entry.named : undefined;
-          const secret = named?.documents?.length ? await openSecret() : undefined;
+          const secret = named?.found?.length ? await openSecret() : undefined;
           yield* output.add(entry, named && sealNamed(named, conversationId, secret));
         } else if (entry.requiredAction) {
           return yield toEvent(toObject(entry.run, entry.requiredAction));

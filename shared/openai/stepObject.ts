@@ -75,7 +75,7 @@ export function toToolCallDeltas(call: WireToolCall, index: number): WireToolCal
 export function toToolCall(
   step: Step,
   threadId: string,
-  { documents, images }: SealedByStep = { documents: [], images: [] },
+  { found, images }: SealedByStep = { found: [], images: [] },
   withContent = false,
 ): WireToolCall | undefined {
   switch (step.type) {
@@ -92,10 +92,10 @@ export function toToolCall(
         type: 'file_search',
         file_search: {
           results: step.files.map(({ filename, score }, index) => ({
-            file_id: documents[index]?.documentId ?? '',
+            file_id: found[index]?.fileId ?? '',
             file_name: filename,
             score: score ?? 0,
-            ...(withContent && { content: [{ type: 'text' as const, text: documents[index]?.text ?? '' }] }),
+            ...(withContent && { content: [{ type: 'text' as const, text: found[index]?.text ?? '' }] }),
           })),
         },
       };

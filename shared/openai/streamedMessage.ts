@@ -79,7 +79,7 @@ export class StreamedMessage {
       const marker = toMarker(this.#markers.length);
       const start = this.#sent.length;
       this.#markers.push({ at: this.#text.length, marker });
-      yield this.#send(marker, [toCitation(annotation.documentId, marker, start)]);
+      yield this.#send(marker, [toCitation(annotation.citedFileId, marker, start)]);
     }
     const range = annotation.type === 'generated_file' && rangeOf(this.#text, annotation);
     if (range) {

@@ -1,20 +1,17 @@
 import type { AssistantTool, ResponseFormat, ToolChoice } from '../model/assistant.ts';
+import { absent } from './messageParams.ts';
 import { anyObject, flag, number, object, oneOf, optional, type Reader, text } from './readers.ts';
 import { notOffered } from './wireError.ts';
 
 /**
- * Accepts the ranking that the original showed of every search for which none was chosen: programs send back what they
- * have read, and exports are full of it.
+ * Reads the ranking of a search. The engine has one ranker only. The original showed its default wherever none was chosen,
+ * so programs send it back, and exports are full of it.
  */
-const readRanking: Reader<undefined> = (value, param) => {
-  const { ranker = 'auto', score_threshold: threshold = 0, ...others } = anyObject(value, param);
-  const isDefault =
-    /^(auto|default_[\d_]+)$/.test(String(ranker)) &&
-    threshold === 0 &&
-    Object.values(others).every((other) => other === null);
-  if (!isDefault) throw notOffered(param, "is not supported, except for the default: use 'max_num_results'");
-  return undefined;
-};
+const readRanking = object({
+  ranker: optional(oneOf('auto', 'default_2024_08_21')),
+  score_threshold: optional(number({ min: 0, max: 1 })),
+  hybrid_search: absent(),
+});
 
 /** Reads a tool of an assistant or a run. */
 export const readTool: Reader<AssistantTool> = (value, param) => {
@@ -30,8 +27,12 @@ export const readTool: Reader<AssistantTool> = (value, param) => {
         }),
       ),
     })(value, param);
-    const maxResults = file_search?.max_num_results;
-    return { type, ...(maxResults !== undefined && { maxResults }) };
+    const { max_num_results: maxResults, ranking_options: ranking } = file_search ?? {};
+    return {
+      type,
+      ...(maxResults !== undefined && { maxResults }),
+      ...(ranking?.score_threshold && { scoreThreshold: ranking.score_threshold }),
+    };
   }
   if (type === 'function') return readFunction(value, param);
   if (type === 'retrieval') {

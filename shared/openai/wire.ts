@@ -20,6 +20,13 @@ export type WireToolCallDelta = OpenAI.Beta.Threads.Runs.ToolCallDelta;
 export type WireTool = OpenAI.Beta.AssistantTool;
 export type WireFile = OpenAI.FileObject;
 export type WireFileDeleted = OpenAI.FileDeleted;
+export type WireVectorStore = OpenAI.VectorStore;
+export type WireVectorStoreDeleted = OpenAI.VectorStoreDeleted;
+export type WireSearchResult = OpenAI.VectorStoreSearchResponse;
+export type WireVectorStoreFile = OpenAI.VectorStores.VectorStoreFile;
+export type WireVectorStoreFileDeleted = OpenAI.VectorStores.VectorStoreFileDeleted;
+export type WireFileBatch = OpenAI.VectorStores.VectorStoreFileBatch;
+export type WireFileContent = OpenAI.VectorStores.FileContentResponse;
 export type WireEvent = OpenAI.Beta.AssistantStreamEvent;
 
 /** Returns a time in whole Unix seconds. */

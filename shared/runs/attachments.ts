@@ -1,7 +1,7 @@
 import { AppError, fieldError } from '../errors.ts';
 import { type Attachment, isImage, type StoredFile } from '../model/file.ts';
 import type { InputMessage, InputPart, NewMessage } from '../model/newMessage.ts';
-import { maxCodeFiles } from '../model/thread.ts';
+import { maxCodeFiles } from '../model/toolResources.ts';
 import type { RunServices } from './runServices.ts';
 
 /**

@@ -169,7 +169,7 @@ function missingIn({ annotations }: StepSoFar, { named }: EngineStep): Annotatio
 function sourceOf(annotation: Annotation<ContainerFile>): string {
   switch (annotation.type) {
     case 'file_citation':
-      return annotation.documentId;
+      return annotation.citedFileId;
     case 'url_citation':
       return annotation.url;
     case 'generated_file':

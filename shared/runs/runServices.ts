@@ -10,9 +10,10 @@ import type { ReservationStore } from '../storage/reservationStore.ts';
 import type { RunStore } from '../storage/runStore.ts';
 import type { SecretStore } from '../storage/secretStore.ts';
 import type { ThreadStore } from '../storage/threadStore.ts';
+import type { VectorStoreRegistry } from '../storage/vectorStoreRegistry.ts';
 import type { LiveRuns } from './liveRuns.ts';
 
-/** The stores of threads, runs, reservations, files, messages, assistants and secrets. */
+/** The stores of threads, runs, reservations, files, messages, assistants, secrets and vector stores. */
 export interface Stores {
   readonly threads: ThreadStore;
   readonly runs: RunStore;
@@ -21,6 +22,7 @@ export interface Stores {
   readonly messages: MessageStore;
   readonly assistants: AssistantStore;
   readonly secrets: SecretStore;
+  readonly vectorStores: VectorStoreRegistry;
 }
 
 /** Dependencies of the operations on runs and threads. */

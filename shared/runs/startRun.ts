@@ -19,6 +19,7 @@ import { failOutcomeUnknown, failRejected, isTerminal } from '../model/runState.
 import type { Stored } from '../model/stored.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { toUnanswered } from '../model/toolCalls.ts';
+import type { ToolResources } from '../model/toolResources.ts';
 import type { Claim } from '../storage/runStore.ts';
 import {
   checkCodeFiles,
@@ -203,25 +204,40 @@ export function assistantOf(services: RunServices, { assistantId, overrides }: R
 /** Creates the run of a message, to be claimed. */
 export function newRun(
   { config }: RunServices,
-  { id: assistantId }: Pick<Assistant, 'id'>,
+  assistant: Assistant,
   thread: Thread,
   { metadata }: RunInput,
-  overrides?: AssistantOverrides,
+  given: AssistantOverrides = {},
 ): Run {
   const { projectId, threadId, openCalls = [] } = thread;
+  const overrides = withVectorStores(given, assistant, thread);
   const createdAt = new Date();
   return {
     projectId,
     threadId,
     runId: newId('run', createdAt),
-    assistantId,
-    ...(overrides && Object.keys(overrides).length > 0 && { overrides }),
+    assistantId: assistant.id,
+    ...(Object.keys(overrides).length > 0 && { overrides }),
     status: 'queued',
     createdAt,
     expiresAt: new Date(createdAt.getTime() + config.runTimeoutSeconds * 1000),
     ...metadataOf(metadata),
     ...(openCalls.length > 0 && { pendingCalls: openCalls }),
   };
+}
+
+/**
+ * Adds the vector stores of a thread to those of a run, before them; none if it does not search. All rounds of the run keep
+ * them.
+ */
+function withVectorStores(
+  { vectorStores: own = [], ...overrides }: AssistantOverrides,
+  assistant: Assistant,
+  { vectorStores: ofThread = [] }: ToolResources,
+): AssistantOverrides {
+  const tools = overrides.tools ?? assistant.tools ?? [];
+  const vectorStores = tools.some(({ type }) => type === 'file_search') ? [...ofThread, ...own] : [];
+  return { ...overrides, ...(vectorStores.length > 0 && { vectorStores }) };
 }
 
 /**

@@ -146,8 +146,8 @@ function undoLater({ workerStores, liveRuns }: RunServices, claimed: Run): void 
 }
 
 /**
- * Submits a claimed round to the engine and records the result. Refused outputs fail the run, not the request; after a
- * certain rejection the run waits again.
+ * Submits a claimed round to the engine and records the result. Refused outputs, and a vector store that was lost, fail
+ * the run, not the request; after another certain rejection the run waits again.
  * @returns the run; undefined when somebody else has changed it.
  */
 async function submitClaim(
@@ -163,6 +163,10 @@ async function submitClaim(
     case 'refused':
       return recordUnaccepted(services, claim, failRejected(run, new Date(), submission.errorCode));
     case 'rejected':
+      if (submission.isStoreLost) {
+        // Every round of a run searches the same vector stores, so no other submission can succeed.
+        return recordUnaccepted(services, claim, failRejected(run, new Date(), 'vector_store_not_found'));
+      }
       await recordUnaccepted(services, claim, revertClaim(run));
       throw submission.error;
     case 'unknown':

@@ -31,6 +31,8 @@ export interface ListedRows<Columns> {
     projectId: string,
     page: RowPageRequest<Columns>,
   ): Promise<{ readonly rows: readonly Columns[]; readonly hasMore: boolean }>;
+  /** Returns whether a project has at least that many rows, from one query. @param count at most 1,000. */
+  hasAtLeast(projectId: string, count: number): Promise<boolean>;
   add(projectId: string, columns: Columns): Promise<void>;
   /** Removes a row and its entries, unless they have been removed already. */
   remove(projectId: string, columns: Columns): Promise<void>;
@@ -57,6 +59,10 @@ export function createListedRows<Columns extends ListedColumns>(
   const toPartitionKey = (projectId: string) => `${projectId}:${partition}`;
   const toEntryKey = (columns: Columns, order: 'asc' | 'desc', label: string | undefined) =>
     `${toListKey(order, label)}${order === 'desc' ? countDown(columns.createdAt) : countUp(columns.createdAt)}_${idOf(columns)}`;
+  /** Selects the entries of a list after a key. */
+  const toFilter = (projectId: string, list: string, start: string) =>
+    // '~' is greater than any character of the times and ids that follow.
+    filter`PartitionKey eq ${toPartitionKey(projectId)} and RowKey gt ${start} and RowKey lt ${`${list}~`}`;
   /** Returns the keys of all rows of an object. */
   const rowKeysOf = (columns: Columns): string[] => [
     idOf(columns),
@@ -80,10 +86,15 @@ export function createListedRows<Columns extends ListedColumns>(
     async list(projectId, { limit, order, label, after }) {
       const list = toListKey(order, label);
       const start = after ? toEntryKey(after, order, label) : list;
-      // '~' is greater than any character of the times and ids that follow.
-      const entries = filter`PartitionKey eq ${toPartitionKey(projectId)} and RowKey gt ${start} and RowKey lt ${`${list}~`}`;
+      const entries = toFilter(projectId, list, start);
       const { rows, hasMore } = await queryRows<Columns & object>(table, entries, limit, deadline);
       return { rows: rows.map(read), hasMore };
+    },
+
+    async hasAtLeast(projectId, count) {
+      const list = toListKey('desc');
+      const entries = toFilter(projectId, list, list);
+      return (await queryRows(table, entries, count - 1, deadline, ['RowKey'])).hasMore;
     },
 
     async add(projectId, columns) {

@@ -4,6 +4,7 @@ import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { Run, RunErrorCode, RunStatus } from '../model/run.ts';
 import type { NewThread, Thread } from '../model/thread.ts';
 import type { PendingCall } from '../model/toolCalls.ts';
+import type { ToolResources } from '../model/toolResources.ts';
 
 /*
  * The table `threads`. A partition holds a thread and its runs: the row `thread`, a row for each run with its id as key,
@@ -29,6 +30,8 @@ export interface ThreadRow {
   openCalls?: string;
   /** JSON of the ids of the files for code interpreters. */
   codeFiles?: string;
+  /** JSON of the vector stores for file searches. */
+  vectorStores?: string;
 }
 
 /**
@@ -154,8 +157,17 @@ export const toThreadRow = (thread: Thread): ThreadRow => ({
   closed: false,
   ...(thread.creationKey !== undefined && { creationKey: thread.creationKey }),
   ...(thread.imported && { imported: true }),
-  ...(thread.codeFiles && { codeFiles: JSON.stringify(thread.codeFiles) }),
+  ...toResourceColumns(thread),
   ...(thread.metadata && toMetadataColumn(thread.metadata)),
+});
+
+/** Returns the columns of what is given; an empty list, because a merge cannot remove a property. */
+export const toResourceColumns = ({
+  codeFiles,
+  vectorStores,
+}: ToolResources): Pick<ThreadRow, 'codeFiles' | 'vectorStores'> => ({
+  ...(codeFiles && { codeFiles: JSON.stringify(codeFiles) }),
+  ...(vectorStores && { vectorStores: JSON.stringify(vectorStores) }),
 });
 
 export function toThread(row: TableEntityResult<ThreadRow>): Thread {
@@ -170,6 +182,7 @@ export function toThread(row: TableEntityResult<ThreadRow>): Thread {
     ...(row.imported && { imported: true }),
     ...(row.openCalls && { openCalls: toPendingCalls(row.openCalls) }),
     ...(row.codeFiles && row.codeFiles !== '[]' && { codeFiles: JSON.parse(row.codeFiles) }),
+    ...(row.vectorStores && row.vectorStores !== '[]' && { vectorStores: JSON.parse(row.vectorStores) }),
     ...toMetadata(row),
   };
 }

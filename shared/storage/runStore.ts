@@ -19,6 +19,7 @@ import {
   toItemRowKey,
   toMetadataColumn,
   toPartitionKey,
+  toResourceColumns,
   toRun,
   toRunRow,
 } from './rows.ts';
@@ -165,7 +166,7 @@ export function createRunStore(table: Table, deadline?: Deadline): RunStore {
           'update',
           {
             ...{ partitionKey, rowKey: threadRowKey, activeRunId: run.runId },
-            ...(thread.value.codeFiles && { codeFiles: JSON.stringify(thread.value.codeFiles) }),
+            ...toResourceColumns(thread.value),
           },
           'Merge',
           { etag: thread.etag },

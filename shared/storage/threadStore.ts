@@ -6,6 +6,7 @@ import type { Page } from '../model/page.ts';
 import type { Run } from '../model/run.ts';
 import type { Stored } from '../model/stored.ts';
 import type { NewThread, Thread, ThreadKey } from '../model/thread.ts';
+import type { ToolResources } from '../model/toolResources.ts';
 import { queryRows } from './pages.ts';
 import {
   type RunRow,
@@ -14,6 +15,7 @@ import {
   toIndexRowKey,
   toMetadataColumn,
   toPartitionKey,
+  toResourceColumns,
   toRunRow,
   toThread,
   toThreadRow,
@@ -42,10 +44,10 @@ export interface ThreadStore {
    */
   setMetadata(thread: ThreadKey, metadata: Metadata): Promise<Thread | undefined>;
   /**
-   * Replaces the files of a thread's code interpreters, unless the thread was changed since.
+   * Replaces what the tools of a thread's runs use, unless the thread was changed since. What is absent stays.
    * @returns whether it did.
    */
-  setCodeFiles(before: Stored<Thread>, fileIds: readonly string[]): Promise<boolean>;
+  setToolResources(before: Stored<Thread>, resources: ToolResources): Promise<boolean>;
   /**
    * Returns a page of a project's threads, newest first. May be short: if `metadata` is given, at most 500 rows are read.
    * @throws {AppError} invalid_request when `after` is an imported id and not a thread of the project; unavailable when
@@ -178,11 +180,11 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
       return thread;
     },
 
-    async setCodeFiles({ value: thread, etag }, fileIds) {
+    async setToolResources({ value: thread, etag }, resources) {
       const row = {
         partitionKey: toPartitionKey(thread),
         rowKey: threadRowKey,
-        codeFiles: JSON.stringify(fileIds),
+        ...toResourceColumns(resources),
       };
       const result = await once((client, options) => client.updateEntity(row, 'Merge', { etag, ...options }));
       return typeof result === 'object';

@@ -16,6 +16,7 @@ import { type Run, type RunInput, type RunKey, roundOf } from '../model/run.ts';
 import { isTerminal } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
 import type { Thread } from '../model/thread.ts';
+import type { ToolResources } from '../model/toolResources.ts';
 import { checkCodeFiles, codeFilesOf, findAttachments, findMessageFiles } from '../runs/attachments.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../runs/followUps.ts';
 import type { RunServices } from '../runs/runServices.ts';
@@ -26,13 +27,12 @@ import { deleteThread } from './deleteThread.ts';
 import { appendFirstMessages, recordFirstMessages } from './firstMessages.ts';
 import type { LabelledMessage } from './messageRecords.ts';
 
-export interface CreateThreadRequest {
+/** The tool resources hold vector stores that the project is known to have. */
+export interface CreateThreadRequest extends ToolResources {
   readonly project: Project;
   readonly metadata: Metadata;
   /** Messages to begin with, which start no run. */
   readonly messages?: readonly LabelledMessage[];
-  /** Ids of files for the code interpreters of its runs, besides those of the messages. */
-  readonly codeFiles?: readonly string[];
   /** The first message, if there is one. */
   readonly input: RunInput | undefined;
   readonly idempotencyKey: string | undefined;
@@ -183,7 +183,7 @@ const isRejected = ({ responseId, errorCode }: Run): boolean =>
  */
 async function open(services: RunServices, request: CreateThreadRequest, ids: NewIds): Promise<Opened> {
   const { engine, threads, deadline } = services;
-  const { project, metadata, input, messages = [] } = request;
+  const { project, metadata, input, messages = [], vectorStores = [] } = request;
   const { threadId, runId, createdAt, rowKey: creationKey } = ids;
   const { projectId } = project;
   const assistant = input && findAssistant(services, project.assistantId);
@@ -211,6 +211,7 @@ async function open(services: RunServices, request: CreateThreadRequest, ids: Ne
     ...{ ...newThread, conversationId },
     ...(creationKey !== undefined && { creationKey }),
     ...(codeFiles.length > 0 && { codeFiles }),
+    ...(vectorStores.length > 0 && { vectorStores }),
   };
   if (entry.status === 'rejected') {
     await removeConversation(services, thread);

@@ -11,10 +11,10 @@ import type { Thread, ThreadKey } from '../model/thread.ts';
 import { codeFilesOf, findMessageFiles } from '../runs/attachments.ts';
 import { listSteps } from '../runs/listSteps.ts';
 import type { RunServices } from '../runs/runServices.ts';
-import { addCodeFiles } from './codeFiles.ts';
 import { type LabelledMessage, putRecords } from './messageRecords.ts';
 import { type MessageServices, toMessages } from './messages.ts';
 import { findCurrentThread } from './threads.ts';
+import { addCodeFiles } from './toolResources.ts';
 
 /** Timeout of a call that changes or reads single messages, in milliseconds. */
 const callMs = 10_000;

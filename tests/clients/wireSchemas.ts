@@ -39,6 +39,27 @@ const sources = {
   ],
   'resources/beta/threads/runs/steps': ['RunStep', 'StepListParams', 'StepRetrieveParams'],
   'resources/files': ['FileObject', 'FileDeleted', 'FileListParams'],
+  'resources/vector-stores/vector-stores': [
+    'VectorStore',
+    'VectorStoreDeleted',
+    'VectorStoreSearchResponse',
+    'VectorStoreCreateParams',
+    'VectorStoreUpdateParams',
+    'VectorStoreListParams',
+    'VectorStoreSearchParams',
+  ],
+  'resources/vector-stores/files': [
+    'VectorStoreFile',
+    'VectorStoreFileDeleted',
+    'FileContentResponse',
+    'FileCreateParams',
+    'FileUpdateParams',
+  ],
+  'resources/vector-stores/file-batches': [
+    'VectorStoreFileBatch',
+    'FileBatchCreateParams',
+    'FileBatchListFilesParams',
+  ],
   'resources/shared': ['ErrorObject'],
 } as const;
 

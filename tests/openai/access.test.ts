@@ -11,7 +11,11 @@ const t = useService();
 
 /** Ids of a project, by the parameters of paths, and the id of a call that its run waits for. */
 type Ids = Readonly<
-  Record<'assistantId' | 'threadId' | 'messageId' | 'runId' | 'stepId' | 'fileId' | 'callId', string>
+  Record<
+    | ('assistantId' | 'threadId' | 'messageId' | 'runId' | 'stepId' | 'fileId' | 'callId')
+    | ('vectorStoreId' | 'batchId'),
+    string
+  >
 >;
 
 interface Case {
@@ -33,7 +37,7 @@ interface Elsewhere {
 function fileForm(): FormData {
   const form = new FormData();
   form.set('purpose', 'assistants');
-  form.set('file', new File(['canary'], 'canary.txt'));
+  form.set('file', new File(['canary bird'], 'canary.txt'));
   return form;
 }
 
@@ -64,13 +68,25 @@ const resourcesWith = (fileId: string) => ({
   tool_resources: { code_interpreter: { file_ids: [fileId] } },
 });
 
+/** A vector store of somebody else. */
+const ofStore = (within?: 'thread'): NonNullable<Case['elsewhere']>[number] => [
+  ({ vectorStoreId }) => {
+    const resources = { tool_resources: { file_search: { vector_store_ids: [vectorStoreId] } } };
+    return { body: within ? { [within]: resources } : resources };
+  },
+  404,
+  `${within ? 'thread.' : ''}tool_resources.file_search.vector_store_ids`,
+];
+const withFile = ({ fileId }: Ids) => ({ file_id: fileId });
+const filesOf = ({ fileId }: Ids) => ({ file_ids: [fileId] });
+
 const outputsFor = ({ callId }: Ids) => ({ tool_outputs: [{ tool_call_id: callId, output: 'x' }] });
 
 const cases: Readonly<Record<Operation, Case>> = {
   listAssistants: { elsewhere: cursors('assistantId') },
-  createAssistant: { body: () => ({ model: 'gpt-5-mini' }), elsewhere: [ofFile(resourcesWith)] },
+  createAssistant: { body: () => ({ model: 'gpt-5-mini' }), elsewhere: [ofFile(resourcesWith), ofStore()] },
   retrieveAssistant: {},
-  updateAssistant: { body: () => ({ name: 'Mine' }), elsewhere: [ofFile(resourcesWith)] },
+  updateAssistant: { body: () => ({ name: 'Mine' }), elsewhere: [ofFile(resourcesWith), ofStore()] },
   deleteAssistant: {},
   createThread: {
     body: () => ({}),
@@ -79,6 +95,7 @@ const cases: Readonly<Record<Operation, Case>> = {
       ofFile((fileId) => ({ messages: attachedTo(fileId) })),
       ofFile((fileId) => ({ messages: shownTo(fileId) })),
       ofFile(resourcesWith),
+      ofStore(),
     ],
   },
   createThreadAndRun: {
@@ -88,10 +105,12 @@ const cases: Readonly<Record<Operation, Case>> = {
       ofFile((fileId) => ({ thread: { messages: attachedTo(fileId) } })),
       ofFile((fileId) => ({ thread: resourcesWith(fileId) })),
       ofFile(resourcesWith),
+      ofStore(),
+      ofStore('thread'),
     ],
   },
   retrieveThread: {},
-  updateThread: { body: labels, elsewhere: [ofFile(resourcesWith)] },
+  updateThread: { body: labels, elsewhere: [ofFile(resourcesWith), ofStore()] },
   deleteThread: {},
   createMessage: {
     body: () => ({ role: 'user', content: 'Hello' }),
@@ -136,6 +155,32 @@ const cases: Readonly<Record<Operation, Case>> = {
   retrieveFile: {},
   retrieveFileContent: {},
   deleteFile: {},
+  createVectorStore: {
+    body: () => ({ name: 'Mine' }),
+    elsewhere: [ofFile((fileId) => ({ file_ids: [fileId] }))],
+  },
+  listVectorStores: { elsewhere: cursors('vectorStoreId') },
+  retrieveVectorStore: {},
+  updateVectorStore: { body: () => ({ name: 'Mine' }) },
+  deleteVectorStore: {},
+  searchVectorStore: { body: () => ({ query: 'bird' }) },
+  createVectorStoreFile: { body: withFile, elsewhere: [ofFile((fileId) => ({ file_id: fileId }))] },
+  listVectorStoreFiles: { elsewhere: cursors('fileId') },
+  retrieveVectorStoreFile: {},
+  updateVectorStoreFile: { body: () => ({ attributes: { mine: true } }) },
+  deleteVectorStoreFile: {},
+  retrieveVectorStoreFileContent: {},
+  createFileBatch: {
+    body: filesOf,
+    elsewhere: [
+      ofFile((fileId) => ({ file_ids: [fileId] })),
+      // In place of the body's own.
+      ofFile((fileId) => ({ file_ids: null, files: [{ file_id: fileId }] })),
+    ],
+  },
+  retrieveFileBatch: {},
+  cancelFileBatch: {},
+  listFileBatchFiles: { elsewhere: cursors('fileId') },
 };
 
 test('every route has its case', () => {
@@ -195,7 +240,11 @@ async function openTenant(editor: string): Promise<Tenant> {
   const { required_action } = await call(runPath);
   const [step] = (await call(`${runPath}/steps`)).data;
   const file = await call('files', fileForm());
+  const store = await call('vector_stores', { name: 'canary', file_ids: [file.id] });
+  const batch = await call(`vector_stores/${store.id}/file_batches`, { file_ids: [file.id] });
   const ids = {
+    vectorStoreId: store.id,
+    batchId: batch.id,
     assistantId: assistant.id,
     threadId: thread.id,
     messageId: message.id,
@@ -400,6 +449,7 @@ test('every request of the matrix succeeds for a caller of the project', async (
   const known: Record<keyof Ids, string> = { ...ids };
   const last: Operation[] = [
     ...(['submitToolOutputs', 'createMessage', 'createRun', 'cancelRun', 'deleteMessage'] as const),
+    ...(['deleteVectorStoreFile', 'deleteVectorStore'] as const),
     ...(['deleteFile', 'deleteThread', 'deleteAssistant'] as const),
   ];
   const rank = ({ operation }: { operation: Operation }) => last.indexOf(operation);

@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import type OpenAI from 'openai';
-import { toFile } from 'openai';
+import OpenAI, { toFile } from 'openai';
 import OpenAIv4 from 'openai-v4';
 import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
 import { replies } from '../support/engine.ts';
@@ -15,12 +14,15 @@ const t = useService();
 let client: Client;
 let v4: OpenAIv4;
 let engineIds: string[];
+let fileIds: string[];
 beforeAll(async () => {
   await t.changeProject();
   client = await openClient(t);
   v4 = new OpenAIv4({ baseURL: client.baseURL, apiKey: client.apiKey ?? '', maxRetries: 0 });
+  fileIds = [];
   for (const name of ['plan.md', 'goals.md']) {
-    await client.files.create({ file: await toFile(Buffer.from('Hello'), name), purpose: 'assistants' });
+    const file = await toFile(Buffer.from('Hello'), name);
+    fileIds.push((await client.files.create({ file, purpose: 'assistants' })).id);
   }
   engineIds = (await t.engine.files()).slice(-2).map(({ id }) => id);
 });
@@ -209,12 +211,20 @@ describe('a citation', () => {
     expect(completed.content).toEqual(reply.content);
   });
 
-  test('names its file in its project only, which is neither read nor deleted by that name', async () => {
+  test('has the id of its file, if that is one of the project', async () => {
     await t.engine.outcome(cited());
     const { thread_id } = await client.beta.threads.createAndRunPoll(start, poll);
-    const [part] = (await replyOf(thread_id)).content;
-    const [annotation] = part?.type === 'text' ? part.text.annotations : [];
-    const id = annotation?.type === 'file_citation' ? annotation.file_citation.file_id : '';
+    const [plan, goals] = fileIds;
+    expect(filesOf(await replyOf(thread_id))).toEqual([plan, goals, plan]);
+  });
+
+  test('names another file in its project only, where it is neither read nor deleted', async () => {
+    const engine = new OpenAI({ baseURL: t.engine.url, apiKey: 'test' });
+    const file = await toFile(Buffer.from('Hello'), 'plan.md');
+    const configured = await engine.files.create({ file, purpose: 'assistants' });
+    await t.engine.outcome(cited({ ...cite(0, 'Goals too'), file_id: configured.id }));
+    const { thread_id } = await client.beta.threads.createAndRunPoll(start, poll);
+    const id = filesOf(await replyOf(thread_id)).at(-1) ?? '';
     expect(await client.files.retrieve(id)).toMatchObject({ id, filename: 'plan.md', bytes: 5 });
     const statusesOf = (calls: Promise<unknown>[]) =>
       Promise.all(calls.map(async (call) => (await failureOf(call)).status));

@@ -176,7 +176,7 @@ test.each<[string, object]>([
   ['temperature', { temperature: '1' }],
   [
     'tool_resources.file_search.vector_store_ids',
-    { tool_resources: { file_search: { vector_store_ids: ['vs_x'] } } },
+    { tool_resources: { file_search: { vector_store_ids: ['vs_x', 'vs_y'] } } },
   ],
   ['colour', { colour: 'red' }],
 ])('an invalid %s is refused by its name', async (param, changes) => {

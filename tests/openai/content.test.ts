@@ -314,14 +314,4 @@ describe('attachments', () => {
     const reply = { ...message, role: 'assistant' as const };
     expect(await failureOf(threads.messages.create(id, reply))).toMatchObject({ param: 'attachments' });
   });
-
-  test('vector stores are refused by name', async () => {
-    const refused = client.beta.threads.create({
-      tool_resources: { file_search: { vector_store_ids: ['vs_1'] } },
-    });
-    expect(await failureOf(refused)).toMatchObject({
-      status: 400,
-      param: 'tool_resources.file_search.vector_store_ids',
-    });
-  });
 });

@@ -129,10 +129,6 @@ describe('the package raises its own class for', () => {
   });
 });
 
-/** What there is instead of vector stores, and of the files of version 1. */
-const documents =
-  "are not offered: the project's documents, which its editors add by the project API, are searched without being named, " +
-  'and files can be attached to messages';
 const files =
   "Lists of files are of version 1 of the API: use 'tool_resources' of assistants and 'attachments' of messages.";
 
@@ -155,17 +151,6 @@ describe('a request that is refused', () => {
     ['GET', 'v1/threads', 405, 'Not allowed to GET on /v1/threads.', null],
     ['POST', 'v1/chat/completions', 404, 'Invalid URL (POST /v1/chat/completions)', null],
     ['GET', '', 404, 'Invalid URL (GET /v1/)', null],
-    [
-      'POST',
-      'v1/vector_stores',
-      404,
-      `Invalid URL (POST /v1/vector_stores). Vector stores ${documents}.`,
-      null,
-    ],
-    [
-      ...['DELETE', 'vector_stores/vs_1/files/file-1', 404],
-      ...[`Invalid URL (DELETE /v1/vector_stores/vs_1/files/file-1). Vector stores ${documents}.`, null],
-    ],
     [
       'GET',
       'v1/assistants/asst_1/files',
@@ -259,10 +244,10 @@ describe('a request that is refused', () => {
       'unsupported_parameter',
     ],
     [
-      '{"tool_resources":{"file_search":{"vector_store_ids":["vs_1"]}}}',
-      `The parameter 'tool_resources.file_search.vector_store_ids' is not supported, because vector stores ${documents}.`,
+      '{"tool_resources":{"file_search":{"vector_store_ids":["a","b"]}}}',
+      "Invalid 'tool_resources.file_search.vector_store_ids': expected an array of 0 to 1 items, but got 2.",
       'tool_resources.file_search.vector_store_ids',
-      'unsupported_parameter',
+      'array_above_max_length',
     ],
   ])('because of its body %s names the parameter', async (body, message, param, code) => {
     expect(await send('v1/threads', 'POST', body)).toEqual({

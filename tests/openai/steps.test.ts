@@ -138,7 +138,7 @@ describe('a step of a file search', () => {
   test('names the documents found, and has their text only if it is asked for', async () => {
     const { run } = await stream(outcome());
     const result = (score: number) => ({
-      file_id: expect.stringMatching(/^doc_/),
+      file_id: expect.stringMatching(/^file_/),
       file_name: 'plan.md',
       score,
     });

@@ -240,7 +240,7 @@ describe('an import does not bring', () => {
       'an assistant that ranks its search',
       () =>
         assistant({
-          tools: [{ type: 'file_search', file_search: { ranking_options: { score_threshold: 0.5 } } }],
+          tools: [{ type: 'file_search', file_search: { ranking_options: { score_threshold: 50 } } }],
         }),
       'ranking_options',
     ],

@@ -61,6 +61,13 @@ const listOf = (name: string): Schema =>
     has_more: { type: 'boolean' },
   });
 
+/** A list that has one page only. */
+const onlyPageOf = (name: string): Readonly<Record<string, Schema>> => ({
+  data: { type: 'array', items: ref(name) },
+  has_more: { const: false },
+  next_page: { type: 'null' },
+});
+
 /** The body of every operation's response. */
 const bodies: Readonly<Record<Operation, Schema>> = {
   listAssistants: listOf('Assistant'),
@@ -92,6 +99,29 @@ const bodies: Readonly<Record<Operation, Schema>> = {
   deleteFile: ref('FileDeleted'),
   // Of any type.
   retrieveFileContent: {},
+  createVectorStore: ref('VectorStore'),
+  listVectorStores: listOf('VectorStore'),
+  retrieveVectorStore: ref('VectorStore'),
+  updateVectorStore: ref('VectorStore'),
+  deleteVectorStore: ref('VectorStoreDeleted'),
+  searchVectorStore: toObject({
+    object: { const: 'vector_store.search_results.page' },
+    search_query: { type: 'array', items: { type: 'string' } },
+    ...onlyPageOf('VectorStoreSearchResponse'),
+  }),
+  createVectorStoreFile: ref('VectorStoreFile'),
+  listVectorStoreFiles: listOf('VectorStoreFile'),
+  retrieveVectorStoreFile: ref('VectorStoreFile'),
+  updateVectorStoreFile: ref('VectorStoreFile'),
+  deleteVectorStoreFile: ref('VectorStoreFileDeleted'),
+  retrieveVectorStoreFileContent: toObject({
+    object: { const: 'vector_store.file_content.page' },
+    ...onlyPageOf('FileContentResponse'),
+  }),
+  createFileBatch: ref('VectorStoreFileBatch'),
+  retrieveFileBatch: ref('VectorStoreFileBatch'),
+  cancelFileBatch: ref('VectorStoreFileBatch'),
+  listFileBatchFiles: listOf('VectorStoreFile'),
 };
 
 /** An error, in a response or as the data of an event: the packages read its `error` in both. */

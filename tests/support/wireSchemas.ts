@@ -35,3 +35,33 @@ export function loadWireSchemas(): WireSchemas {
     return JSON.parse(text);
   }
 }
+
+/** Returns the paths of all parameters of a type, such as `tools[].function.name`. */
+export function pathsOf(type: string): string[] {
+  const { $defs, schemas } = loadWireSchemas();
+  const found = new Set<string>();
+  const visit = (schema: Schema, prefix: string): void => {
+    const {
+      $ref,
+      items,
+      anyOf = [],
+      oneOf = [],
+    } = schema as {
+      $ref?: string;
+      items?: Schema;
+      anyOf?: Schema[];
+      oneOf?: Schema[];
+    };
+    if (items) visit(items, `${prefix}[]`);
+    for (const option of [...anyOf, ...oneOf]) visit(option, prefix);
+    const { properties = {} } = ($ref ? $defs[$ref.replace('#/$defs/', '')] : undefined) ?? {};
+    for (const [name, property] of Object.entries(properties)) {
+      const path = prefix ? `${prefix}.${name}` : name;
+      found.add(path);
+      visit(property, path);
+    }
+  };
+  visit(schemas[type] ?? {}, '');
+  // What the package writes into the path of the request.
+  return [...found].filter((path) => path !== 'thread_id' && path !== 'vector_store_id');
+}

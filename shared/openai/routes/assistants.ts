@@ -17,7 +17,7 @@ import {
 import { readBody } from '../body.ts';
 import { type Call, configuredModels, type Handler } from '../call.ts';
 import { pageOf, parseList, rejectUnknown, toList } from '../query.ts';
-import { codeFilesOf, type toolResources } from '../threadParams.ts';
+import { createWithResources, openResources } from '../toolResources.ts';
 import type { WireAssistantDeleted } from '../wire.ts';
 import { badRequest, WireError } from '../wireError.ts';
 
@@ -42,16 +42,20 @@ export const createAssistant: Handler = async (call) => {
   requireEditor(call);
   rejectUnknown(call.request.query, []);
   const body = await readBody(call.request, readNewAssistant);
-  await findCodeFiles(call, body.tool_resources);
-  const { assistants } = call.context;
-  const { projectId } = call.project;
-  if ((await assistants.list(projectId, maxAssistants)).length >= maxAssistants) {
-    throw badRequest(`A project has at most ${maxAssistants} assistants.`);
-  }
-  const createdAt = new Date();
-  const blank = { projectId, id: newId('asst', createdAt), createdAt, name: '', instructions: '', model: '' };
-  const assistant = applyBody(blank, body, configuredModels(call));
-  await assistants.add(assistant);
+  const assistant = await createWithResources(call, body.tool_resources, async (resources) => {
+    const { assistants } = call.context;
+    const { projectId } = call.project;
+    await findAttachments(call.context, projectId, resources.codeFiles ?? []);
+    if ((await assistants.list(projectId, maxAssistants)).length >= maxAssistants) {
+      throw badRequest(`A project has at most ${maxAssistants} assistants.`);
+    }
+    const createdAt = new Date();
+    const id = newId('asst', createdAt);
+    const blank = { projectId, id, createdAt, name: '', instructions: '', model: '' };
+    const created = applyBody(blank, body, configuredModels(call), resources);
+    await assistants.add(created);
+    return created;
+  });
   return jsonResponse(200, toWireAssistant(assistant, true));
 };
 
@@ -64,10 +68,11 @@ export const updateAssistant: Handler = async (call) => {
   rejectUnknown(call.request.query, []);
   const assistantId = requireCreated(call);
   const body = await readBody(call.request, readAssistantUpdate);
-  await findCodeFiles(call, body.tool_resources);
+  const resources = await openResources(call, body.tool_resources);
+  await findAttachments(call.context, call.project.projectId, resources.codeFiles ?? []);
   for (let updates = 0; updates < maxUpdates; updates++) {
     const before = await findCreated(call, assistantId);
-    const assistant: StoredAssistant = applyBody(before.value, body, configuredModels(call));
+    const assistant: StoredAssistant = applyBody(before.value, body, configuredModels(call), resources);
     if (await call.context.assistants.replace(before, assistant)) {
       return jsonResponse(200, toWireAssistant(assistant, true));
     }
@@ -88,10 +93,6 @@ export const deleteAssistant: Handler = async (call) => {
   const body: WireAssistantDeleted = { id: assistantId, object: 'assistant.deleted', deleted: true };
   return jsonResponse(200, body);
 };
-
-/** @throws {AppError} file_not_found for a file that the project does not have. */
-const findCodeFiles = ({ context, project }: Call, resources: ReturnType<typeof toolResources>) =>
-  findAttachments(context, project.projectId, codeFilesOf(resources) ?? []);
 
 function requireEditor({ caller, project }: Call): void {
   if (mayEdit(caller, project)) return;

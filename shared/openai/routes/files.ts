@@ -1,4 +1,5 @@
 import type { HttpResponseInit } from '@azure/functions';
+import type { EngineFile } from '../../engine/files.ts';
 import { AppError } from '../../errors.ts';
 import {
   findCitedFile,
@@ -10,12 +11,12 @@ import {
 } from '../../files/files.ts';
 import { downloadSignal, fileResponse } from '../../http/fileResponse.ts';
 import { jsonResponse } from '../../http/responses.ts';
-import { filePurposes } from '../../model/file.ts';
+import { type FileKey, filePurposes } from '../../model/file.ts';
 import { deleteThreadFile, findThreadFile, openThreadFile } from '../../threads/generatedFiles.ts';
 import type { Call, Handler } from '../call.ts';
 import { type NamedFile, readFileId } from '../fileId.ts';
 import { toWireFile } from '../fileObject.ts';
-import { parseList, rejectUnknown, toList, unknownCursor } from '../query.ts';
+import { failCursor, parseList, rejectUnknown, toList } from '../query.ts';
 import { oneOf } from '../readers.ts';
 import type { WireFileDeleted } from '../wire.ts';
 import { badRequest, notOffered } from '../wireError.ts';
@@ -56,9 +57,7 @@ export const listFiles: Handler = async ({ request, context, project }) => {
   const { items, hasMore } = await readFiles(context, project.projectId, {
     ...{ order: page.order, after: page.after, limit: Math.min(page.limit, maxPage) },
     purpose: purpose === undefined ? undefined : readPurpose(purpose, 'purpose'),
-  }).catch((error) => {
-    throw error instanceof AppError && error.code === 'invalid_request' ? unknownCursor('after') : error;
-  });
+  }).catch(failCursor(page));
   return jsonResponse(
     200,
     toList(
@@ -71,18 +70,19 @@ export const listFiles: Handler = async ({ request, context, project }) => {
 /** Returns a file: one of the project, one that a reply cites, or one that a code interpreter made. */
 export const retrieveFile: Handler = async (call) => {
   rejectUnknown(call.request.query, []);
-  const { context, project } = call;
-  const { projectId } = project;
+  const { context } = call;
   const [id, named] = fileOf(call);
   switch (named.kind) {
-    case 'file': {
-      const file = await findFile(context, { projectId, fileId: named.fileId });
-      return jsonResponse(200, toWireFile(id, file, file.purpose));
-    }
-    case 'document': {
-      const file = await findCitedFile(context, projectId, named.documentId);
-      return jsonResponse(200, toWireFile(id, file, 'assistants'));
-    }
+    case 'file':
+      return withFile(
+        call,
+        named.fileId,
+        async (fileKey) => {
+          const file = await findFile(context, fileKey);
+          return jsonResponse(200, toWireFile(id, file, file.purpose));
+        },
+        (cited) => jsonResponse(200, toWireFile(id, cited, 'assistants')),
+      );
     case 'generated': {
       const file = await findThreadFile(context, threadFileOf(call, named)).catch(failThread);
       return jsonResponse(200, toWireFile(id, file, 'assistants_output'));
@@ -93,18 +93,19 @@ export const retrieveFile: Handler = async (call) => {
 /** Returns the content of a file. */
 export const retrieveFileContent: Handler = async (call): Promise<HttpResponseInit> => {
   rejectUnknown(call.request.query, []);
-  const { context, project } = call;
-  const { projectId } = project;
+  const { context } = call;
   const [, named] = fileOf(call);
   const stop = downloadSignal(context);
   switch (named.kind) {
-    case 'file': {
-      const opened = await openFile(context, { projectId, fileId: named.fileId }, stop);
-      return fileResponse(stop, context.outgoing, opened);
-    }
-    case 'document':
-      await findCitedFile(context, projectId, named.documentId);
-      throw badRequest('Not allowed to download files of purpose: assistants');
+    case 'file':
+      return withFile(
+        call,
+        named.fileId,
+        async (fileKey) => fileResponse(stop, context.outgoing, await openFile(context, fileKey, stop)),
+        () => {
+          throw badRequest('Not allowed to download files of purpose: assistants');
+        },
+      );
     case 'generated': {
       const opened = await openThreadFile(context, threadFileOf(call, named), stop).catch(failThread);
       return fileResponse(stop, context.outgoing, opened);
@@ -115,22 +116,43 @@ export const retrieveFileContent: Handler = async (call): Promise<HttpResponseIn
 /** Deletes a file. Messages that carry it stay. */
 export const deleteFile: Handler = async (call) => {
   rejectUnknown(call.request.query, []);
-  const { context, project } = call;
-  const { projectId } = project;
+  const { context } = call;
   const [id, named] = fileOf(call);
   switch (named.kind) {
     case 'file':
-      await removeFile(context, { projectId, fileId: named.fileId });
+      await withFile(
+        call,
+        named.fileId,
+        (fileKey) => removeFile(context, fileKey),
+        () => {
+          throw badRequest('This file is none of those that were uploaded here.', 'file_id');
+        },
+      );
       break;
-    case 'document':
-      await findCitedFile(context, projectId, named.documentId);
-      throw badRequest('A document is deleted by its own route.', 'file_id');
     case 'generated':
       await deleteThreadFile(context, threadFileOf(call, named)).catch(failThread);
   }
   const body: WireFileDeleted = { id, object: 'file', deleted: true };
   return jsonResponse(200, body);
 };
+
+/**
+ * Does something with a file of the project.
+ * @param orCited what to do instead with a file that is none of the project's, but that a reply cites.
+ */
+async function withFile<T>(
+  { context, project: { projectId } }: Call,
+  fileId: string,
+  act: (fileKey: FileKey) => Promise<T>,
+  orCited: (file: EngineFile) => T,
+): Promise<T> {
+  try {
+    return await act({ projectId, fileId });
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'file_not_found')) throw error;
+    return orCited(await findCitedFile(context, projectId, fileId));
+  }
+}
 
 /** Returns the id in the path and what it names. @throws {AppError} file_not_found for a malformed id. */
 function fileOf({ params: { fileId = '' } }: Call): [id: string, file: NamedFile] {

@@ -21,7 +21,15 @@ import { listRuns as readRuns } from '../../threads/listRuns.ts';
 import { findAnsweredStep } from '../answeredStep.ts';
 import { findAssistant, instructionsOf, toRunOverrides } from '../assistants.ts';
 import { readBody } from '../body.ts';
-import { type Call, configuredModels, type Handler, isRepetition, runKeyOf, threadKeyOf } from '../call.ts';
+import {
+  type Call,
+  configuredModels,
+  type Handler,
+  isRepetition,
+  pollHeaders,
+  runKeyOf,
+  threadKeyOf,
+} from '../call.ts';
 import { readOutputsBody } from '../outputsParams.ts';
 import { type ListRequest, pageOf, parseList, rejectUnknown, toList, unknownCursor } from '../query.ts';
 import { invalidType, metadata, object, optional } from '../readers.ts';
@@ -29,11 +37,9 @@ import { type RunView, toWireRun, toWireStatus } from '../runObject.ts';
 import { toRunOptions } from '../runOptions.ts';
 import { type RunParams, readRunBody, readThreadAndRunBody } from '../runParams.ts';
 import { streamRun } from '../runStream.ts';
-import { codeFilesOf, toThreadInput } from '../threadParams.ts';
+import { toThreadInput } from '../threadParams.ts';
+import { createWithResources, openResources } from '../toolResources.ts';
 import { badRequest, notOffered } from '../wireError.ts';
-
-/** How long a client should wait before it polls again, in milliseconds. The packages wait five seconds by default. */
-const pollHeaders = { 'openai-poll-after-ms': '1000' };
 
 /** Starts a run on a thread. */
 export const createRun: Handler = async (call) => {
@@ -48,15 +54,20 @@ export const createThreadAndRun: Handler = async (call) => {
   rejectUnknown(call.request.query, ['include']);
   const body = await readBody(call.request, readThreadAndRunBody);
   const { thread: input, tool_resources, ...rest } = body;
-  const codeFiles = codeFilesOf(tool_resources);
-  await findAttachments(call.context, call.project.projectId, codeFiles ?? []);
-  const params = { ...rest, ...(codeFiles && { codeFiles }) };
-  return start(call, params, body, async (repeatable) => {
-    const { thread: created } = await createThread(call.context, {
-      ...{ project: call.project, ...toThreadInput(input ?? {}) },
-      ...{ input: undefined, idempotencyKey: undefined },
-      repeatable,
-    });
+  const resources = await openResources(call, tool_resources);
+  await findAttachments(call.context, call.project.projectId, resources.codeFiles ?? []);
+  return start(call, { ...rest, resources }, body, async (repeatable) => {
+    const { thread: created } = await createWithResources(
+      call,
+      input?.tool_resources,
+      (ofThread) =>
+        createThread(call.context, {
+          ...{ project: call.project, ...toThreadInput(input ?? {}, ofThread) },
+          ...{ input: undefined, idempotencyKey: undefined },
+          repeatable,
+        }),
+      { param: 'thread.tool_resources', repeatable },
+    );
     return { threadKey: created, created };
   });
 };

@@ -38,8 +38,8 @@ async function stepsOf({ context, request }: Call, runKey: ReturnType<typeof run
   const { value: run } = await findRun(context, runKey);
   const [thread, steps] = await Promise.all([context.threads.find(runKey), readSteps(context, runKey)]);
   if (!thread) throw new AppError('thread_not_found');
-  const namesDocuments = steps.some(({ named }) => named?.documents?.length);
-  const secret = namesDocuments ? await context.fileSecrets.open(runKey.projectId) : undefined;
+  const namesFiles = steps.some(({ named }) => named?.found?.length);
+  const secret = namesFiles ? await context.fileSecrets.open(runKey.projectId) : undefined;
   const { conversationId } = thread.value;
   const named = steps.map((step) => ({
     ...step,

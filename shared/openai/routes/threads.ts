@@ -2,25 +2,29 @@ import { waitAtMost } from '../../deadline.ts';
 import { AppError } from '../../errors.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../../runs/followUps.ts';
-import { setCodeFiles } from '../../threads/codeFiles.ts';
 import { createThread as openThread } from '../../threads/createThread.ts';
 import { deleteThread as removeThread } from '../../threads/deleteThread.ts';
+import { setToolResources } from '../../threads/toolResources.ts';
 import { readBody } from '../body.ts';
 import { type Handler, threadKeyOf } from '../call.ts';
 import { rejectUnknown } from '../query.ts';
 import { metadata, object, optional } from '../readers.ts';
 import { toWireThread } from '../threadObject.ts';
-import { codeFilesOf, readThreadBody, toolResources, toThreadInput } from '../threadParams.ts';
+import { readThreadBody, toThreadInput } from '../threadParams.ts';
+import { createWithResources, openResources, toolResources } from '../toolResources.ts';
 import type { WireThreadDeleted } from '../wire.ts';
 
 /** Creates a thread with its first messages. */
-export const createThread: Handler = async ({ request, context, project }) => {
+export const createThread: Handler = async (call) => {
+  const { request, context, project } = call;
   rejectUnknown(request.query, []);
   const body = await readBody(request, readThreadBody);
-  const { thread } = await openThread(context, {
-    ...{ project, ...toThreadInput(body) },
-    ...{ input: undefined, idempotencyKey: undefined },
-  });
+  const { thread } = await createWithResources(call, body.tool_resources, (resources) =>
+    openThread(context, {
+      ...{ project, ...toThreadInput(body, resources) },
+      ...{ input: undefined, idempotencyKey: undefined },
+    }),
+  );
   return jsonResponse(200, toWireThread(thread));
 };
 
@@ -35,14 +39,15 @@ export const retrieveThread: Handler = async (call) => {
 
 const readUpdate = object({ metadata: optional(metadata), tool_resources: toolResources });
 
-/** Replaces the metadata of a thread and the files of its code interpreters, if given. */
+/** Replaces the metadata of a thread and what its tools use, if given. */
 export const updateThread: Handler = async (call) => {
   const threadKey = threadKeyOf(call);
   rejectUnknown(call.request.query, []);
-  const { metadata: labels, tool_resources: resources } = await readBody(call.request, readUpdate);
+  const { metadata: labels, tool_resources } = await readBody(call.request, readUpdate);
   const { threads } = call.context;
-  const fileIds = codeFilesOf(resources);
-  const changed = fileIds && (await setCodeFiles(call.context, threadKey, fileIds));
+  const resources = await openResources(call, tool_resources);
+  const isNamed = Object.keys(resources).length > 0;
+  const changed = isNamed ? await setToolResources(call.context, threadKey, resources) : undefined;
   const thread = labels
     ? await threads.setMetadata(threadKey, labels)
     : (changed ?? (await threads.find(threadKey))?.value);

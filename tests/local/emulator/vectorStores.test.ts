@@ -149,6 +149,7 @@ describe('a vector store', () => {
       status: 404,
     });
     expect((await client.vectorStores.files.list(id)).data).toEqual([]);
+    await expect(ask(started, 'Hello', id, id, id)).rejects.toMatchObject({ status: 400 });
   });
 
   test('is kept over a restart', async () => {

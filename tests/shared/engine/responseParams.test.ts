@@ -4,13 +4,14 @@ import { toResponseParams } from '../../../shared/engine/responseParams.ts';
 import type { Assistant } from '../../../shared/model/assistant.ts';
 import type { Attachment } from '../../../shared/model/file.ts';
 import type { Project } from '../../../shared/model/project.ts';
-import type { RunInput } from '../../../shared/model/run.ts';
+import type { Run, RunInput } from '../../../shared/model/run.ts';
 
 const assistant: Assistant = { id: 'asst_1', name: 'One', model: 'gpt-5-mini', instructions: 'Help.' };
 const project: Project = { projectId: 'p', name: 'P', assistantId: 'asst_1', members: [], groups: [] };
 const input: RunInput = { message: 'Hello', instructions: null };
 
 interface Parts {
+  readonly run?: Partial<Run>;
   readonly assistant?: Partial<Assistant>;
   readonly project?: Partial<Project>;
   readonly input?: Partial<RunInput>;
@@ -24,6 +25,7 @@ const paramsOf = (parts: Parts = {}, authorizations = new Map<string, string>())
       run: {
         ...{ runId: 'run_1', threadId: 'thread_1', projectId: 'p', assistantId: 'asst_1', status: 'queued' },
         ...{ createdAt: new Date(0), expiresAt: new Date(1) },
+        ...parts.run,
       },
       assistant: { ...assistant, ...parts.assistant },
       project: { ...project, ...parts.project },
@@ -124,9 +126,25 @@ describe('the tools of a run', () => {
   test("search the project's stores besides the assistant's, each once", () => {
     const { tools } = paramsOf({
       assistant: { tools: [{ type: 'file_search', vectorStoreIds: ['vs_1', 'vs_2'] }] },
-      project: { vectorStoreIds: ['vs_2', 'vs_3'] },
+      project: { vectorStoreIds: ['vs_2'] },
     });
-    expect(tools).toEqual([{ type: 'file_search', vector_store_ids: ['vs_1', 'vs_2', 'vs_3'] }]);
+    expect(tools).toEqual([{ type: 'file_search', vector_store_ids: ['vs_2', 'vs_1'] }]);
+  });
+
+  test('search the two most specific stores, as the engine refuses more', () => {
+    const search = { type: 'file_search' as const, vectorStoreIds: ['vs_1'] };
+    const project = { vectorStoreIds: ['vs_2'], documentStoreId: 'vs_3' };
+    const searched = (named: string[], of: Partial<Project> = project) => {
+      const vectorStores = named.map((engineStoreId) => ({ engineStoreId, vectorStoreId: 'vs_sealed' }));
+      const run = { overrides: { vectorStores } };
+      const { tools } = paramsOf({ assistant: { tools: [search] }, project: of, run });
+      return tools?.flatMap((tool) => (tool.type === 'file_search' ? tool.vector_store_ids : []));
+    };
+    expect(searched([])).toEqual(['vs_3', 'vs_2']);
+    expect(searched([], { documentStoreId: 'vs_3' })).toEqual(['vs_3', 'vs_1']);
+    expect(searched(['vs_5'])).toEqual(['vs_5', 'vs_3']);
+    expect(searched(['vs_5', 'vs_4'])).toEqual(['vs_5', 'vs_4']);
+    expect(searched(['vs_5', 'vs_5'])).toEqual(['vs_5', 'vs_3']);
   });
 
   test("search the project's stores though the assistant has no search of its own", () => {

@@ -12,6 +12,7 @@ const contract: Record<Exclude<ErrorCode, 'invalid_request'>, [status: number, m
   access_denied: [403, 'Access denied to project'],
   editor_required: [403, 'Only editors of the project may do this'],
   document_not_found: [404, 'Document not found'],
+  vector_store_not_found: [404, 'Vector store not found'],
   thread_not_found: [404, 'Thread not found'],
   run_not_found: [404, 'Run not found'],
   steps_expired: [410, 'The steps of the run are no longer available'],

@@ -1,5 +1,6 @@
 import { AppError } from '../errors.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
+import type { ToolResources } from '../model/toolResources.ts';
 import { checkCodeFiles, findAttachments } from '../runs/attachments.ts';
 import type { RunServices } from '../runs/runServices.ts';
 
@@ -7,16 +8,17 @@ import type { RunServices } from '../runs/runServices.ts';
 const maxChanges = 10;
 
 /**
- * Replaces the files of a thread's code interpreters.
+ * Replaces what the tools of a thread's runs use. What is absent stays.
+ * @param resources with vector stores that the project is known to have.
  * @throws {AppError} thread_not_found, file_not_found, unavailable; invalid_request for more than 20 files.
  */
-export async function setCodeFiles(
+export async function setToolResources(
   services: RunServices,
   threadKey: ThreadKey,
-  fileIds: readonly string[],
+  resources: ToolResources,
 ): Promise<Thread> {
-  await findAttachments(services, threadKey.projectId, fileIds);
-  return change(services, threadKey, () => fileIds);
+  await findAttachments(services, threadKey.projectId, resources.codeFiles ?? []);
+  return change(services, threadKey, () => resources);
 }
 
 /**
@@ -30,20 +32,20 @@ export async function addCodeFiles(
   fileIds: readonly string[],
 ): Promise<void> {
   if (fileIds.length === 0) return;
-  await change(services, threadKey, (before) => [...before, ...fileIds]);
+  await change(services, threadKey, ({ codeFiles = [] }) => ({ codeFiles: [...codeFiles, ...fileIds] }));
 }
 
 async function change(
   { threads }: RunServices,
   threadKey: ThreadKey,
-  changed: (before: readonly string[]) => readonly string[],
+  toChanges: (before: ToolResources) => ToolResources,
 ): Promise<Thread> {
   for (let changes = 0; changes < maxChanges; changes++) {
     const stored = await threads.find(threadKey);
     if (!stored) throw new AppError('thread_not_found');
-    const { codeFiles: before = [], ...thread } = stored.value;
-    const codeFiles = checkCodeFiles(changed(before));
-    if (await threads.setCodeFiles(stored, codeFiles)) return { ...thread, codeFiles };
+    const given = toChanges(stored.value);
+    const changed = { ...given, ...(given.codeFiles && { codeFiles: checkCodeFiles(given.codeFiles) }) };
+    if (await threads.setToolResources(stored, changed)) return { ...stored.value, ...changed };
   }
   throw new AppError('unavailable');
 }
