@@ -40,8 +40,8 @@ export function checkAssistant({ id, name, model, instructions, ...rest }: Assis
 /** @param models those that are configured. @throws {WireError} 400 for another. */
 export function checkModel(model: string, models: ReadonlySet<string>): void {
   if (models.has(model)) return;
-  const example = "The project's own assistant, the last of the list, has one that is.";
-  throw badRequest(`The requested model is not one of this service. ${example}`, 'model', 'model_not_found');
+  const message = 'The requested model is not one of this service, whose models are listed by GET /models.';
+  throw badRequest(message, 'model', 'model_not_found');
 }
 
 /** @throws {WireError} 400 for more than a run can keep. */

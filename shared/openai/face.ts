@@ -18,6 +18,7 @@ import {
   retrieveMessage,
   updateMessage,
 } from './routes/messages.ts';
+import { listModels, retrieveModel } from './routes/models.ts';
 import {
   cancelRun,
   createRun,
@@ -82,6 +83,8 @@ const handlers: Readonly<Record<Operation, Handler>> = {
   retrieveFile,
   deleteFile,
   retrieveFileContent,
+  listModels,
+  retrieveModel,
   createVectorStore,
   listVectorStores,
   retrieveVectorStore,

@@ -52,6 +52,8 @@ const routes = {
   retrieveFileBatch: 'GET vector_stores/{vectorStoreId}/file_batches/{batchId}',
   cancelFileBatch: 'POST vector_stores/{vectorStoreId}/file_batches/{batchId}/cancel',
   listFileBatchFiles: 'GET vector_stores/{vectorStoreId}/file_batches/{batchId}/files',
+  listModels: 'GET models',
+  retrieveModel: 'GET models/{model}',
 } as const;
 
 /** An operation of the Assistants API. */
@@ -67,6 +69,7 @@ export interface PathParams {
   readonly fileId?: string;
   readonly vectorStoreId?: string;
   readonly batchId?: string;
+  readonly model?: string;
 }
 
 /** The operation that a request asks for. */

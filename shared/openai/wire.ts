@@ -19,6 +19,7 @@ export type WireToolCall = OpenAI.Beta.Threads.Runs.ToolCall;
 export type WireToolCallDelta = OpenAI.Beta.Threads.Runs.ToolCallDelta;
 export type WireTool = OpenAI.Beta.AssistantTool;
 export type WireFile = OpenAI.FileObject;
+export type WireModel = OpenAI.Model;
 export type WireFileDeleted = OpenAI.FileDeleted;
 export type WireVectorStore = OpenAI.VectorStore;
 export type WireVectorStoreDeleted = OpenAI.VectorStoreDeleted;

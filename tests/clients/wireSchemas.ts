@@ -60,6 +60,7 @@ const sources = {
     'FileBatchCreateParams',
     'FileBatchListFilesParams',
   ],
+  'resources/models': ['Model'],
   'resources/shared': ['ErrorObject'],
 } as const;
 

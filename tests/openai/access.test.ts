@@ -13,7 +13,7 @@ const t = useService();
 type Ids = Readonly<
   Record<
     | ('assistantId' | 'threadId' | 'messageId' | 'runId' | 'stepId' | 'fileId' | 'callId')
-    | ('vectorStoreId' | 'batchId'),
+    | ('vectorStoreId' | 'batchId' | 'model'),
     string
   >
 >;
@@ -181,6 +181,8 @@ const cases: Readonly<Record<Operation, Case>> = {
   retrieveFileBatch: {},
   cancelFileBatch: {},
   listFileBatchFiles: { elsewhere: cursors('fileId') },
+  listModels: {},
+  retrieveModel: {},
 };
 
 test('every route has its case', () => {
@@ -245,6 +247,7 @@ async function openTenant(editor: string): Promise<Tenant> {
   const ids = {
     vectorStoreId: store.id,
     batchId: batch.id,
+    model: 'gpt-5-mini',
     assistantId: assistant.id,
     threadId: thread.id,
     messageId: message.id,
@@ -334,10 +337,12 @@ describe.each(operations)('$operation', ({ operation, method, path }) => {
       });
       return { ...response, param: response.body.error?.param };
     };
-    for (const [index] of parameters.entries()) {
+    // Models are the same in all projects.
+    const ids = parameters.filter((name) => name !== 'model');
+    for (const [index] of ids.entries()) {
       // A parent of one's own, and everything below it somebody else's.
       const mixed = Object.fromEntries(
-        parameters.map((name, position) => [name, (position < index ? own : foreign).ids[name]]),
+        ids.map((name, position) => [name, (position < index ? own : foreign).ids[name]]),
       );
       const response = await send_(fill(path, mixed), body(own.ids));
       expect(response.status).toBe(404);

@@ -147,7 +147,7 @@ describe('a request that is refused', () => {
   };
 
   test.each([
-    ['GET', 'v1/models', 404, 'Invalid URL (GET /v1/models)', null],
+    ['GET', 'v1/embeddings', 404, 'Invalid URL (GET /v1/embeddings)', null],
     ['GET', 'v1/threads', 405, 'Not allowed to GET on /v1/threads.', null],
     ['POST', 'v1/chat/completions', 404, 'Invalid URL (POST /v1/chat/completions)', null],
     ['GET', '', 404, 'Invalid URL (GET /v1/)', null],

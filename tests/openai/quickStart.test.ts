@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import OpenAIv4, { AzureOpenAI as AzureOpenAIv4, type ClientOptions } from 'openai-v4';
-import { type Client, checkedFetch, clientClasses } from '../support/assistantsApi.ts';
+import { type Client, checkedFetch, clientClasses, failureOf } from '../support/assistantsApi.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
@@ -30,6 +30,17 @@ describe.each(Object.entries(clientClasses))('with today’s %s', (_name, open) 
     const [engineRun] = (await t.engine.runs()).filter(({ metadata }) => metadata['runId'] === run.id);
     expect(engineRun?.instructions).toBe('Assistant instructions.\n\nBe brief.');
     expect((await client.beta.threads.delete(thread.id)).deleted).toBe(true);
+  });
+
+  test('the models are those that an assistant may have', async () => {
+    const client: Client = await open(t);
+    const models = await Array.fromAsync(client.models.list(), ({ id }) => id);
+    expect(models).toEqual(['gpt-5-mini', 'gpt-5-nano']);
+    expect(await client.models.retrieve('gpt-5-nano')).toMatchObject({ id: 'gpt-5-nano', object: 'model' });
+    expect(await failureOf(client.models.retrieve('gpt-4o'))).toMatchObject({
+      ...{ status: 404, code: 'model_not_found', param: 'model' },
+      message: "404 The model 'gpt-4o' does not exist or you do not have access to it.",
+    });
   });
 
   test('a reply is streamed', async () => {

@@ -122,6 +122,8 @@ const bodies: Readonly<Record<Operation, Schema>> = {
   retrieveFileBatch: ref('VectorStoreFileBatch'),
   cancelFileBatch: ref('VectorStoreFileBatch'),
   listFileBatchFiles: listOf('VectorStoreFile'),
+  listModels: toObject({ object: { const: 'list' }, data: { type: 'array', items: ref('Model') } }),
+  retrieveModel: ref('Model'),
 };
 
 /** An error, in a response or as the data of an event: the packages read its `error` in both. */
