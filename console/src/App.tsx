@@ -12,7 +12,7 @@ interface TokenQuestion {
 
 /** Signs in, by itself with the local issuer, and shows the project. */
 export function App() {
-  const [session, setSession] = useState<Session | 'starting'>();
+  const [session, setSession] = useState<Session | 'starting' | undefined>('starting');
   const [question, setQuestion] = useState<TokenQuestion>();
   const [hasSignedOut, setSignedOut] = useState(false);
 
@@ -49,7 +49,6 @@ export function App() {
 
   useEffect(() => {
     let isCurrent = true;
-    setSession('starting');
     void fetchLocalSession()
       .catch(() => undefined)
       .then((local) => {
