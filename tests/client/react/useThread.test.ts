@@ -30,6 +30,9 @@ const show = async (react: ReactVersion = '19') => {
 const submit = (page: { run: (code: string) => Promise<unknown> }, text: string) =>
   page.run(`test.thread.submit(${JSON.stringify(text)})`);
 
+/** Whether the reply to the first message was shown while it grew. */
+const wasStreamed = "test.renders.some(({ thread }) => thread.messages[1]?.status === 'streaming')";
+
 describe.each(reactVersions)('with React %s, useThread', (react) => {
   test('shows a message at once, and its reply as it grows to the final one', async () => {
     await t.engine.timing({ queueMs: 20, runMs: 1_000 });
@@ -96,9 +99,10 @@ describe.each(reactVersions)('with React %s, useThread', (react) => {
     await page.run('test.show(null)');
     await page.until("test.thread?.status === 'ready'");
     await submit(page, 'First');
-    await page.until("document.querySelector('.streaming') && test.created.length > 0");
+    await page.until('test.created.length > 0');
     const [threadId] = await page.run<string[]>('test.created');
     await page.until('test.thread.messages[1]?.createdAt');
+    expect(await page.run(wasStreamed)).toBe(true);
     expect(await page.run('test.renders.at(-1).threadId')).toBe(threadId);
     // The thread was shown all the time, and nothing was read again.
     const counts = await page.run<number[]>('test.renders.map(({ thread }) => thread.messages.length)');
@@ -164,7 +168,7 @@ describe('useThread', () => {
     const page = await show();
     pages.fault({ method: 'GET', path: /events$/, kind: 'cut', bytes: 3_000, times: 2 });
     await submit(page, 'Go on');
-    await page.until("document.querySelector('.streaming')");
+    await page.until(wasStreamed);
     await pages.proxy.away();
     await pages.proxy.back();
     await page.until('test.thread.messages[1]?.createdAt');
