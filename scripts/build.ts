@@ -43,6 +43,8 @@ const options: BuildOptions = {
   keepNames: true,
   // External: a process would copy a map that the bundle names into its coverage.
   sourcemap: values['source-maps'] ? 'external' : false,
+  // What is left out has no place in a source map, and would count as run.
+  treeShaking: !values['source-maps'],
   logLevel: 'warning',
 };
 

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,11 +21,29 @@ interface SourceMap {
  * @param outputDir folder of the report.
  */
 export async function reportCoverage(rawDir: string, outputDir: string): Promise<void> {
+  const entries = await Promise.all((await mergeProcesses(rawDir)).map(withSource));
+  // One after the other: of a line that ran in a file on its own only, the library would say that it did not run.
+  const bundled = await toFiles(
+    entries.filter(({ sourceMap }) => sourceMap),
+    outputDir,
+  );
+  const others = await toFiles(
+    entries.filter(({ sourceMap }) => !sourceMap),
+    outputDir,
+  );
+  const files = mergeLines([...bundled, ...others]);
+  for (const line of toTable(files)) console.log(line);
+  await writeFile(join(outputDir, 'lcov.info'), toLcov(files));
+  await rm(rawDir, { recursive: true });
+}
+
+/** Returns the lines of all measured files, and whether they ran. */
+async function toFiles(entries: V8CoverageEntry[], outputDir: string): Promise<readonly CoverageFile[]> {
   const report = new CoverageReport({
     outputDir,
     clean: false,
     logging: 'error',
-    reports: ['lcovonly'],
+    reports: ['none'],
     sourceFilter: isMeasured,
     all: {
       dir: folders,
@@ -35,10 +53,8 @@ export async function reportCoverage(rawDir: string, outputDir: string): Promise
       },
     },
   });
-  await report.add(await Promise.all((await mergeProcesses(rawDir)).map(withSource)));
-  const results = await report.generate();
-  for (const line of toTable(mergeLines(results?.files ?? []))) console.log(line);
-  await rm(rawDir, { recursive: true });
+  await report.add(entries);
+  return (await report.generate())?.files ?? [];
 }
 
 /** Merges what the processes ran of the measured files: one process at a time, because together they need gigabytes. */
@@ -108,6 +124,16 @@ function toTable(files: ReadonlyMap<string, Lines>): string[] {
     ];
   });
 }
+
+/** Formats the lines for editors and other tools, which read this format. */
+const toLcov = (files: ReadonlyMap<string, Lines>): string =>
+  [...files]
+    .flatMap(([path, lines]) => [
+      `SF:${path}`,
+      ...[...lines].map(([line, ran]) => `DA:${line},${ran ? 1 : 0}`),
+      'end_of_record\n',
+    ])
+    .join('\n');
 
 /** Formats the uncovered lines as ranges. */
 function missedLines(lines: Lines): string {
