@@ -41,13 +41,13 @@ async function disturb(match: typeof append, fault: Record<string, unknown>, aft
   await t.engine.fault(match, fault);
 }
 
-async function expectWhole(): Promise<void> {
+async function expectWhole(messages = count): Promise<void> {
   const client = await openClient(t);
   const shown = [];
   for await (const { content } of client.beta.threads.messages.list(threadId, { order: 'asc', limit: 100 })) {
     shown.push(content[0]?.type === 'text' && content[0].text.value);
   }
-  expect(shown).toEqual(Array.from({ length: count }, (_, index) => `text ${index + 1}`));
+  expect(shown).toEqual(Array.from({ length: messages }, (_, index) => `text ${index + 1}`));
   const listed = (await t.call(`projects/${t.projectId}/threads`)).body.threads;
   expect(listed.map((thread: { threadId: string }) => thread.threadId)).toEqual([threadId]);
 }
@@ -130,15 +130,23 @@ describe('npm run import into two projects at once', () => {
   test('brings a thread to one of them only', async () => {
     const { projectId } = await t.addProject();
     const second = await createImport(t, projectId);
-    await second.write('export.json', [exportedThread(threadId), ...exportedMessages(threadId, count)]);
-    // The second has looked for the thread in other projects already when the first brings it, faster than the store
-    // client of the second gives up.
-    t.store.inject('insert', { before: () => exported.run('--apply') });
+    // Few messages, so that the first brings them before the store client of the second gives up.
+    const few = [exportedThread(threadId), ...exportedMessages(threadId, 2)];
+    await Promise.all([exported.write('export.json', few), second.write('export.json', few)]);
+    // The second has looked for the thread in other projects already when the first brings it.
+    let first: Promise<unknown> | undefined;
+    t.store.inject('insert', {
+      before: () => {
+        first = exported.run('--apply');
+        return first;
+      },
+    });
     const { code } = await second.runProcess('--apply');
+    await first;
     await second.remove();
     expect(code).toBe(1);
     expect((await t.call(`projects/${projectId}/threads/${threadId}`)).status).toBe(404);
-    await expectWhole();
+    await expectWhole(2);
   }, 60_000);
 });
 
