@@ -140,15 +140,13 @@ function noRoute({ method, url }: ApiRequest): WireError {
       });
 }
 
-/** What to do instead of requests that programs for the original make, by their paths. */
-const alternatives: readonly [path: RegExp, alternative: string][] = [
-  [
-    /^(assistants|threads\/[^/]+\/messages)\/[^/]+\/files(\/|$)/,
-    "Lists of files are of version 1 of the API: use 'tool_resources' of assistants and 'attachments' of messages.",
-  ],
-];
+/** Lists of files of version 1, for which old programs ask. */
+const filesOfVersion1 = /^(assistants|threads\/[^/]+\/messages)\/[^/]+\/files(\/|$)/;
 
+/** Returns what to do instead, as a sentence. */
 const insteadOf = (url: string): string[] =>
-  alternatives
-    .filter(([path]) => path.test(splitPath(url)?.path ?? ''))
-    .map(([, alternative]) => alternative);
+  filesOfVersion1.test(splitPath(url)?.path ?? '')
+    ? [
+        "Lists of files are of version 1 of the API: use 'tool_resources' of assistants and 'attachments' of messages.",
+      ]
+    : [];
