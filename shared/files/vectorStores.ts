@@ -80,7 +80,7 @@ export async function createVectorStore(
   return { ...created, vectorStoreId };
 }
 
-/** Finds the vector store that the same request has just created. */
+/** Finds the vector store that the same request has just created; undefined if equal requests have created several. */
 async function findRecent(
   { vectorStores }: VectorStoreServices,
   projectId: string,
@@ -88,7 +88,10 @@ async function findRecent(
 ): Promise<StoredVectorStore | undefined> {
   const { rows } = await vectorStores.list(projectId, { order: 'desc', limit: recentStores });
   const since = Date.now() - repetitionMs;
-  return rows.find((row) => row.requestHash === requestHash && row.createdAt.getTime() >= since);
+  const [found, ...others] = rows.filter(
+    (row) => row.requestHash === requestHash && row.createdAt.getTime() >= since,
+  );
+  return others.length === 0 ? found : undefined;
 }
 
 /** Removes a vector store that nobody knows. */

@@ -9,4 +9,6 @@ export interface Reservation extends IdempotencyKey {
   /** The run of the first message, if there is one. */
   readonly runId: string;
   readonly createdAt: Date;
+  /** Equal requests without a key of their own followed each other: whose ids these are, a repetition cannot know. */
+  readonly ambiguous?: boolean;
 }

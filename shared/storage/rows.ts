@@ -99,6 +99,7 @@ export interface ReservationRow {
   runId: string;
   createdAt: Date;
   fingerprint: string;
+  ambiguous?: boolean;
 }
 
 /** Leads from a message of a reply, by the engine's id, to its run. */

@@ -79,16 +79,15 @@ export async function createThread(
   for (let attempts = 0; attempts < maxAttempts; attempts++) {
     const ids = newIds();
     if (!key) return { ...(await open(services, request, ids)), replayed: false };
-    const reservation = await services.reservations.reserve(projectId, {
-      ...{ rowKey: key.rowKey, fingerprint: key.fingerprint },
-      ...ids,
-    });
-    if (reservation.threadId !== ids.threadId) {
-      if (isOutdated(reservation, key)) {
-        await services.reservations.release(projectId, reservation);
-        continue;
-      }
-      const earlier = await findEarlier(services, request, reservation, key);
+    const own = { ...ids, rowKey: key.rowKey, fingerprint: key.fingerprint };
+    const known = await services.reservations.reserve(projectId, own);
+    if (!known) continue;
+    let reservation: Reservation = known;
+    if (known.threadId !== own.threadId && isAnothers(known, key)) {
+      reservation = { ...own, ambiguous: isRecent(known) };
+      await services.reservations.replace(projectId, reservation);
+    } else if (known.threadId !== own.threadId) {
+      const earlier = await findEarlier(services, request, known, key);
       if (earlier === 'released') continue;
       if (earlier) return { ...earlier, replayed: true };
     }
@@ -106,9 +105,11 @@ async function keyOf(
   return repeatable && toRepetitionKey(await secrets.open(project.projectId), repeatable);
 }
 
-/** Returns whether a reservation is that of an earlier request that only looked the same. */
-const isOutdated = ({ createdAt }: Reservation, { attempt }: IdempotencyKey): boolean =>
-  attempt === 'first' || (attempt === 'repeated' && Date.now() - createdAt.getTime() > repetitionMs);
+/** Returns whether a reservation is, or may be, that of an earlier request that only looked the same. */
+const isAnothers = (reservation: Reservation, { attempt }: IdempotencyKey): boolean =>
+  attempt === 'first' || (attempt === 'repeated' && (!!reservation.ambiguous || !isRecent(reservation)));
+
+const isRecent = ({ createdAt }: Reservation): boolean => Date.now() - createdAt.getTime() <= repetitionMs;
 
 /** The ids of a new thread. */
 type NewIds = Pick<Reservation, 'threadId' | 'runId' | 'createdAt'> & Partial<IdempotencyKey>;

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import OpenAI, { toFile } from 'openai';
 import { checkedFetch, failureOf } from '../support/assistantsApi.ts';
 import { rowsOf, threadsTable } from '../support/table.ts';
+import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
@@ -61,15 +62,36 @@ describe('when the package repeats a request on its own', () => {
   test('a thread and its run are created once', async () => {
     const { client, lose, counts } = await openRetrying();
     const params = { assistant_id, thread: { messages: [{ role: 'user' as const, content: 'Hello' }] } };
-    const earlier = await client.beta.threads.createAndRun(params);
     lose(2);
     const run = await client.beta.threads.createAndRun(params);
     expect(counts).toEqual(['0', '1', '2']);
-    expect(run.thread_id).not.toBe(earlier.thread_id);
     expect((await startsOf(run.thread_id)).map(({ metadata }) => metadata['runId'])).toEqual([run.id]);
     const { body } = await t.call(`projects/${t.projectId}/threads`);
-    const threads = body.threads.map(({ threadId }: { threadId: string }) => threadId);
-    expect(threads.slice(0, 2)).toEqual([run.thread_id, earlier.thread_id]);
+    const [newest, ...earlier] = body.threads.map(({ threadId }: { threadId: string }) => threadId);
+    expect(newest).toBe(run.thread_id);
+    const again = await client.beta.threads.createAndRun(params);
+    expect([run.thread_id, ...earlier]).not.toContain(again.thread_id);
+  });
+
+  test('equal requests at the same time create a thread each', async () => {
+    const { client } = await openRetrying();
+    const params = { assistant_id, thread: { messages: [{ role: 'user' as const, content: 'Hi' }] } };
+    const runs = await Promise.all(
+      Array.from({ length: 12 }, () => client.beta.threads.createAndRun(params, { maxRetries: 0 })),
+    );
+    expect(new Set(runs.map(({ thread_id }) => thread_id)).size).toBe(12);
+  });
+
+  test('a repetition of one of several equal requests gets a thread of its own', async () => {
+    const { client, lose, counts } = await openRetrying();
+    const params = { assistant_id, thread: { messages: [{ role: 'user' as const, content: 'Hey' }] } };
+    lose(1);
+    const lost = client.beta.threads.createAndRun(params);
+    await until('the first response is lost', () => counts.length === 1);
+    // Before the first request is repeated.
+    const other = await client.beta.threads.createAndRun(params);
+    expect((await lost).thread_id).not.toBe(other.thread_id);
+    expect(counts).toEqual(['0', '0', '1']);
   });
 
   test('a run of unknown outcome is not started again', async () => {

@@ -139,7 +139,7 @@ describe('a vector store', () => {
 });
 
 describe('a create of a vector store', () => {
-  test('that the package repeats gets the first one; an equal one makes another', async () => {
+  test('that the package repeats gets the first one, unless there have been equal ones', async () => {
     const { projectId } = await t.addProject();
     let toLose = 0;
     const retrying = new OpenAI({
@@ -153,14 +153,16 @@ describe('a create of a vector store', () => {
       },
     });
     const { vectorStores } = retrying;
-    const earlier = await vectorStores.create({ name: 'One' });
     toLose = 2;
     const store = await vectorStores.create({ name: 'One' });
-    expect(store.id).not.toBe(earlier.id);
-    const listed = (await vectorStores.list()).data.map(({ id }) => id);
-    expect(listed).toEqual([store.id, earlier.id]);
+    const list = async () => (await vectorStores.list()).data.map(({ id }) => id);
+    expect(await list()).toEqual([store.id]);
     const headers = { 'X-Stainless-Retry-Count': '1' };
     expect((await vectorStores.create({ name: 'Two' }, { headers })).id).not.toBe(store.id);
+    const equal = await vectorStores.create({ name: 'One' });
+    // Whose repetition this is, nobody can know.
+    const repeated = await vectorStores.create({ name: 'One' }, { headers });
+    expect(new Set([store.id, equal.id, repeated.id]).size).toBe(3);
   });
 
   test('is refused when the project has a thousand', async () => {
