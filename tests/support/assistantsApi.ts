@@ -1,9 +1,12 @@
 import { afterAll } from '@jest/globals';
 import OpenAI, { AzureOpenAI } from 'openai';
 import OpenAIv4 from 'openai-v4';
+import { loadNatively } from './native.ts';
 import type { ServiceUnderTest } from './useService.ts';
-import { checkingFetch, createWireLog } from './wireDeviations.ts';
 
+/** Compiles its schemas once in a worker. */
+const { createWireLog, checkingFetch } =
+  loadNatively<typeof import('./wireDeviations.ts')>('wireDeviations.ts');
 const wireLog = createWireLog();
 afterAll(() => wireLog.check());
 

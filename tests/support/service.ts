@@ -1,7 +1,7 @@
 import { scheduler } from 'node:timers/promises';
 import type { HostStatus } from '../../local/host/host.ts';
 import type { Backends } from './backends.ts';
-import { keepBackends, takeBackends } from './kept.ts';
+import { keepRunning, takeRunning } from './kept.ts';
 import { createDeviationLog } from './openApi.ts';
 import { projectFolder, startProcess, type TestProcess } from './process.ts';
 
@@ -65,13 +65,18 @@ export async function startService(
   folder = projectFolder,
   hostArguments: readonly string[] = [],
 ): Promise<TestService> {
-  const backends = await takeBackends();
+  const running = await takeRunning();
+  const { backends } = running;
   const { engine, issuer, store, queue } = backends;
   const settings = { ...backends.settings, ...followUpsOff, ...overrides };
 
   const startHost = (env: Record<string, string>) =>
     startProcess('local/host/main.ts', ['--folder', folder, ...hostArguments], env);
-  let host: TestProcess = await startHost(settings);
+  const isDefault =
+    folder === projectFolder && hostArguments.length === 0 && Object.keys(overrides).length === 0;
+  const first = (isDefault && running.app) || (await startHost(settings));
+  let host: TestProcess = first;
+  const alreadyLogged = first.output().length;
   const earlier: string[] = [];
   const tokens = new Map<string | undefined, Promise<string>>();
   const tokenFor = (projectId: string | undefined) => {
@@ -139,7 +144,7 @@ export async function startService(
         await scheduler.wait(25);
       }
     },
-    log: () => [...earlier, host.output()].join('\n'),
+    log: () => [...earlier, host.output()].join('\n').slice(alreadyLogged),
     async restart(changed = {}) {
       earlier.push(host.output());
       host = await startHost({ ...settings, ...changed });
@@ -147,11 +152,22 @@ export async function startService(
     kill: () => host.kill(),
     stop: () => host.stop(),
     async close() {
+      const isKept = isDefault && host === first && isRunning(host) && (await isSettled(service));
       // What a test has left hanging does not end by itself.
-      await host.close(5_000);
-      await keepBackends(backends);
+      if (!isKept) await host.close(5_000);
+      await keepRunning({ backends, app: isDefault ? (isKept ? host : undefined) : running.app });
       deviationLog.check();
     },
   };
   return service;
+}
+
+const isRunning = ({ child }: TestProcess): boolean => child.exitCode === null && child.signalCode === null;
+
+/** Returns whether no invocation is in progress, soon. */
+async function isSettled({ hostStatus }: TestService): Promise<boolean> {
+  for (const until = performance.now() + 2_000; performance.now() < until; await scheduler.wait(25)) {
+    if ((await hostStatus()).openInvocations === 0) return true;
+  }
+  return false;
 }

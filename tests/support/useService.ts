@@ -67,8 +67,7 @@ export function useService(
       if (created.status !== 201) throw new Error(`a create was answered with ${created.status}`);
       return { thread, run: pathOf(created), runId: created.body.runId };
     },
-    engineRunOf: async (run) =>
-      (await t.engine.runs()).find(({ metadata }) => metadata['runId'] === idOf(run)),
+    engineRunOf: async (run) => (await t.engine.roundsOf(idOf(run)))[0],
   } as ServiceUnderTest;
 
   beforeAll(async () => {
