@@ -57,8 +57,12 @@ export function createListedRows<Columns extends ListedColumns>(
   deadline?: Deadline,
 ): ListedRows<Columns> {
   const toPartitionKey = (projectId: string) => `${projectId}:${partition}`;
-  const toEntryKey = (columns: Columns, order: 'asc' | 'desc', label: string | undefined) =>
-    `${toListKey(order, label)}${order === 'desc' ? countDown(columns.createdAt) : countUp(columns.createdAt)}_${idOf(columns)}`;
+  const toEntryKey = (columns: Columns, order: 'asc' | 'desc', label: string | undefined) => {
+    const { createdAt } = columns;
+    const id = idOf(columns);
+    const place = order === 'desc' ? `${countDown(createdAt)}_${id}` : `${countUp(createdAt)}_${mirror(id)}`;
+    return `${toListKey(order, label)}${place}`;
+  };
   /** Selects the entries of a list after a key. */
   const toFilter = (projectId: string, list: string, start: string) =>
     // '~' is greater than any character of the times and ids that follow.
@@ -118,3 +122,14 @@ export function createListedRows<Columns extends ListedColumns>(
 }
 
 const toListKey = (order: 'asc' | 'desc', label = 'all') => `list_${order}_${label}_`;
+
+/** The characters of ids, as the table sorts them. */
+const idCharacters = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz';
+
+/**
+ * Returns a text that sorts the other way than an id: objects of one millisecond must be in opposite places in the two orders,
+ * because a page before one of them is read in the opposite order.
+ */
+const mirror = (id: string): string =>
+  // The end is greater than any character, so that an id comes after those that begin with it.
+  `${id.replace(/./g, (one) => idCharacters.at(-1 - idCharacters.indexOf(one)) ?? '')}~`;
