@@ -5,7 +5,7 @@ import { parseIdempotencyKey } from '../shared/http/headers.ts';
 import { authorizeThread } from '../shared/http/params.ts';
 import { jsonResponse } from '../shared/http/responses.ts';
 import { runLocation, toCreatedBody } from '../shared/http/runBody.ts';
-import { startRun } from '../shared/runs/startRun.ts';
+import { startRun, toRunFacts } from '../shared/runs/startRun.ts';
 
 /** Posts a message to a thread and starts the run that replies to it. */
 app.http('createRun', {
@@ -17,7 +17,7 @@ app.http('createRun', {
     const idempotencyKey = parseIdempotencyKey(request);
     const input = await parseRunInput(request, context.note);
     const { run, replayed } = await startRun(context, { project, threadKey, input, idempotencyKey });
-    context.note({ runId: run.runId });
+    context.note(toRunFacts(context, project, run));
     return jsonResponse(201, toCreatedBody(run, input), {
       Location: runLocation(run),
       ...(replayed && { 'Idempotency-Replayed': 'true' }),

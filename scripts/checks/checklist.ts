@@ -23,6 +23,8 @@ export interface Checklist {
    * @returns the result of the work; undefined when it failed.
    */
   check<T>(asked: string, work: () => Promise<T>): Promise<{ readonly value: T } | undefined>;
+  /** Prints what works, but perhaps not as it was meant. */
+  warn(what: string, explanation: string): void;
   /** Prints that a check cannot be run. */
   skip(asked: string, reason: string): void;
   readonly passed: number;
@@ -55,6 +57,8 @@ export function createChecklist(
         return undefined;
       }
     },
+    warn: (what, explanation) =>
+      console.log(`${styleText('yellow', 'WARNING')} ${what}\n        ${explanation}`),
     skip: (asked, reason) => console.log(`${styleText('yellow', '-')}       ${asked}: not tried, ${reason}`),
     get passed() {
       return passed;

@@ -1,9 +1,10 @@
 import type { Config } from '../../shared/config.ts';
 import { withTimeout } from '../../shared/deadline.ts';
+import { countStoresLeftOut } from '../../shared/engine/responseParams.ts';
 import type { FollowUp } from '../../shared/model/followUp.ts';
 import type { Project } from '../../shared/model/project.ts';
 import { openFollowUpQueue } from '../../shared/storage/followUpQueue.ts';
-import { createProjectStore } from '../../shared/storage/projectStore.ts';
+import { createProjectStore, type ProjectStore } from '../../shared/storage/projectStore.ts';
 import { openTable } from '../../shared/storage/tables.ts';
 import { CheckError, type Checklist } from './checklist.ts';
 
@@ -30,7 +31,8 @@ export async function checkStorage(
   list.heading(`Table storage ${tables.endpoint ?? '(connection string)'}`);
   const projects = await list.check('table "projects": read', async () => {
     const table = await openTable(tables, 'projects');
-    return withTimeout(storageMs, () => createProjectStore(async () => table).list());
+    const store = createProjectStore(async () => table);
+    return withTimeout(storageMs, async () => withDocuments(store, await store.list(), assistants));
   });
   if (projects) {
     await list.check(`${projects.value.length} project(s): their assistants are in ASSISTANTS`, async () => {
@@ -41,6 +43,7 @@ export async function checkStorage(
         advice: 'the ids in ASSISTANTS, and the projects\' `assistantId` ("npm run projects -- apply").',
       });
     });
+    warnOfStores(list, projects.value, assistants);
   }
   await list.check('table "threads": write, read and delete', async () => {
     const table = await openTable(tables, 'threads');
@@ -61,4 +64,37 @@ export async function checkStorage(
     });
   });
   return projects?.value ?? [];
+}
+
+type Assistants = Config['assistants'];
+
+const countLeftOut = (project: Project, assistants: Assistants): number =>
+  countStoresLeftOut(assistants.get(project.assistantId)?.tools ?? [], project);
+
+/** Adds the vector stores of documents where they may be one too many for a search; each takes a round trip. */
+async function withDocuments(
+  store: ProjectStore,
+  projects: readonly Project[],
+  assistants: Assistants,
+): Promise<Project[]> {
+  const all: Project[] = [];
+  for (const project of projects) {
+    const isFull = countLeftOut({ ...project, documentStoreId: 'unknown' }, assistants) > 0;
+    const documentStoreId = isFull ? await store.findDocumentStore(project.projectId) : undefined;
+    all.push({ ...project, ...(documentStoreId !== undefined && { documentStoreId }) });
+  }
+  return all;
+}
+
+/** Warns of vector stores that are not searched. That may be meant: documents of editors displace what is configured. */
+function warnOfStores(list: Checklist, projects: readonly Project[], assistants: Assistants): void {
+  const leftOut = projects.flatMap((project) => {
+    const count = countLeftOut(project, assistants);
+    return count > 0 ? [`${count} of ${project.projectId}`] : [];
+  });
+  if (leftOut.length === 0) return;
+  list.warn(
+    `vector stores that searches leave out: ${leftOut.join(', ')}`,
+    "A search covers two: first the project's documents, then its `vectorStoreIds`, then those of its assistant.",
+  );
 }

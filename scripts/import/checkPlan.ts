@@ -25,7 +25,8 @@ export async function checkPlan(services: ImportServices, plan: Plan): Promise<C
   const present: string[] = [];
   const problems: Problem[] = [...plan.problems];
   const assistants: StoredAssistant[] = [];
-  const room = maxAssistants - (await store.list(project.projectId, maxAssistants)).length;
+  const { rows } = await store.list(project.projectId, { limit: maxAssistants, order: 'desc' });
+  const room = maxAssistants - rows.length;
   for (const assistant of plan.assistants) {
     const what = `assistant ${assistant.id}`;
     const stored = (await store.find({ projectId: project.projectId, assistantId: assistant.id }))?.value;

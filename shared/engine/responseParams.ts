@@ -5,6 +5,7 @@ import type { InputMessage } from '../model/newMessage.ts';
 import type { Project } from '../model/project.ts';
 import type { Run, RunInput } from '../model/run.ts';
 import type { CallOutput } from '../model/toolCalls.ts';
+import type { NamedVectorStore } from '../model/toolResources.ts';
 import { streamedDetails } from './engineSteps.ts';
 import { toInputItem, toInputPart } from './inputItems.ts';
 
@@ -43,8 +44,9 @@ export function toResponseParams(
   const fileIds = [...attachments.filter(({ mediaType }) => !isImage(mediaType)), ...codeFiles].map(
     ({ engineFileId }) => engineFileId,
   );
-  const storeIds = [...vectorStores.map(({ engineStoreId }) => engineStoreId), ...storesOf(project)];
-  const tools = toTools(assistant.tools ?? [], storeIds, [...new Set(fileIds)], authorizations);
+  const storesOf = (tool: SearchTool) =>
+    toSearchedStores(tool, project, vectorStores).slice(0, maxSearchedStores);
+  const tools = toTools(assistant.tools ?? [], storesOf, [...new Set(fileIds)], authorizations);
   const include = streamedDetails(tools);
   // A tool that every round had to call would be called without end.
   const isChosen = toolChoice === 'none' || (toolChoice !== undefined && instructions === undefined);
@@ -91,14 +93,46 @@ const toInstructions = (assistant: Assistant, project: Project, input: RunInput 
     .filter(Boolean)
     .join('\n\n');
 
-const storesOf = ({ vectorStoreIds = [], documentStoreId }: Project): readonly string[] =>
-  documentStoreId === undefined ? vectorStoreIds : [documentStoreId, ...vectorStoreIds];
-
 /**
  * Maximum number of vector stores that one search covers. OpenAI's engine refuses more, although its reference does not say
  * so.
  */
 const maxSearchedStores = 2;
+
+/** Returns the vector stores of a search, most important first, those left out included. */
+const toSearchedStores = (
+  { vectorStoreIds: configured = [] }: SearchTool,
+  { vectorStoreIds = [], documentStoreId }: Project,
+  named: readonly NamedVectorStore[],
+): string[] => [
+  ...new Set([
+    ...named.map(({ engineStoreId }) => engineStoreId),
+    ...(documentStoreId === undefined ? [] : [documentStoreId]),
+    ...vectorStoreIds,
+    ...configured,
+  ]),
+];
+
+/** Adds a search to tools that have none: every run searches what its project has. */
+const withSearch = (tools: readonly AssistantTool[]): readonly AssistantTool[] =>
+  tools.some(({ type }) => type === 'file_search') ? tools : [...tools, { type: 'file_search' }];
+
+/**
+ * Returns how many vector stores are left out of a run's search.
+ * @param tools of the run.
+ * @param named the vector stores that its thread and its assistant name.
+ */
+export const countStoresLeftOut = (
+  tools: readonly AssistantTool[],
+  project: Project,
+  named: readonly NamedVectorStore[] = [],
+): number =>
+  Math.max(
+    0,
+    ...withSearch(tools).map((tool) =>
+      tool.type === 'file_search' ? toSearchedStores(tool, project, named).length - maxSearchedStores : 0,
+    ),
+  );
 
 /** Returns the parts of a message: its text, images to see and files to read. */
 function toContent(
@@ -124,13 +158,11 @@ const toOutputItem = (call: CallOutput) =>
 
 function toTools(
   tools: readonly AssistantTool[],
-  storeIds: readonly string[],
+  storesOf: (tool: SearchTool) => readonly string[],
   fileIds: readonly string[],
   authorizations: ReadonlyMap<string, string>,
 ): OpenAI.Responses.Tool[] {
-  const searches = tools.some(({ type }) => type === 'file_search');
-  const all: readonly AssistantTool[] = searches ? tools : [...tools, { type: 'file_search' }];
-  return all.flatMap((tool): OpenAI.Responses.Tool[] => {
+  return withSearch(tools).flatMap((tool): OpenAI.Responses.Tool[] => {
     if (tool.type === 'code_interpreter') {
       return [
         {
@@ -142,11 +174,11 @@ function toTools(
     if (tool.type === 'web_search') return [{ type: tool.type }];
     if (tool.type === 'function') return [toFunctionTool(tool)];
     if (tool.type === 'mcp') return [toMcpTool(tool, authorizations)];
-    return toSearchTool(tool, [...storeIds, ...(tool.vectorStoreIds ?? [])]);
+    return toSearchTool(tool, storesOf(tool));
   });
 }
 
-/** @param storeIds the vector stores to search, most important first. */
+/** @param storeIds the vector stores to search. */
 function toSearchTool(
   { type, maxResults, scoreThreshold }: SearchTool,
   storeIds: readonly string[],
@@ -156,7 +188,7 @@ function toSearchTool(
   return [
     {
       type,
-      vector_store_ids: [...new Set(storeIds)].slice(0, maxSearchedStores),
+      vector_store_ids: [...storeIds],
       ...(maxResults !== undefined && { max_num_results: maxResults }),
       ...(scoreThreshold !== undefined && { ranking_options: { score_threshold: scoreThreshold } }),
     },

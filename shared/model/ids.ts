@@ -21,7 +21,13 @@ export function newId<Prefix extends 'thread' | 'run' | 'asst'>(prefix: Prefix, 
 
 /** Returns the inverted time in an id created by {@link newId}; undefined for an imported id. */
 export const timePart = (id: string): string | undefined =>
-  /^(?:thread|run)_([0-9a-z]{9})[0-9a-f]{24}$/.exec(id)?.[1];
+  /^(?:thread|run|asst)_([0-9a-z]{9})[0-9a-f]{24}$/.exec(id)?.[1];
+
+/** Returns the time in an id created by {@link newId}; undefined for an imported id. */
+export function timeOf(id: string): Date | undefined {
+  const time = timePart(id);
+  return time === undefined ? undefined : new Date(timeLimit - 1 - Number.parseInt(time, 36));
+}
 
 export const isThreadId = (value: string | undefined): value is string => isId('thread', value);
 

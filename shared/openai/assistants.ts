@@ -1,11 +1,12 @@
 import { mayEdit } from '../auth/caller.ts';
 import { AppError } from '../errors.ts';
 import type { Assistant, AssistantOverrides } from '../model/assistant.ts';
-import { isAssistantId } from '../model/ids.ts';
+import { isAssistantId, timeOf } from '../model/ids.ts';
 import type { Stored } from '../model/stored.ts';
 import type { StoredAssistant } from '../model/storedAssistant.ts';
 import { checkSize } from './assistantCheck.ts';
 import type { Call } from './call.ts';
+import { type ListRequest, unknownCursor } from './query.ts';
 import { withStores } from './runOptions.ts';
 import { WireError } from './wireError.ts';
 
@@ -21,12 +22,58 @@ export function ownAssistant({ context, project }: Call): Assistant {
   return configured;
 }
 
-/** Returns the assistants of the project: those that editors created, newest first, then the configured one. */
-export async function listProjectAssistants(call: Call): Promise<(Assistant | StoredAssistant)[]> {
-  const created = await call.context.assistants.list(call.project.projectId, maxAssistants);
-  // The order of ids is that of creation, except for imported ones.
-  const newestFirst = created.toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
-  return [...newestFirst, ownAssistant(call)];
+/** The place of an assistant in lists. */
+type Place = Pick<StoredAssistant, 'id' | 'createdAt'>;
+
+interface AssistantPage {
+  readonly items: readonly (Assistant | StoredAssistant)[];
+  readonly hasMore: boolean;
+}
+
+/**
+ * Returns a page of the project's assistants: those that editors created and the configured one, which counts as the oldest.
+ * @throws {WireError} 400 for a cursor that no assistant has or had.
+ */
+export async function listProjectAssistants(
+  call: Call,
+  { limit, order, after, before }: ListRequest,
+): Promise<AssistantPage> {
+  const cursor = after ?? before;
+  const start = cursor === undefined ? undefined : await findPlace(call, cursor);
+  if (cursor !== undefined && !start) throw unknownCursor(after === undefined ? 'before' : 'after');
+  if (before === undefined) return readPage(call, limit, order, start);
+  // A page before an assistant is read in the opposite order.
+  const { items, hasMore } = await readPage(call, limit, order === 'asc' ? 'desc' : 'asc', start);
+  return { items: items.toReversed(), hasMore };
+}
+
+/** @param start place after which the page starts. */
+async function readPage(
+  call: Call,
+  limit: number,
+  order: 'asc' | 'desc',
+  start: Place | undefined,
+): Promise<AssistantPage> {
+  const own = ownAssistant(call);
+  if (order === 'desc' && start?.id === own.id) return { items: [], hasMore: false };
+  const first = order === 'asc' && !start ? [own] : [];
+  const { rows, hasMore } = await call.context.assistants.list(call.project.projectId, {
+    ...{ limit: limit - first.length, order, after: start },
+  });
+  if (order === 'asc') return { items: [...first, ...rows], hasMore };
+  return rows.length < limit ? { items: [...rows, own], hasMore: false } : { items: rows, hasMore: true };
+}
+
+/** One that has been deleted keeps its place, which its id tells, so that a client can delete what it lists. */
+async function findPlace(call: Call, assistantId: string): Promise<Place | undefined> {
+  if (assistantId === ownAssistant(call).id) return { id: assistantId, createdAt: new Date(0) };
+  if (!isAssistantId(assistantId)) return undefined;
+  // An imported one may have an id that tells another time.
+  const { projectId } = call.project;
+  const found = await call.context.assistants.find({ projectId, assistantId });
+  if (found) return found.value;
+  const createdAt = timeOf(assistantId);
+  return createdAt && { id: assistantId, createdAt };
 }
 
 /**
@@ -70,7 +117,7 @@ export async function instructionsOf(
   return created?.value.instructions ?? '';
 }
 
-export const assistantNotFound = (assistantId: string): WireError =>
+const assistantNotFound = (assistantId: string): WireError =>
   new WireError('assistant_not_found', {
     message: `No assistant found with id '${assistantId.slice(0, 64)}'.`,
     param: 'assistant_id',

@@ -1,6 +1,8 @@
 import { scheduler } from 'node:timers/promises';
 import { waitAtMost } from '../deadline.ts';
+import { countStoresLeftOut } from '../engine/responseParams.ts';
 import { AppError } from '../errors.ts';
+import type { LogFacts } from '../failures.ts';
 import type { Assistant, AssistantOverrides } from '../model/assistant.ts';
 import { type Attachment, isImage, type StoredFile } from '../model/file.ts';
 import {
@@ -199,6 +201,14 @@ export function assistantOf(services: RunServices, { assistantId, overrides }: R
   const configured = services.config.assistants.get(assistantId);
   if (configured || overrides?.model === undefined) return findAssistant(services, assistantId);
   return { id: assistantId, name: '', instructions: '', model: overrides.model };
+}
+
+/** Returns what the log says of a run that a request started. */
+export function toRunFacts({ config }: RunServices, project: Project, run: Run): LogFacts {
+  const { threadId, runId, assistantId, overrides } = run;
+  const tools = overrides?.tools ?? config.assistants.get(assistantId)?.tools ?? [];
+  const leftOut = countStoresLeftOut(tools, project, overrides?.vectorStores);
+  return { threadId, runId, ...(leftOut > 0 && { vectorStoresLeftOut: leftOut }) };
 }
 
 /** Creates the run of a message, to be claimed. */

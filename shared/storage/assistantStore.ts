@@ -1,17 +1,15 @@
-import type { TableEntityResult } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
 import type { Stored } from '../model/stored.ts';
 import type { StoredAssistant } from '../model/storedAssistant.ts';
-import { queryRows } from './pages.ts';
-import { filter, roundTrip, type Table } from './tables.ts';
+import { createListedRows } from './listedRows.ts';
+import type { Table } from './tables.ts';
 
-/*
- * Assistants that editors created, in a partition of their project. Their ids begin with the time counted down, so the
- * table's order is newest first, except for imported ones.
- */
-
-/** An assistant's row: JSON in UTF-8, in as many columns as it takes, since each holds 64 KB. */
-type AssistantRow = { readonly createdAt: Date } & { readonly [column: `json${number}`]: Uint8Array };
+/** An assistant's columns: JSON in UTF-8, in as many as it takes, since each holds 64 KB. */
+interface AssistantColumns {
+  readonly assistantId: string;
+  readonly createdAt: Date;
+  readonly [column: `json${number}`]: Uint8Array;
+}
 
 const columnBytes = 60_000;
 
@@ -21,69 +19,72 @@ export interface AssistantKey {
   readonly assistantId: string;
 }
 
+interface AssistantPageRequest {
+  readonly limit: number;
+  /** `desc` for newest first. */
+  readonly order: 'asc' | 'desc';
+  /** The place after which the page starts. It outlasts its assistant. */
+  readonly after?: Pick<StoredAssistant, 'id' | 'createdAt'> | undefined;
+}
+
+/** Assistants that editors created. */
 export interface AssistantStore {
   find(assistant: AssistantKey): Promise<Stored<StoredAssistant> | undefined>;
-  /** Returns the assistants of a project, in the order of their ids. @param limit at most 999. */
-  list(projectId: string, limit: number): Promise<readonly StoredAssistant[]>;
+  /** Returns a page of a project's assistants, from one query. @param page of at most 999. */
+  list(
+    projectId: string,
+    page: AssistantPageRequest,
+  ): Promise<{ readonly rows: readonly StoredAssistant[]; readonly hasMore: boolean }>;
+  /** Returns whether a project has at least that many, from one query. @param count at most 1,000. */
+  hasAtLeast(projectId: string, count: number): Promise<boolean>;
   add(assistant: StoredAssistant): Promise<void>;
-  /** @returns whether it was replaced; false when it was changed or removed concurrently. */
+  /**
+   * Replaces an assistant, but for its id and time.
+   * @returns whether it was replaced; false when it was changed or removed concurrently.
+   */
   replace(before: Stored<StoredAssistant>, assistant: StoredAssistant): Promise<boolean>;
-  /** @returns whether it existed. */
-  remove(assistant: AssistantKey): Promise<boolean>;
+  remove(assistant: StoredAssistant): Promise<void>;
 }
 
 /** @param deadline of the request; without one, round trips have their own timeout only. */
 export function createAssistantStore(table: Table, deadline?: Deadline): AssistantStore {
-  const once = <T extends object>(call: Parameters<typeof roundTrip<T>>[1]) =>
-    roundTrip(table, call, deadline);
+  const assistants = createListedRows<AssistantColumns>(
+    table,
+    { partition: 'assistants', idOf: ({ assistantId }) => assistantId, read: (row) => row },
+    deadline,
+  );
   return {
     async find({ projectId, assistantId }) {
-      const row = await once((client, options) =>
-        client.getEntity<AssistantRow>(toPartitionKey(projectId), assistantId, options),
-      );
-      return typeof row === 'object' ? { value: toAssistant(row), etag: row.etag } : undefined;
+      const found = await assistants.find(projectId, assistantId);
+      return found && { value: toAssistant(projectId, found.value), etag: found.etag };
     },
 
-    async list(projectId, limit) {
-      const all = filter`PartitionKey eq ${toPartitionKey(projectId)}`;
-      const { rows } = await queryRows<AssistantRow>(table, all, limit, deadline);
-      return rows.map(toAssistant);
+    async list(projectId, { after, ...page }) {
+      const { rows, hasMore } = await assistants.list(projectId, {
+        ...page,
+        after: after && { assistantId: after.id, createdAt: after.createdAt },
+      });
+      return { rows: rows.map((row) => toAssistant(projectId, row)), hasMore };
     },
 
-    async add(assistant) {
-      // An insert whose response was lost is repeated, and then finds its own row.
-      await once((client, options) => client.createEntity(toRow(assistant), options));
-    },
-
-    async replace({ etag }, assistant) {
-      const result = await once((client, options) =>
-        client.updateEntity(toRow(assistant), 'Replace', { etag, ...options }),
-      );
-      return typeof result === 'object';
-    },
-
-    async remove({ projectId, assistantId }) {
-      const result = await once((client, options) =>
-        client.deleteEntity(toPartitionKey(projectId), assistantId, options),
-      );
-      return result !== 'absent';
-    },
+    hasAtLeast: assistants.hasAtLeast,
+    add: (assistant) => assistants.add(assistant.projectId, toColumns(assistant)),
+    replace: ({ value, etag }, assistant) =>
+      assistants.replace(value.projectId, { value: toColumns(value), etag }, toColumns(assistant)),
+    remove: (assistant) => assistants.remove(assistant.projectId, toColumns(assistant)),
   };
 }
 
-/** No thread has the same key, since thread ids start with `thread_`. */
-const toPartitionKey = (projectId: string) => `${projectId}:assistants`;
-
-function toRow({ projectId, id, createdAt, ...definition }: StoredAssistant) {
+function toColumns({ projectId: _, id, createdAt, ...definition }: StoredAssistant): AssistantColumns {
   const json = new TextEncoder().encode(JSON.stringify(definition));
-  const columns: Record<string, Uint8Array> = {};
+  const columns: Record<`json${number}`, Uint8Array> = {};
   for (let start = 0; start < json.length; start += columnBytes) {
     columns[`json${start / columnBytes}`] = json.slice(start, start + columnBytes);
   }
-  return { partitionKey: toPartitionKey(projectId), rowKey: id, createdAt, ...columns };
+  return { assistantId: id, createdAt, ...columns };
 }
 
-function toAssistant(row: TableEntityResult<AssistantRow>): StoredAssistant {
+function toAssistant(projectId: string, row: AssistantColumns): StoredAssistant {
   const columns: Uint8Array[] = [];
   for (let index = 0; ; index++) {
     const column = row[`json${index}`];
@@ -92,8 +93,8 @@ function toAssistant(row: TableEntityResult<AssistantRow>): StoredAssistant {
   }
   return {
     ...JSON.parse(Buffer.concat(columns).toString('utf8')),
-    id: row.rowKey ?? '',
-    projectId: (row.partitionKey ?? '').split(':')[0] ?? '',
+    id: row.assistantId,
+    projectId,
     createdAt: row.createdAt,
   };
 }

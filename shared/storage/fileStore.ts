@@ -45,8 +45,8 @@ export function createFileStore(table: Table, deadline?: Deadline): FileStore {
   return {
     async find({ projectId, fileId }) {
       // The store refuses some characters in a key, and entries of lists have keys too.
-      const row = isFileId(fileId) ? await files.find(projectId, fileId) : undefined;
-      return row && { projectId, ...row };
+      const found = isFileId(fileId) ? await files.find(projectId, fileId) : undefined;
+      return found && { projectId, ...found.value };
     },
 
     async list(projectId, { purpose, ...page }) {

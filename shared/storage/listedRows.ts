@@ -1,6 +1,7 @@
 import type { TableEntityResult, TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
 import { countDown, countUp } from '../model/ids.ts';
+import type { Stored } from '../model/stored.ts';
 import { queryRows } from './pages.ts';
 import { filter, roundTrip, type Table } from './tables.ts';
 
@@ -25,7 +26,7 @@ export interface RowPageRequest<Columns> {
 }
 
 export interface ListedRows<Columns> {
-  find(projectId: string, id: string): Promise<Columns | undefined>;
+  find(projectId: string, id: string): Promise<Stored<Columns> | undefined>;
   /** Returns a page of a project's rows, from one query. @param page of at most 999 rows. */
   list(
     projectId: string,
@@ -33,7 +34,13 @@ export interface ListedRows<Columns> {
   ): Promise<{ readonly rows: readonly Columns[]; readonly hasMore: boolean }>;
   /** Returns whether a project has at least that many rows, from one query. @param count at most 1,000. */
   hasAtLeast(projectId: string, count: number): Promise<boolean>;
+  /** Adds a row and its entries, unless they are there. */
   add(projectId: string, columns: Columns): Promise<void>;
+  /**
+   * Replaces a row and its entries by one of the same id, time and labels.
+   * @returns whether they were replaced; false when they were changed or removed concurrently.
+   */
+  replace(projectId: string, before: Stored<Columns>, columns: Columns): Promise<boolean>;
   /** Removes a row and its entries, unless they have been removed already. */
   remove(projectId: string, columns: Columns): Promise<void>;
 }
@@ -57,19 +64,28 @@ export function createListedRows<Columns extends ListedColumns>(
   deadline?: Deadline,
 ): ListedRows<Columns> {
   const toPartitionKey = (projectId: string) => `${projectId}:${partition}`;
-  const toEntryKey = (columns: Columns, order: 'asc' | 'desc', label: string | undefined) =>
-    `${toListKey(order, label)}${order === 'desc' ? countDown(columns.createdAt) : countUp(columns.createdAt)}_${idOf(columns)}`;
+  const toEntryKey = (columns: Columns, order: 'asc' | 'desc', label: string | undefined) => {
+    const { createdAt } = columns;
+    const id = idOf(columns);
+    const place = order === 'desc' ? `${countDown(createdAt)}_${id}` : `${countUp(createdAt)}_${mirror(id)}`;
+    return `${toListKey(order, label)}${place}`;
+  };
   /** Selects the entries of a list after a key. */
   const toFilter = (projectId: string, list: string, start: string) =>
     // '~' is greater than any character of the times and ids that follow.
     filter`PartitionKey eq ${toPartitionKey(projectId)} and RowKey gt ${start} and RowKey lt ${`${list}~`}`;
-  /** Returns the keys of all rows of an object. */
+  /** Returns the keys of all rows of an object, its own first. */
   const rowKeysOf = (columns: Columns): string[] => [
     idOf(columns),
     ...(['asc', 'desc'] as const).flatMap((order) =>
       [undefined, ...labelsOf(columns)].map((label) => toEntryKey(columns, order, label)),
     ),
   ];
+  const toRows = (projectId: string, columns: Columns) =>
+    rowKeysOf(columns).map((rowKey) => ({
+      ...{ partitionKey: toPartitionKey(projectId), rowKey },
+      ...(columns as object),
+    }));
   const submit = (actions: TransactionAction[]) =>
     roundTrip(table, (client, options) => client.submitTransaction(actions, options), deadline);
 
@@ -80,7 +96,7 @@ export function createListedRows<Columns extends ListedColumns>(
         (client, options) => client.getEntity<Columns & object>(toPartitionKey(projectId), id, options),
         deadline,
       );
-      return typeof row === 'object' ? read(row) : undefined;
+      return typeof row === 'object' ? { value: read(row), etag: row.etag } : undefined;
     },
 
     async list(projectId, { limit, order, label, after }) {
@@ -98,15 +114,21 @@ export function createListedRows<Columns extends ListedColumns>(
     },
 
     async add(projectId, columns) {
-      const partitionKey = toPartitionKey(projectId);
-      // Replaced, because the client retries a transaction whose response was lost.
-      await submit(
-        rowKeysOf(columns).map((rowKey) => [
-          'upsert',
-          { partitionKey, rowKey, ...(columns as object) },
+      // A transaction whose response was lost is repeated, and then refused, because it finds its own rows.
+      await submit(toRows(projectId, columns).map((row) => ['create', row]));
+    },
+
+    async replace(projectId, { etag }, columns) {
+      const result = await submit(
+        toRows(projectId, columns).map((row, index) => [
+          'update',
+          row,
           'Replace',
+          // The version of an object is that of its first row.
+          index === 0 ? { etag } : {},
         ]),
       );
+      return typeof result === 'object';
     },
 
     async remove(projectId, columns) {
@@ -118,3 +140,14 @@ export function createListedRows<Columns extends ListedColumns>(
 }
 
 const toListKey = (order: 'asc' | 'desc', label = 'all') => `list_${order}_${label}_`;
+
+/** The characters of ids, as the table sorts them. */
+const idCharacters = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz';
+
+/**
+ * Returns a text that sorts the other way than an id: objects of one millisecond must be in opposite places in the two orders,
+ * because a page before one of them is read in the opposite order.
+ */
+const mirror = (id: string): string =>
+  // The end is greater than any character, so that an id comes after those that begin with it.
+  `${id.replace(/./g, (one) => idCharacters.at(-1 - idCharacters.indexOf(one)) ?? '')}~`;

@@ -31,8 +31,8 @@ export function createVectorStoreRegistry(table: Table, deadline?: Deadline): Ve
   );
   return {
     async find({ projectId, vectorStoreId }) {
-      const row = await stores.find(projectId, vectorStoreId);
-      return row && { projectId, ...row };
+      const found = await stores.find(projectId, vectorStoreId);
+      return found && { projectId, ...found.value };
     },
 
     async list(projectId, page) {

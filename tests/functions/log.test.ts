@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { TestResponse } from '../support/service.ts';
 import { question, useService } from '../support/useService.ts';
 
@@ -86,6 +86,41 @@ test.each<[string, object, object]>([
     expect(t.log()).not.toContain('canary');
   },
 );
+
+describe('a create of a run', () => {
+  /** Creates a project with vector stores of its own, besides the one of its assistant. */
+  async function openProject(count: number) {
+    const vectorStoreIds: string[] = [];
+    for (let index = 0; index < count; index++) {
+      const created = await fetch(`${t.engine.url}/vector_stores`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', Authorization: 'Bearer key' },
+        body: '{}',
+      });
+      vectorStoreIds.push(((await created.json()) as { id: string }).id);
+    }
+    return t.addProject({ vectorStoreIds });
+  }
+
+  test('says how many vector stores its search leaves out', async () => {
+    const { projectId } = await openProject(3);
+    const thread = await t.openThread(projectId);
+    const creates = [
+      await t.createRun(thread),
+      await t.call(`projects/${projectId}/threads`, { method: 'POST', body: question }),
+    ];
+    for (const created of creates) {
+      expect(lineOf(created)).toMatchObject({ status: 201, vectorStoresLeftOut: 2 });
+    }
+  });
+
+  test('says nothing of vector stores if its search covers all', async () => {
+    const { projectId } = await openProject(1);
+    const created = await t.createRun(await t.openThread(projectId));
+    expect(created.status).toBe(201);
+    expect(lineOf(created)).not.toHaveProperty('vectorStoresLeftOut');
+  });
+});
 
 test('a create without an unknown property says nothing of ignored ones', async () => {
   const response = await t.createRun(await t.openThread(), { ...question, instructions: null });

@@ -83,7 +83,13 @@ const filesOf = ({ fileId }: Ids) => ({ file_ids: [fileId] });
 const outputsFor = ({ callId }: Ids) => ({ tool_outputs: [{ tool_call_id: callId, output: 'x' }] });
 
 const cases: Readonly<Record<Operation, Case>> = {
-  listAssistants: { elsewhere: cursors('assistantId') },
+  // A position in time.
+  listAssistants: {
+    elsewhere: ['after', 'before'].map((name) => [
+      ({ assistantId: id }) => ({ query: `${name}=${id}` }),
+      200,
+    ]),
+  },
   createAssistant: { body: () => ({ model: 'gpt-5-mini' }), elsewhere: [ofFile(resourcesWith), ofStore()] },
   retrieveAssistant: {},
   updateAssistant: { body: () => ({ name: 'Mine' }), elsewhere: [ofFile(resourcesWith), ofStore()] },
@@ -356,7 +362,8 @@ describe.each(operations)('$operation', ({ operation, method, path }) => {
       );
       expect([query ?? changed, response.status, response.param]).toEqual([query ?? changed, status, param]);
       expect(response.text).not.toContain('bob');
-      expect(response.body.data?.map(({ id }: { id: string }) => id) ?? []).not.toContain(foreign.ids.runId);
+      const listed = response.body.data?.map(({ id }: { id: string }) => id) ?? [];
+      for (const id of [foreign.ids.runId, foreign.ids.assistantId]) expect(listed).not.toContain(id);
     }
     expect(await read()).toEqual(before);
     expect((await t.engine.calls()).filter((call) => !call.startsWith('GET '))).toEqual([]);

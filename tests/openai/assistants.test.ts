@@ -1,6 +1,9 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
+import { newId } from '../../shared/model/ids.ts';
+import { createAssistantStore } from '../../shared/storage/assistantStore.ts';
 import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
+import { insertRows, rowsOf, threadsTable } from '../support/table.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
@@ -163,6 +166,159 @@ describe('an assistant that an editor creates', () => {
     ]);
     expect(await editor.beta.assistants.retrieve(id)).toMatchObject({ name: 'Bard', instructions: 'Sing.' });
   });
+});
+
+/** Opens a project of its own, for an editor, whose list has nothing but its configured assistant. */
+async function openProject() {
+  const { projectId } = await t.addProject({ members: ['eve'], editors: ['eve'] });
+  const { assistants } = (await openClient(t, { projectId, claims: { sub: 'eve' } })).beta;
+  const add = async (createdAt: Date, id = newId('asst', createdAt)) => {
+    const store = createAssistantStore(threadsTable);
+    await store.add({ projectId, id, createdAt, name: '', instructions: '', model: 'gpt-5-nano' });
+    return id;
+  };
+  return { projectId, assistants, add };
+}
+
+describe('the list of assistants', () => {
+  type Lists = Pick<Client['beta']['assistants'], 'list'>;
+  type Query = { readonly limit: number; readonly order: 'asc' | 'desc' };
+
+  /** Reads all pages, each after the last or before the first assistant of the page before it. */
+  async function walk(assistants: Lists, query: Query, cursor: 'after' | 'before', from?: string) {
+    const ids: string[] = [];
+    for (let position = from; ; ) {
+      const page = await assistants.list({ ...query, ...(position && { [cursor]: position }) });
+      const found = page.data.map(({ id }) => id);
+      if (cursor === 'after') ids.push(...found);
+      else ids.unshift(...found);
+      if (!page.has_more) return ids;
+      position = cursor === 'after' ? found.at(-1) : found[0];
+    }
+  }
+
+  test('has each once in both directions and orders, those of one moment among them', async () => {
+    const { assistants, add } = await openProject();
+    const now = Math.floor(Date.now() / 1000) * 1000;
+    for (const [age, id] of [
+      ...[
+        [0],
+        [1],
+        [1],
+        [1],
+        [5_000, 'asst_Hx3'],
+        [5_000, 'asst_Hx'],
+        [5_000, 'asst_Hxa'],
+        [5_000, 'asst_0'],
+      ],
+      ...[[9_000]],
+    ] as [number, string?][]) {
+      await add(new Date(now - age), id);
+    }
+    const all = (await assistants.list()).data;
+    const newestFirst = all.map(({ id }) => id);
+    expect(newestFirst.at(-1)).toBe('asst_test');
+    expect(new Set(newestFirst).size).toBe(10);
+    const times = all.map(({ created_at }) => created_at);
+    expect(times).toEqual(times.toSorted((a, b) => b - a));
+    for (const order of ['desc', 'asc'] as const) {
+      const ids = order === 'desc' ? newestFirst : newestFirst.toReversed();
+      for (const limit of [1, 3, 9, 10]) {
+        expect(await walk(assistants, { limit, order }, 'after')).toEqual(ids);
+        const before = await walk(assistants, { limit, order }, 'before', ids.at(-1));
+        expect(before).toEqual(ids.slice(0, -1));
+      }
+    }
+  });
+
+  test.each(['desc', 'asc'] as const)(
+    'has each once (%s), while others are created and what it has shown is deleted',
+    async (order) => {
+      const { assistants, add } = await openProject();
+      const now = Date.now();
+      const ids = await Promise.all([5, 4, 3, 2, 1].map((age) => add(new Date(now - age * 1_000))));
+      const shown: string[] = [];
+      for await (const { id } of assistants.list({ order, limit: 2 })) {
+        shown.push(id);
+        if (shown.length > 20) throw new Error('the list does not end');
+        if (id === 'asst_test' || !ids.includes(id)) continue;
+        await assistants.delete(id);
+        if (shown.length < 5) await assistants.create({ model: 'gpt-5-nano' });
+      }
+      const expected = order === 'desc' ? [...ids.toReversed(), 'asst_test'] : ['asst_test', ...ids];
+      expect(shown.filter((id) => expected.includes(id))).toEqual(expected);
+      expect(new Set(shown).size).toBe(shown.length);
+    },
+  );
+
+  test('costs what its pages show, however many there are', async () => {
+    const { assistants, add } = await openProject();
+    const ids: string[] = [];
+    for (let age = 20; age > 0; age--) ids.push(await add(new Date(Date.now() - age * 1_000)));
+    await assistants.list({ limit: 1 });
+    const cursor = ids[10] ?? '';
+    for (const query of [{}, { after: cursor }, { before: cursor }]) {
+      for (const order of ['desc', 'asc'] as const) {
+        t.store.reset();
+        expect((await assistants.list({ limit: 3, order, ...query })).data).toHaveLength(3);
+        const [cursors, rows] = 'after' in query || 'before' in query ? [['read'], 5] : [[], 4];
+        expect(t.store.roundTrips).toEqual([...cursors, 'query']);
+        expect(t.store.rowsRead()).toBeLessThanOrEqual(rows);
+      }
+    }
+  });
+
+  test('refuses a cursor that no assistant has or had', async () => {
+    const { assistants, add } = await openProject();
+    const gone = await add(new Date(1_700_000_000_000), 'asst_Gone');
+    await assistants.delete(gone);
+    for (const id of [gone, 'asst_', 'x', "asst_' or 1 eq 1", 'list_desc_all_']) {
+      for (const param of ['after', 'before']) {
+        const listing = Promise.resolve(assistants.list({ [param]: id }));
+        expect(await failureOf(listing)).toMatchObject({ status: 400, param });
+      }
+    }
+  });
+});
+
+test('a project has at most 500 assistants, and a create counts them by one query', async () => {
+  const { projectId, assistants } = await openProject();
+  const keys = Array.from({ length: 499 }, (_, index) => `list_desc_all_${String(index).padStart(4, '0')}`);
+  await insertRows(keys.map((rowKey) => ({ partitionKey: `${projectId}:assistants`, rowKey })));
+  await assistants.retrieve('asst_test');
+  t.store.reset();
+  await assistants.create({ model: 'gpt-5-nano' });
+  expect(t.store.roundTrips).toEqual(['query', 'transaction']);
+  const error = await failureOf(assistants.create({ model: 'gpt-5-nano' }));
+  expect(error).toMatchObject({ status: 400 });
+  expect(error.message).toContain('A project has at most 500 assistants.');
+});
+
+test('an assistant is created, changed and deleted once when the store’s responses are lost', async () => {
+  const { projectId, assistants } = await openProject();
+  t.store.inject('transaction', 'lose');
+  const { id } = await assistants.create({ model: 'gpt-5-nano', name: 'Poet' });
+  t.store.inject('transaction', 'lose');
+  const changed = await assistants.update(id, { name: 'Bard' });
+  expect(await assistants.retrieve(id)).toEqual(changed);
+  for (const order of ['asc', 'desc'] as const) {
+    const { data } = await assistants.list({ order });
+    expect(data.filter((one) => one.id !== 'asst_test')).toEqual([changed]);
+  }
+  t.store.inject('transaction', 'lose');
+  expect((await assistants.delete(id)).deleted).toBe(true);
+  expect(await rowsOf(projectId)).toEqual([]);
+});
+
+test('an assistant that is deleted while it is changed leaves nothing', async () => {
+  const { projectId, assistants } = await openProject();
+  for (let round = 0; round < 5; round++) {
+    const { id } = await assistants.create({ model: 'gpt-5-nano' });
+    const changing = [1, 2].map((name) => assistants.update(id, { name: String(name) }));
+    const [deleted] = await Promise.allSettled([assistants.delete(id), ...changing]);
+    expect(deleted.status).toBe('fulfilled');
+  }
+  expect(await rowsOf(projectId)).toEqual([]);
 });
 
 test.each<[string, object]>([

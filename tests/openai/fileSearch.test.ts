@@ -187,6 +187,9 @@ describe('a run', () => {
     );
     expect(run.status).toBe('completed');
     expect(await searchedBy(run.id)).toEqual([[recipes.engineStoreId, manuals.engineStoreId]]);
+    const lines = t.log().split('\n');
+    const line = lines.find((one) => one.includes(run.id) && one.includes('createThreadAndRun'));
+    expect(line).toContain('"vectorStoresLeftOut":1');
     const [reply] = (await client.beta.threads.messages.list(run.thread_id)).data;
     const [part] = reply?.content ?? [];
     const { value, annotations } = part?.type === 'text' ? part.text : { value: '', annotations: [] };

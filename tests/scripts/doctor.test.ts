@@ -125,6 +125,24 @@ describe('npm run doctor', () => {
     expect(failure).toContain('Check the `vectorStoreIds` of the assistant and of the project');
   });
 
+  test('warns of vector stores that searches leave out, documents included', async () => {
+    const add = async (projectId: string, vectorStoreIds: string[], documents: string[]) => {
+      await projects.put({ ...project, projectId, vectorStoreIds });
+      for (const id of documents) await projects.addDocumentStore(projectId, id);
+    };
+    // The assistant has one of its own.
+    await add('fitting', [], ['vs_documents']);
+    await add('displaced', ['vs_demo2'], ['vs_documents']);
+    await add('crowded', ['vs_demo2', 'vs_demo3', 'vs_demo'], []);
+    const { stdout } = await doctor({ OPENAI_BASE_URL: await standIn(json(401, {})) });
+    for (const projectId of ['fitting', 'displaced', 'crowded']) await projects.remove(projectId);
+    const [warning, ...others] = stdout.match(/^WARNING .*(\n {8}.*)?$/gm) ?? [];
+    expect(others).toEqual([]);
+    expect(warning).toContain('leave out: 1 of crowded, 1 of displaced\n');
+    expect(warning).toContain('A search covers two');
+    expect(stdout).toContain(' 1 failed.');
+  });
+
   test('names projects whose assistant is not configured', async () => {
     await projects.put({ ...project, projectId: 'lost', assistantId: 'asst_gone' });
     const { code, stdout } = await doctor();

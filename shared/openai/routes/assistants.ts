@@ -7,7 +7,6 @@ import { findAttachments } from '../../runs/attachments.ts';
 import { toWireAssistant } from '../assistantObject.ts';
 import { applyBody, readAssistantUpdate, readNewAssistant } from '../assistantParams.ts';
 import {
-  assistantNotFound,
   findAssistant,
   findCreated,
   listProjectAssistants,
@@ -16,7 +15,7 @@ import {
 } from '../assistants.ts';
 import { readBody } from '../body.ts';
 import { type Call, configuredModels, type Handler } from '../call.ts';
-import { pageOf, parseList, rejectUnknown, toList } from '../query.ts';
+import { parseList, rejectUnknown, toList } from '../query.ts';
 import { createWithResources, openResources } from '../toolResources.ts';
 import type { WireAssistantDeleted } from '../wire.ts';
 import { badRequest, WireError } from '../wireError.ts';
@@ -25,7 +24,7 @@ import { badRequest, WireError } from '../wireError.ts';
 export const listAssistants: Handler = async (call) => {
   const page = parseList(call.request);
   const isEditor = mayEdit(call.caller, call.project);
-  const { items, hasMore } = pageOf(await listProjectAssistants(call), page, ({ id }) => id);
+  const { items, hasMore } = await listProjectAssistants(call, page);
   const assistants = items.map((assistant) => toWireAssistant(assistant, isEditor));
   return jsonResponse(200, toList(assistants, hasMore));
 };
@@ -46,7 +45,7 @@ export const createAssistant: Handler = async (call) => {
     const { assistants } = call.context;
     const { projectId } = call.project;
     await findAttachments(call.context, projectId, resources.codeFiles ?? []);
-    if ((await assistants.list(projectId, maxAssistants)).length >= maxAssistants) {
+    if (await assistants.hasAtLeast(projectId, maxAssistants)) {
       throw badRequest(`A project has at most ${maxAssistants} assistants.`);
     }
     const createdAt = new Date();
@@ -85,11 +84,8 @@ export const deleteAssistant: Handler = async (call) => {
   requireEditor(call);
   rejectUnknown(call.request.query, []);
   const assistantId = requireCreated(call);
-  await findCreated(call, assistantId);
-  const { projectId } = call.project;
-  if (!(await call.context.assistants.remove({ projectId, assistantId }))) {
-    throw assistantNotFound(assistantId);
-  }
+  const { value } = await findCreated(call, assistantId);
+  await call.context.assistants.remove(value);
   const body: WireAssistantDeleted = { id: assistantId, object: 'assistant.deleted', deleted: true };
   return jsonResponse(200, body);
 };

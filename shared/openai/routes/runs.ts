@@ -14,7 +14,7 @@ import { findRun } from '../../runs/findRun.ts';
 import { refreshRun } from '../../runs/refreshRun.ts';
 import { describeRun } from '../../runs/requiredAction.ts';
 import { setRunMetadata } from '../../runs/setRunMetadata.ts';
-import { startRun } from '../../runs/startRun.ts';
+import { startRun, toRunFacts } from '../../runs/startRun.ts';
 import { submitOutputs } from '../../runs/submitOutputs.ts';
 import { createThread } from '../../threads/createThread.ts';
 import { listRuns as readRuns } from '../../threads/listRuns.ts';
@@ -112,7 +112,7 @@ async function start(
     idempotencyKey: undefined,
     repeatable,
   });
-  context.note({ threadId: run.threadId, runId: run.runId });
+  context.note(toRunFacts(context, project, run));
   const own = input.instructions ?? '';
   const all = input.replacesInstructions ? own : [assistant.instructions, own].filter(Boolean).join('\n\n');
   const view = { assistant, instructions: isEditor ? all : own };
