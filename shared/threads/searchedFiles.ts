@@ -64,9 +64,11 @@ async function addSearchedFiles<Message extends NewMessage>(
   if (files.length === 0) return { messages, store, undo: async () => undefined };
   const secret = await fileSecrets.open(projectId);
   const timeoutMs = () => deadline.remaining(callMs, reserveMs);
-  const engineStoreId =
-    store?.engineStoreId ??
-    (await engineVectorStores.create({ expiryDays, fileIds: [] }, timeoutMs())).vectorStoreId;
+  const created = store
+    ? undefined
+    : await engineVectorStores.create({ expiryDays, fileIds: [] }, timeoutMs()).catch(ignoreUnsearchable);
+  const engineStoreId = store?.engineStoreId ?? created?.vectorStoreId;
+  if (engineStoreId === undefined) return { messages, store, undo: async () => undefined };
   const added: string[] = [];
   const takeBack = () =>
     undo({ event: 'vector_store_not_undone', projectId }, log, (ms) =>
@@ -88,7 +90,7 @@ async function addSearchedFiles<Message extends NewMessage>(
       return { messages: marked, store: store ?? { vectorStoreId, engineStoreId }, undo: takeBack };
     }
   } catch (error) {
-    void takeBack();
+    await waitAtMost(undoWaitMs, takeBack());
     throw error;
   }
   if (!store) void takeBack();
@@ -229,5 +231,5 @@ const ignore =
   };
 
 const ignoreLost = ignore('file_not_found', 'vector_store_not_found');
-/** A file of another type, one that only the engine has lost, or a vector store that has expired. */
+/** A file of another type, one that only the engine has lost, a vector store that has expired, or an engine without any. */
 const ignoreUnsearchable = ignore('invalid_request', 'file_not_found', 'vector_store_not_found');

@@ -414,6 +414,19 @@ describe('a file that a message attaches for searches', () => {
     expect(await filesIn(own.id)).toEqual([]);
   });
 
+  test('is in one vector store if the request is repeated', async () => {
+    const { threads } = client.beta;
+    const before = await engineStores();
+    const body = { assistant_id, thread: { messages: [attaching('Rhubarb?', recipeId)] } };
+    const first = await threads.createAndRun(body);
+    const headers = { 'X-Stainless-Retry-Count': '1' };
+    const repeated = await threads.createAndRun(body, { headers });
+    expect(repeated.thread_id).toBe(first.thread_id);
+    const [storeId] = storesOf(await threads.retrieve(first.thread_id)) ?? [];
+    expect(await filesIn(storeId)).toEqual([[recipeId, 'completed']]);
+    await until('the other one is gone', async () => (await engineStores()).length === before.length + 1);
+  });
+
   test('is in one vector store if two messages attach files at once', async () => {
     const { threads } = client.beta;
     const before = await engineStores();
