@@ -49,17 +49,19 @@ export async function addStoreFile(
   return { ...added, fileId };
 }
 
-/** Returns a page of the files of a vector store. @throws {AppError} also invalid_request for an unknown cursor. */
+/**
+ * Returns a page of the files of a vector store.
+ * @throws {AppError} also invalid_request for a cursor that is no file of the project.
+ */
 export async function listStoreFiles(
   services: VectorStoreServices,
   vectorStoreKey: VectorStoreKey,
   page: StoreFilePageRequest,
 ): Promise<StoreFilePage> {
   const { storeId, secret } = await openVectorStore(services, vectorStoreKey);
-  const timeoutMs = services.deadline.remaining(callMs);
-  return sealPage(
-    secret,
-    services.engineVectorStores.listFiles(storeId, openCursors(secret, page), timeoutMs),
+  const { engineVectorStores, deadline } = services;
+  return readPage(secret, page, (opened) =>
+    engineVectorStores.listFiles(storeId, opened, deadline.remaining(callMs)),
   );
 }
 
@@ -133,18 +135,16 @@ export async function cancelFileBatch(services: VectorStoreServices, key: BatchK
   return sealBatch(secret, services.engineVectorStores.cancelBatch(storeId, engineBatchId, timeoutMs));
 }
 
-/** Returns a page of the files of a batch. @throws {AppError} also invalid_request for an unknown cursor. */
+/** Returns a page of the files of a batch. @throws {AppError} as {@link listStoreFiles}. */
 export async function listBatchFiles(
   services: VectorStoreServices,
   key: BatchKey,
   page: StoreFilePageRequest,
 ): Promise<StoreFilePage> {
   const { storeId, secret, engineBatchId } = await openBatch(services, key);
-  const opened = openCursors(secret, page);
-  const timeoutMs = services.deadline.remaining(callMs);
-  return sealPage(
-    secret,
-    services.engineVectorStores.listBatchFiles(storeId, engineBatchId, opened, timeoutMs),
+  const { engineVectorStores, deadline } = services;
+  return readPage(secret, page, (opened) =>
+    engineVectorStores.listBatchFiles(storeId, engineBatchId, opened, deadline.remaining(callMs)),
   );
 }
 
@@ -171,10 +171,26 @@ function openCursors(secret: string, page: StoreFilePageRequest): StoreFilePageR
   return { ...page, after: open(page.after), before: open(page.before) };
 }
 
-const sealPage = async (secret: string, page: Promise<StoreFilePage>): Promise<StoreFilePage> => {
-  const { files, hasMore } = await page;
+/**
+ * Reads a page of files from the engine. After a file that has been removed since, which the engine no longer knows, the list
+ * begins again, so that a client can remove what it lists.
+ */
+async function readPage(
+  secret: string,
+  page: StoreFilePageRequest,
+  read: (opened: StoreFilePageRequest) => Promise<StoreFilePage>,
+): Promise<StoreFilePage> {
+  const opened = openCursors(secret, page);
+  const { files, hasMore } = await read(opened).catch((error) => {
+    const isUnknown = error instanceof AppError && unknownCodes.has(error.code);
+    if (!isUnknown || opened.after === undefined) throw error;
+    return read({ ...opened, after: undefined });
+  });
   return { files: files.map((file) => ({ ...file, fileId: sealFileId(secret, file.fileId) })), hasMore };
-};
+}
+
+/** How the engine may refuse a cursor that it does not know. */
+const unknownCodes: ReadonlySet<string> = new Set(['invalid_request', 'file_not_found']);
 
 const sealBatch = async (secret: string, batch: Promise<FileBatch>): Promise<FileBatch> => {
   const found = await batch;

@@ -213,9 +213,10 @@ export async function deleteVectorStore(
   const { vectorStores, engineVectorStores, deadline } = services;
   const { storeId } = await openVectorStore(services, vectorStoreKey);
   const stored = await vectorStores.find(vectorStoreKey);
-  if (!stored) throw new AppError('vector_store_not_found');
-  await engineVectorStores.remove(storeId, deadline.remaining(callMs)).catch(ignoreMissing);
-  await vectorStores.remove(stored);
+  // One that was created for attachments has no record.
+  const removed = engineVectorStores.remove(storeId, deadline.remaining(callMs));
+  await (stored ? removed.catch(ignoreMissing) : removed);
+  if (stored) await vectorStores.remove(stored);
 }
 
 /**

@@ -9,13 +9,15 @@ export type NewMessagePart =
   /** An image among the project's files. */
   | { readonly type: 'image_file'; readonly fileId: string; readonly detail?: ImageDetail };
 
-/** What a message carries a file for: to be read by the model, or to be used by the thread's code interpreters. */
+/** What a message carries a file for: to be searched, or to be used by the thread's code interpreters. */
 export type AttachmentTool = 'file_search' | 'code_interpreter';
 
 /** A file that a client attaches to a message. */
 export interface NewAttachment {
   readonly fileId: string;
   readonly tools: readonly AttachmentTool[];
+  /** Set if the thread's vector store has it. Otherwise the model reads it. */
+  readonly searched?: true;
 }
 
 /** A message that a client adds to a thread, without or before a run. Never stored by the service. */

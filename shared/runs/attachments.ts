@@ -15,7 +15,7 @@ export const findAttachments = (
 ): Promise<StoredFile[]> => Promise.all(fileIds.map((fileId) => findFile(services, projectId, fileId)));
 
 /**
- * Finds the files of messages, their images included.
+ * Finds the files of messages that the model reads, their images included.
  * @throws {AppError} as {@link findAttachments}; invalid_request for an image that is another file.
  */
 export const findMessageFiles = (
@@ -25,7 +25,8 @@ export const findMessageFiles = (
 ): Promise<InputMessage[]> =>
   Promise.all(
     messages.map(async ({ role, parts, attachments = [] }) => {
-      const all = [...parts, ...attachments.map(({ fileId }) => ({ type: 'file', fileId }) as const)];
+      const read = attachments.filter(({ searched }) => !searched);
+      const all = [...parts, ...read.map(({ fileId }) => ({ type: 'file', fileId }) as const)];
       const found = all.map(async (part): Promise<InputPart> => {
         if (part.type === 'text' || part.type === 'image_url') return part;
         const file = await findFile(services, projectId, part.fileId);

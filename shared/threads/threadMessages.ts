@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type EngineMessage, isSameMessage } from '../engine/messages.ts';
 import { AppError } from '../errors.ts';
 import { repetitionMs } from '../model/idempotencyKey.ts';
@@ -13,6 +14,7 @@ import { listSteps } from '../runs/listSteps.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import { type LabelledMessage, putRecords } from './messageRecords.ts';
 import { type MessageServices, toMessages } from './messages.ts';
+import { addFilesOfThread, type SearchServices, undoIfRefused } from './searchedFiles.ts';
 import { findCurrentThread } from './threads.ts';
 import { addCodeFiles } from './toolResources.ts';
 
@@ -35,29 +37,40 @@ export interface ThreadMessage extends Message {
  * @throws {AppError} thread_not_found, file_not_found, thread_busy, invalid_request, rate_limited, unavailable, internal_error.
  */
 export async function addMessage(
-  services: Services,
+  services: Services & SearchServices,
   threadKey: ThreadKey,
+  message: LabelledMessage,
+  isRepetition: boolean,
+): Promise<ThreadMessage> {
+  const { thread, activeRun } = await findCurrentThread(services, threadKey);
+  if (activeRun) throw new AppError('thread_busy', { activeRun });
+  const searched = await addFilesOfThread(services, thread, [message]);
+  const [added = message] = searched.messages;
+  return append(services, thread, added, isRepetition).catch(undoIfRefused(searched));
+}
+
+async function append(
+  services: Services,
+  thread: Thread,
   { metadata, ...message }: LabelledMessage,
   isRepetition: boolean,
 ): Promise<ThreadMessage> {
   const { engine, deadline } = services;
-  const { thread, activeRun } = await findCurrentThread(services, threadKey);
-  if (activeRun) throw new AppError('thread_busy', { activeRun });
+  const { attachments } = message;
   const createdAt = new Date();
-  const files = await findMessageFiles(services, threadKey.projectId, [message]);
+  const files = await findMessageFiles(services, thread.projectId, [message]);
   const [input] = files;
-  await addCodeFiles(services, threadKey, codeFilesOf([message]));
-  const earlier = isRepetition && input ? await findLast(services, thread, input) : undefined;
+  await addCodeFiles(services, thread, codeFilesOf([message]));
+  const earlier = isRepetition && input ? await findLast(services, thread, input, attachments) : undefined;
   const timeoutMs = deadline.remaining(callMs);
   const [added] = earlier ? [earlier] : await engine.appendMessages(thread.conversationId, files, timeoutMs);
   if (!added) throw new AppError('unavailable', { cause: new Error('the engine returned no message') });
-  const { attachments } = message;
   const record = {
     ...{ itemId: added.messageId, createdAt },
     ...(metadata && { metadata }),
     ...(attachments && { attachments }),
   };
-  await putRecords(services, threadKey, [record]);
+  await putRecords(services, thread, [record]);
   return { ...(await complete(services, thread, added)), ...toProperties(record) };
 }
 
@@ -66,15 +79,23 @@ async function findLast(
   { engine, messages, deadline }: RunServices,
   thread: Thread,
   added: InputMessage,
+  attachments: readonly NewAttachment[] = [],
 ): Promise<EngineMessage | undefined> {
   const page = { limit: 1, order: 'desc', imageUrls: true } as const;
   const found = await engine.listMessages(thread.conversationId, page, deadline.remaining(callMs));
   const [last] = found.messages;
   if (!last || !isSameMessage(last, added)) return undefined;
-  const { createdAt } = (await messages.find(thread, [last.messageId])).get(last.messageId) ?? {};
+  const record = (await messages.find(thread, [last.messageId])).get(last.messageId);
+  if (!record) return last;
+  const { createdAt, attachments: attached = [] } = record;
   // People do say the same thing twice.
-  return createdAt && Date.now() - createdAt.getTime() > repetitionMs ? undefined : last;
+  const isOld = createdAt !== undefined && Date.now() - createdAt.getTime() > repetitionMs;
+  // What is searched is not in the engine's message.
+  const isSame = isDeepStrictEqual(attached.map(fileIdOf), attachments.map(fileIdOf));
+  return isOld || !isSame ? undefined : last;
 }
+
+const fileIdOf = ({ fileId }: NewAttachment): string => fileId;
 
 /**
  * Returns a message of a thread.

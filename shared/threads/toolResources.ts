@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
-import type { ToolResources } from '../model/toolResources.ts';
+import type { NamedVectorStore, ToolResources } from '../model/toolResources.ts';
 import { checkCodeFiles, findAttachments } from '../runs/attachments.ts';
 import type { RunServices } from '../runs/runServices.ts';
 
@@ -33,6 +33,33 @@ export async function addCodeFiles(
 ): Promise<void> {
   if (fileIds.length === 0) return;
   await change(services, threadKey, ({ codeFiles = [] }) => ({ codeFiles: [...codeFiles, ...fileIds] }));
+}
+
+/**
+ * Names a vector store for a thread that names none.
+ * @returns the one that the thread names.
+ * @throws {AppError} thread_not_found, unavailable.
+ */
+export async function setDefaultVectorStore(
+  services: RunServices,
+  threadKey: ThreadKey,
+  store: NamedVectorStore,
+): Promise<NamedVectorStore> {
+  const { vectorStores } = await change(services, threadKey, ({ vectorStores: [named] = [] }) => ({
+    vectorStores: [named ?? store],
+  }));
+  return vectorStores?.[0] ?? store;
+}
+
+/** Names no vector store any more, if it is this one. @throws {AppError} thread_not_found, unavailable. */
+export async function releaseVectorStore(
+  services: RunServices,
+  threadKey: ThreadKey,
+  { vectorStoreId }: NamedVectorStore,
+): Promise<void> {
+  await change(services, threadKey, ({ vectorStores = [] }) => ({
+    vectorStores: vectorStores.filter((named) => named.vectorStoreId !== vectorStoreId),
+  }));
 }
 
 async function change(

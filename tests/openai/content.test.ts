@@ -165,7 +165,7 @@ describe('attachments', () => {
     expect(await threads.messages.retrieve(message.id, { thread_id })).toEqual(message);
     expect((await threads.messages.list(thread_id)).data).toEqual([message]);
     const { tool_resources } = await threads.retrieve(thread_id);
-    expect(tool_resources).toEqual({ code_interpreter: { file_ids: [table, image] } });
+    expect(tool_resources?.code_interpreter).toEqual({ file_ids: [table, image] });
   });
 
   test('for code are in the container of this and later runs, others are not', async () => {
@@ -291,7 +291,7 @@ describe('attachments', () => {
     const { threads } = stranger.beta;
     const { id } = await threads.create();
     await t.engine.reset();
-    const attachments = [compute(table)];
+    const attachments = [{ file_id: table, tools: [...compute(table).tools, ...read(table).tools] }];
     const message = { role: 'user' as const, content: 'Hello', attachments };
     const foreign = { status: 404, param: 'file_id', message: expect.stringContaining(table) };
     for (const call of [

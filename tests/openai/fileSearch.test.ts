@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import OpenAI, { toFile } from 'openai';
 import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
 import { replies } from '../support/engine.ts';
+import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
 /* Vector stores that programs make, in assistants, threads and runs. */
@@ -15,6 +17,8 @@ let recipes: Store;
 let manuals: Store;
 /** The file of the recipes. */
 let recipeId: string;
+/** The file of the manuals. */
+let pumpId: string;
 /** An assistant that searches the manuals. */
 let assistant_id: string;
 
@@ -23,6 +27,11 @@ interface Store {
   readonly engineStoreId: string;
   readonly delete: () => Promise<unknown>;
 }
+
+const upload = async (name: string, content: string) => {
+  const file = await toFile(Buffer.from(content), name);
+  return (await client.files.create({ purpose: 'assistants', file })).id;
+};
 
 /** Creates a vector store of a project. */
 async function createStore({ vectorStores }: Client, file_ids: string[] = []): Promise<Store> {
@@ -36,15 +45,8 @@ beforeAll(async () => {
   client = await openClient(t, { projectId, claims: { sub: 'member' } });
   editor = await openClient(t, { projectId, claims: { sub: 'eve' } });
   engine = new OpenAI({ baseURL: t.engine.url, apiKey: 'test' });
-  const upload = async (name: string, content: string) => {
-    const { id } = await client.files.create({
-      purpose: 'assistants',
-      file: await toFile(Buffer.from(content), name),
-    });
-    return id;
-  };
   recipeId = await upload('pie.md', '# Rhubarb pie\n\nRhubarb pie takes three pounds of rhubarb.');
-  const pumpId = await upload('pump.md', '# Bilge pump\n\nThe bilge pump takes a fuse of five amperes.');
+  pumpId = await upload('pump.md', '# Bilge pump\n\nThe bilge pump takes a fuse of five amperes.');
   recipes = await createStore(client, [recipeId]);
   manuals = await createStore(client, [pumpId]);
   ({ id: assistant_id } = await editor.beta.assistants.create({
@@ -297,6 +299,147 @@ describe('a run', () => {
     expect(ended.status).toBe('completed');
     const same = [recipes.engineStoreId, 'vs_demo'];
     expect(await searchedBy(run.id)).toEqual([same, same]);
+  });
+});
+
+describe('a file that a message attaches for searches', () => {
+  const attaching = (content: string, ...ids: string[]) => ({
+    ...{ role: 'user' as const, content },
+    attachments: ids.map((file_id) => ({ file_id, tools: [{ type: 'file_search' as const }] })),
+  });
+  const storesOf = ({ tool_resources }: OpenAI.Beta.Thread) => tool_resources?.file_search?.vector_store_ids;
+  const filesIn = async (storeId = '') =>
+    (await client.vectorStores.files.list(storeId, { order: 'asc' })).data.map(({ id, status }) => [
+      id,
+      status,
+    ]);
+  const engineStores = async () =>
+    (await engine.vectorStores.list({ limit: 100 })).data.map(({ id }) => id).toSorted();
+  /** Returns the text of the newest reply, and the files it cites. */
+  const replyIn = async (threadId: string) => {
+    const [part] = (await client.beta.threads.messages.list(threadId)).data[0]?.content ?? [];
+    const { value, annotations } = part?.type === 'text' ? part.text : { value: '', annotations: [] };
+    const cited = annotations.map(
+      (annotation) => 'file_citation' in annotation && annotation.file_citation.file_id,
+    );
+    return { value, cited: new Set(cited) };
+  };
+
+  test('is in a vector store of its thread, which this and later runs search', async () => {
+    const { threads } = client.beta;
+    const listed = (await client.vectorStores.list()).data;
+    const message = attaching('How much rhubarb does a rhubarb pie take?', recipeId);
+    const thread = await threads.create({ messages: [message] });
+    const [storeId] = storesOf(thread) ?? [];
+    expect(await threads.retrieve(thread.id)).toEqual(thread);
+    expect(await client.vectorStores.retrieve(storeId ?? '')).toMatchObject({
+      status: 'completed',
+      expires_after: { anchor: 'last_active_at', days: 7 },
+    });
+    expect(await filesIn(storeId)).toEqual([[recipeId, 'completed']]);
+    expect((await client.vectorStores.list()).data).toEqual(listed);
+
+    await threads.runs.createAndPoll(thread.id, { assistant_id: 'asst_test' }, poll);
+    const first = await replyIn(thread.id);
+    expect(first.cited).toEqual(new Set([recipeId]));
+    // It is searched, not read.
+    expect(first.value).not.toContain('attached');
+    const kept = await threads.messages.list(thread.id, { order: 'asc' });
+    expect(kept.data[0]?.attachments).toEqual(message.attachments);
+
+    await threads.messages.create(
+      thread.id,
+      attaching('And which fuse does the bilge pump take?', pumpId, recipeId),
+    );
+    expect(await filesIn(storeId)).toEqual([
+      [recipeId, 'completed'],
+      [pumpId, 'completed'],
+    ]);
+    const { id } = await threads.runs.createAndPoll(thread.id, { assistant_id: 'asst_test' }, poll);
+    expect((await replyIn(thread.id)).cited).toEqual(new Set([pumpId]));
+    expect(await searchedBy(id)).toEqual([[expect.stringMatching(/^vs_/), 'vs_demo']]);
+    expect(storesOf(await threads.retrieve(thread.id))).toEqual([storeId]);
+    expect(await client.vectorStores.delete(storeId ?? '')).toMatchObject({ deleted: true });
+    expect(await failureOf(client.vectorStores.delete(storeId ?? ''))).toMatchObject({ status: 404 });
+  });
+
+  test('joins the vector store that its thread names', async () => {
+    const { threads } = client.beta;
+    const own = await createStore(client);
+    const { id } = await threads.create({
+      messages: [attaching('Hello', recipeId)],
+      tool_resources: naming(own),
+    });
+    await threads.runs.createAndPoll(
+      id,
+      {
+        assistant_id: 'asst_test',
+        additional_messages: [attaching('Which fuse does the bilge pump take?', pumpId)],
+      },
+      poll,
+    );
+    expect((await replyIn(id)).cited).toEqual(new Set([pumpId]));
+    expect(await filesIn(own.id)).toEqual([
+      [recipeId, 'completed'],
+      [pumpId, 'completed'],
+    ]);
+    expect(storesOf(await threads.retrieve(id))).toEqual([own.id]);
+  });
+
+  test('is read where it cannot be searched', async () => {
+    const { threads } = client.beta;
+    const before = await engineStores();
+    const table = await upload('table.csv', 'a,b\n1,2\n');
+    await t.engine.indexError('invalid_file');
+    const { id } = await threads.create({ messages: [attaching('What is in them?', table, pumpId)] });
+    expect(storesOf(await threads.retrieve(id))).toBeUndefined();
+    await threads.runs.createAndPoll(id, { assistant_id: 'asst_test' }, poll);
+    const { value } = await replyIn(id);
+    for (const name of ['table.csv', 'pump.md']) expect(value).toContain(name);
+    await until('the vector store is gone', async () => isDeepStrictEqual(await engineStores(), before));
+  });
+
+  test('is in none if its message is refused', async () => {
+    const { threads } = client.beta;
+    const before = await engineStores();
+    const { id } = await threads.create();
+    const limited = { kind: 'status', status: 429 };
+    await t.engine.fault({ method: 'POST', path: '/v1/conversations' }, limited, 2);
+    const message = attaching('Rhubarb?', recipeId);
+    expect((await failureOf(threads.messages.create(id, message))).status).toBe(429);
+    expect((await failureOf(threads.create({ messages: [message] }))).status).toBe(429);
+    expect(storesOf(await threads.retrieve(id))).toBeUndefined();
+    expect(await engineStores()).toEqual(before);
+    const own = await createStore(client);
+    await threads.update(id, { tool_resources: naming(own) });
+    await t.engine.fault({ method: 'POST', path: '/v1/conversations' }, limited);
+    expect((await failureOf(threads.messages.create(id, message))).status).toBe(429);
+    expect(await filesIn(own.id)).toEqual([]);
+  });
+
+  test('is in one vector store if the request is repeated', async () => {
+    const { threads } = client.beta;
+    const before = await engineStores();
+    const body = { assistant_id, thread: { messages: [attaching('Rhubarb?', recipeId)] } };
+    const first = await threads.createAndRun(body);
+    const headers = { 'X-Stainless-Retry-Count': '1' };
+    const repeated = await threads.createAndRun(body, { headers });
+    expect(repeated.thread_id).toBe(first.thread_id);
+    const [storeId] = storesOf(await threads.retrieve(first.thread_id)) ?? [];
+    expect(await filesIn(storeId)).toEqual([[recipeId, 'completed']]);
+    await until('the other one is gone', async () => (await engineStores()).length === before.length + 1);
+  });
+
+  test('is in one vector store if two messages attach files at once', async () => {
+    const { threads } = client.beta;
+    const before = await engineStores();
+    const { id } = await threads.create();
+    await Promise.all(
+      [recipeId, pumpId].map((file) => threads.messages.create(id, attaching('Hello', file))),
+    );
+    const [storeId] = storesOf(await threads.retrieve(id)) ?? [];
+    expect(new Set((await filesIn(storeId)).map(([file]) => file))).toEqual(new Set([recipeId, pumpId]));
+    await until('the other one is gone', async () => (await engineStores()).length === before.length + 1);
   });
 });
 

@@ -346,7 +346,6 @@ describe('files of a vector store', () => {
     ]);
     const elsewhere = await upload('4.md');
     for (const [query, param] of [
-      [{ after: elsewhere }, 'after'],
       [{ before: elsewhere }, 'before'],
       [{ after: 'file_x' }, 'after'],
       [{ filter: 'lost' }, 'filter'],
@@ -354,6 +353,10 @@ describe('files of a vector store', () => {
       const listing = Promise.resolve(files.list(store, query as { after: string }));
       expect(await failureOf(listing)).toMatchObject({ status: 400, param });
     }
+    for await (const { id } of files.list(store, { limit: 1 })) {
+      await files.delete(id, { vector_store_id: store });
+    }
+    expect((await files.list(store)).data).toEqual([]);
   });
 
   test('are uploaded and added by the helpers of the package', async () => {

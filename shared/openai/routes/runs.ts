@@ -16,8 +16,8 @@ import { describeRun } from '../../runs/requiredAction.ts';
 import { setRunMetadata } from '../../runs/setRunMetadata.ts';
 import { startRun, toRunFacts } from '../../runs/startRun.ts';
 import { submitOutputs } from '../../runs/submitOutputs.ts';
-import { createThread } from '../../threads/createThread.ts';
 import { listRuns as readRuns } from '../../threads/listRuns.ts';
+import { addFilesOfRun, createSearchableThread, undoIfRefused } from '../../threads/searchedFiles.ts';
 import { findAnsweredStep } from '../answeredStep.ts';
 import { findAssistant, instructionsOf, toRunOverrides } from '../assistants.ts';
 import { readBody } from '../body.ts';
@@ -61,7 +61,7 @@ export const createThreadAndRun: Handler = async (call) => {
       call,
       input?.tool_resources,
       (ofThread) =>
-        createThread(call.context, {
+        createSearchableThread(call.context, {
           ...{ project: call.project, ...toThreadInput(input ?? {}, ofThread) },
           ...{ input: undefined, idempotencyKey: undefined },
           repeatable,
@@ -103,6 +103,7 @@ async function start(
   const content = JSON.stringify([caller.ids[0], call.params.threadId ?? null, body]);
   const repeatable = { content, isRepetition: isRepetition(call) };
   const { threadKey, created } = await openThread(repeatable);
+  const searched = await addFilesOfRun(context, threadKey, input.messages);
   const { run } = await startRun(context, {
     project,
     threadKey,
@@ -111,7 +112,7 @@ async function start(
     input: { message: null, ...input },
     idempotencyKey: undefined,
     repeatable,
-  });
+  }).catch(undoIfRefused(searched));
   context.note(toRunFacts(context, project, run));
   const own = input.instructions ?? '';
   const all = input.replacesInstructions ? own : [assistant.instructions, own].filter(Boolean).join('\n\n');

@@ -2,8 +2,8 @@ import { waitAtMost } from '../../deadline.ts';
 import { AppError } from '../../errors.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../../runs/followUps.ts';
-import { createThread as openThread } from '../../threads/createThread.ts';
 import { deleteThread as removeThread } from '../../threads/deleteThread.ts';
+import { createSearchableThread } from '../../threads/searchedFiles.ts';
 import { setToolResources } from '../../threads/toolResources.ts';
 import { readBody } from '../body.ts';
 import { type Handler, threadKeyOf } from '../call.ts';
@@ -20,7 +20,7 @@ export const createThread: Handler = async (call) => {
   rejectUnknown(request.query, []);
   const body = await readBody(request, readThreadBody);
   const { thread } = await createWithResources(call, body.tool_resources, (resources) =>
-    openThread(context, {
+    createSearchableThread(context, {
       ...{ project, ...toThreadInput(body, resources) },
       ...{ input: undefined, idempotencyKey: undefined },
     }),
