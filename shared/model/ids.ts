@@ -21,7 +21,7 @@ export function newId<Prefix extends 'thread' | 'run' | 'asst'>(prefix: Prefix, 
 
 /** Returns the inverted time in an id created by {@link newId}; undefined for an imported id. */
 export const timePart = (id: string): string | undefined =>
-  /^(?:thread|run)_([0-9a-z]{9})[0-9a-f]{24}$/.exec(id)?.[1];
+  /^(?:thread|run|asst)_([0-9a-z]{9})[0-9a-f]{24}$/.exec(id)?.[1];
 
 export const isThreadId = (value: string | undefined): value is string => isId('thread', value);
 

@@ -70,7 +70,7 @@ export async function instructionsOf(
   return created?.value.instructions ?? '';
 }
 
-export const assistantNotFound = (assistantId: string): WireError =>
+const assistantNotFound = (assistantId: string): WireError =>
   new WireError('assistant_not_found', {
     message: `No assistant found with id '${assistantId.slice(0, 64)}'.`,
     param: 'assistant_id',

@@ -28,8 +28,7 @@ export interface AssistantStore {
   add(assistant: StoredAssistant): Promise<void>;
   /** @returns whether it was replaced; false when it was changed or removed concurrently. */
   replace(before: Stored<StoredAssistant>, assistant: StoredAssistant): Promise<boolean>;
-  /** @returns whether it existed. */
-  remove(assistant: AssistantKey): Promise<boolean>;
+  remove(assistant: AssistantKey): Promise<void>;
 }
 
 /** @param deadline of the request; without one, round trips have their own timeout only. */
@@ -63,10 +62,8 @@ export function createAssistantStore(table: Table, deadline?: Deadline): Assista
     },
 
     async remove({ projectId, assistantId }) {
-      const result = await once((client, options) =>
-        client.deleteEntity(toPartitionKey(projectId), assistantId, options),
-      );
-      return result !== 'absent';
+      // Not found any more if the client repeats a deletion whose response was lost.
+      await once((client, options) => client.deleteEntity(toPartitionKey(projectId), assistantId, options));
     },
   };
 }

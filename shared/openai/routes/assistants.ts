@@ -1,13 +1,12 @@
 import { mayEdit } from '../../auth/caller.ts';
 import { jsonResponse } from '../../http/responses.ts';
-import { newId } from '../../model/ids.ts';
+import { newId, timePart } from '../../model/ids.ts';
 import type { StoredAssistant } from '../../model/storedAssistant.ts';
 import { retryConflicts } from '../../retryConflicts.ts';
 import { findAttachments } from '../../runs/attachments.ts';
 import { toWireAssistant } from '../assistantObject.ts';
 import { applyBody, readAssistantUpdate, readNewAssistant } from '../assistantParams.ts';
 import {
-  assistantNotFound,
   findAssistant,
   findCreated,
   listProjectAssistants,
@@ -25,7 +24,12 @@ import { badRequest, WireError } from '../wireError.ts';
 export const listAssistants: Handler = async (call) => {
   const page = parseList(call.request);
   const isEditor = mayEdit(call.caller, call.project);
-  const { items, hasMore } = pageOf(await listProjectAssistants(call), page, ({ id }) => id);
+  const all = await listProjectAssistants(call);
+  // One that has been deleted has lost its place: the list begins again, so that a client can delete what it lists.
+  const known = (cursor: string | undefined) =>
+    cursor !== undefined && timePart(cursor) && !all.some(({ id }) => id === cursor) ? undefined : cursor;
+  const placed = { ...page, after: known(page.after), before: known(page.before) };
+  const { items, hasMore } = pageOf(all, placed, ({ id }) => id);
   const assistants = items.map((assistant) => toWireAssistant(assistant, isEditor));
   return jsonResponse(200, toList(assistants, hasMore));
 };
@@ -81,10 +85,7 @@ export const deleteAssistant: Handler = async (call) => {
   rejectUnknown(call.request.query, []);
   const assistantId = requireCreated(call);
   await findCreated(call, assistantId);
-  const { projectId } = call.project;
-  if (!(await call.context.assistants.remove({ projectId, assistantId }))) {
-    throw assistantNotFound(assistantId);
-  }
+  await call.context.assistants.remove({ projectId: call.project.projectId, assistantId });
   const body: WireAssistantDeleted = { id: assistantId, object: 'assistant.deleted', deleted: true };
   return jsonResponse(200, body);
 };
