@@ -14,7 +14,7 @@ import {
   ownAssistant,
 } from '../assistants.ts';
 import { readBody } from '../body.ts';
-import { type Call, configuredModels, type Handler } from '../call.ts';
+import { type Call, configuredModels, type Handler, ignoreDeleted } from '../call.ts';
 import { pageOf, parseList, rejectUnknown, toList } from '../query.ts';
 import { createWithResources, openResources } from '../toolResources.ts';
 import type { WireAssistantDeleted } from '../wire.ts';
@@ -84,7 +84,7 @@ export const deleteAssistant: Handler = async (call) => {
   requireEditor(call);
   rejectUnknown(call.request.query, []);
   const assistantId = requireCreated(call);
-  await findCreated(call, assistantId);
+  await findCreated(call, assistantId).catch(ignoreDeleted(call));
   await call.context.assistants.remove({ projectId: call.project.projectId, assistantId });
   const body: WireAssistantDeleted = { id: assistantId, object: 'assistant.deleted', deleted: true };
   return jsonResponse(200, body);

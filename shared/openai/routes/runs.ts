@@ -179,6 +179,8 @@ export const cancelRun: Handler = async (call) => {
   const run = await cancel(call.context, stored).catch(async (error) => {
     if (!(error instanceof AppError && error.code === 'run_finished')) throw error;
     const ended = await findRun(call.context, runKey);
+    // By the first attempt.
+    if (isRepetition(call) && ended.value.status === 'cancelled') return ended.value;
     throw badRequest(`Cannot cancel run with status '${toWireStatus(ended.value)}'.`);
   });
   return jsonResponse(200, toWireRun(await viewOf(call, run)));
