@@ -119,6 +119,19 @@ describe('when the package repeats a request on its own', () => {
     expect(run.status).toBe('completed');
   });
 
+  test.each(['/v1/conversations/*/items', '/v1/responses'])(
+    'a thread and its run are created though the engine did not know the new conversation at %s',
+    async (path) => {
+      const { client } = await openRetrying();
+      await t.engine.fault({ method: 'POST', path, exact: true }, { kind: 'status', status: 404 });
+      const params = { assistant_id, thread: { messages: [{ role: 'user' as const, content: path }] } };
+      const error = await failureOf(client.beta.threads.createAndRun(params, { maxRetries: 0 }));
+      expect(error).toBeInstanceOf(OpenAI.InternalServerError);
+      const headers = { 'X-Stainless-Retry-Count': '1' };
+      expect((await client.beta.threads.createAndRun(params, { headers })).status).toBe('queued');
+    },
+  );
+
   test('what it deletes is deleted, and may be gone already', async () => {
     const { client, lose, counts } = await openRetrying({ sub: 'editor' });
     const { threads, assistants } = client.beta;

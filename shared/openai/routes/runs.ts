@@ -16,7 +16,7 @@ import { describeRun } from '../../runs/requiredAction.ts';
 import { setRunMetadata } from '../../runs/setRunMetadata.ts';
 import { startRun } from '../../runs/startRun.ts';
 import { submitOutputs } from '../../runs/submitOutputs.ts';
-import { createThread } from '../../threads/createThread.ts';
+import { createThread, toCreateError } from '../../threads/createThread.ts';
 import { listRuns as readRuns } from '../../threads/listRuns.ts';
 import { findAnsweredStep } from '../answeredStep.ts';
 import { findAssistant, instructionsOf, toRunOverrides } from '../assistants.ts';
@@ -111,6 +111,8 @@ async function start(
     input: { message: null, ...input },
     idempotencyKey: undefined,
     repeatable,
+  }).catch((error) => {
+    throw created ? toCreateError(error) : error;
   });
   context.note({ threadId: run.threadId, runId: run.runId });
   const own = input.instructions ?? '';
