@@ -2,7 +2,7 @@ import type OpenAI from 'openai';
 import { AppError, fieldError } from '../errors.ts';
 import type { InputMessage } from '../model/newMessage.ts';
 import type { EngineClient } from './client.ts';
-import { toPromptRefusal, toStartError } from './engineErrors.ts';
+import { toCursorError, toPromptRefusal, toStartError } from './engineErrors.ts';
 import { toInputItem } from './inputItems.ts';
 import { type EngineMessage, imageUrls, toMessage } from './messages.ts';
 
@@ -66,7 +66,9 @@ export function createConversationMessages(call: EngineClient['call']): Conversa
           const conversation = { conversation_id: conversationId };
           asMessage(await items.retrieve(itemId, conversation, options));
           const before = { after: itemId, order: 'desc', limit: maxReasoning } as const;
-          const { data } = await items.list(conversationId, before, options);
+          const { data } = await items.list(conversationId, before, options).catch((error) => {
+            throw toCursorError(error);
+          });
           for (const item of data) {
             // Engines refuse reasoning without the message that it led to.
             if (item.type !== 'reasoning') break;

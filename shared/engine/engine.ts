@@ -13,6 +13,7 @@ import {
   isCallMismatch,
   isRefusal,
   lostStoreError,
+  toCursorError,
   toPromptRefusal,
   toStartError,
 } from './engineErrors.ts';
@@ -107,7 +108,10 @@ export interface Engine extends ConversationMessages {
   cancel(responseId: string, timeoutMs: number): Promise<EngineRunState>;
   /** Finds the calls without an output among the newest 100 items of a conversation. */
   findOpenCalls(conversationId: string, timeoutMs: number): Promise<PendingCall[]>;
-  /** @param page `after` is an item id of the engine, as are the message ids of the result. */
+  /**
+   * @param page `after` is an item id of the engine, as are the message ids of the result.
+   * @throws {AppError} also message_not_found for an item that is not, or no longer, there.
+   */
   listMessages(
     conversationId: string,
     page: {
@@ -235,17 +239,21 @@ export function createEngine({ open: client, call, toolAuthorizations }: EngineC
         const messages: EngineMessage[] = [];
         let lastId = after;
         for (let lists = 0; lists < maxItemLists; lists++) {
-          const page = await openai.conversations.items.list(
-            conversationId,
-            {
-              order,
-              // Tool calls and reasoning are items too, so each further page is larger.
-              limit: Math.min(maxItems, (limit + 1) * 2 ** lists),
-              ...(lastId !== undefined && { after: lastId }),
-              ...(withUrls && { include: imageUrls }),
-            },
-            options,
-          );
+          const page = await openai.conversations.items
+            .list(
+              conversationId,
+              {
+                order,
+                // Tool calls and reasoning are items too, so each further page is larger.
+                limit: Math.min(maxItems, (limit + 1) * 2 ** lists),
+                ...(lastId !== undefined && { after: lastId }),
+                ...(withUrls && { include: imageUrls }),
+              },
+              options,
+            )
+            .catch((error) => {
+              throw lastId === undefined ? error : toCursorError(error);
+            });
           for (const item of page.data) {
             const message = toMessage(item);
             if (message && messages.length === limit) {

@@ -150,6 +150,12 @@ const isMissingFile = ({ status, param, error }: EngineClientError): boolean =>
   (/file_ids?\b/.test(param ?? '') ||
     /\bfiles?\b.*\b(not found|not exist|no such)|\bno such file/i.test(error?.message ?? ''));
 
+/** Translates the error of a list that starts after an item: engines refuse one that is not, or no longer, there. */
+export const toCursorError = (error: unknown): unknown => {
+  const { status } = error as EngineClientError;
+  return status === 400 || status === 404 ? new AppError('message_not_found', { cause: error }) : error;
+};
+
 /**
  * Returns the vector store that the engine refused a run for, among those that the run's thread or assistant names: it was
  * deleted or has expired. Engines word that differently, but tell its id.

@@ -50,5 +50,12 @@ export const configuredModels = ({ context }: Call): ReadonlySet<string> =>
 export const isRepetition = ({ request }: Call): boolean =>
   Number(request.headers.get('X-Stainless-Retry-Count') ?? 0) > 0;
 
+/** Ignores that a repeated deletion finds nothing: its first attempt may have deleted it. @returns for `catch`. */
+export const ignoreDeleted =
+  (call: Call) =>
+  (error: unknown): undefined => {
+    if (!(isRepetition(call) && error instanceof AppError && error.code.endsWith('_not_found'))) throw error;
+  };
+
 /** How long a client should wait before it polls again, in milliseconds. The packages wait five seconds by default. */
 export const pollHeaders = { 'openai-poll-after-ms': '1000' };

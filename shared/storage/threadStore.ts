@@ -1,12 +1,12 @@
 import type { TableEntity, TableEntityResult, TransactionAction } from '@azure/data-tables';
 import type { Deadline } from '../deadline.ts';
-import { AppError } from '../errors.ts';
 import { type Metadata, metadataOf } from '../model/metadata.ts';
 import type { Page } from '../model/page.ts';
 import type { Run } from '../model/run.ts';
 import type { Stored } from '../model/stored.ts';
 import type { NewThread, Thread, ThreadKey } from '../model/thread.ts';
 import type { ToolResources } from '../model/toolResources.ts';
+import { retryConflicts } from '../retryConflicts.ts';
 import { queryRows } from './pages.ts';
 import {
   type RunRow,
@@ -79,9 +79,6 @@ const transactionLimit = 100;
 /** Maximum rows fetched by one query when removing a thread. */
 const removalBatch = 9 * transactionLimit;
 
-/** Maximum attempts to close a thread. An attempt is repeated only after a concurrent change of its active run. */
-const maxCloses = 5;
-
 /** @param deadline of the request; without one, round trips have their own timeout only. */
 export function createThreadStore(table: Table, deadline?: Deadline): ThreadStore {
   const once = <T extends object>(call: Parameters<typeof roundTrip<T>>[1]) =>
@@ -96,19 +93,17 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
   const index = createThreadIndex(table, deadline);
 
   /** Closes a thread that another create may have added under the same id, unless it has. @param closed the row. */
-  const abandonShared = async (thread: Thread, closed: TableEntity<Partial<ThreadRow>>): Promise<void> => {
-    for (let tries = 0; tries < maxCloses; tries++) {
+  const abandonShared = (thread: Thread, closed: TableEntity<Partial<ThreadRow>>): Promise<void> =>
+    retryConflicts(async () => {
       const present = await readThread(thread);
-      if (present && present.conversationId !== thread.conversationId) return;
+      if (present && present.conversationId !== thread.conversationId) return undefined;
       const result = await once((client, options) =>
         present
           ? client.updateEntity(closed, 'Merge', { etag: present.etag, ...options })
           : client.createEntity(closed, options),
       );
-      if (typeof result === 'object') return;
-    }
-    throw new AppError('unavailable');
-  };
+      return typeof result === 'object' ? undefined : 'conflict';
+    });
 
   const store: ThreadStore = {
     addToIndex: index.add,
@@ -190,10 +185,10 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
       return typeof result === 'object';
     },
 
-    async close(threadKey) {
+    close(threadKey) {
       const partitionKey = toPartitionKey(threadKey);
       const runs = filter`PartitionKey eq ${partitionKey} and RowKey gt ${'run_'} and RowKey lt ${'run`'}`;
-      for (let closes = 0; closes < maxCloses; closes++) {
+      return retryConflicts(async () => {
         const row = await readThread(threadKey);
         if (!row) return undefined;
         if (row.closed) return toClosedThread(row);
@@ -224,9 +219,10 @@ export function createThreadStore(table: Table, deadline?: Deadline): ThreadStor
             .filter(({ rowKey }) => rowKey !== activeRunId)
             .map(({ rowKey = '' }): TransactionAction => ['delete', { partitionKey, rowKey }]),
         ]);
-        if (typeof result === 'object') return { ...thread, ...(responseId !== '' && { responseId }) };
-      }
-      throw new AppError('unavailable');
+        return typeof result === 'object'
+          ? { ...thread, ...(responseId !== '' && { responseId }) }
+          : 'conflict';
+      });
     },
 
     async findClosed(threadKey) {

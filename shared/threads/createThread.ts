@@ -222,7 +222,7 @@ async function open(services: RunServices, request: CreateThreadRequest, ids: Ne
     await removeConversation(services, thread);
     // As above.
     if (creationKey === undefined) await threads.removeFromIndex(newThread).catch(() => undefined);
-    throw error;
+    throw toCreateError(error);
   });
   if (!input || !assistant || !files) {
     await addThread(services, thread, () => threads.add(thread, entry.value));
@@ -297,8 +297,8 @@ async function undoUnlessKept(services: RunServices, thread: Thread, run: Run): 
   await waitAtMost(followUpWaitMs, followUp);
 }
 
-/** A new conversation is neither missing nor busy for long, whatever the engine says. */
-const toCreateError = (error: unknown): unknown =>
+/** Translates an error of a new thread: its conversation is neither missing nor busy for long, whatever the engine says. */
+export const toCreateError = (error: unknown): unknown =>
   error instanceof AppError && (error.code === 'thread_busy' || error.code === 'thread_not_found')
     ? new AppError('unavailable', { cause: error.options.cause })
     : error;

@@ -53,7 +53,8 @@ export interface MessagePage {
  * Returns a page of a thread's messages.
  * @param order `asc` for oldest first, `desc` for newest first.
  * @param isDetailed whether to read the URLs of images and the ids of cited documents too.
- * @param after id of a message of this thread, after which the page starts; null for the first page.
+ * @param after id of a message of this thread, after which the page starts; null for the first page. If it has been deleted
+ * since, its place is lost and the list begins again, so that a client can delete what it lists.
  * @throws {AppError} invalid_request when `after` is not such an id; thread_not_found, rate_limited, unavailable, internal_error.
  */
 export async function listMessages(
@@ -68,15 +69,21 @@ export async function listMessages(
 ): Promise<MessagePage> {
   const { engine, deadline } = services;
   const { conversationId } = thread;
-  const itemId = after === null ? undefined : openMessageId(conversationId, after);
+  let itemId = after === null ? undefined : openMessageId(conversationId, after);
   if (after !== null && itemId === undefined) {
     throw fieldError('After', 'The field After must be the messageId of a message of this thread.');
   }
-  const page = await engine.listMessages(
-    conversationId,
-    { limit, order, imageUrls: isDetailed, ...(itemId !== undefined && { after: itemId }) },
-    deadline.remaining(listMs),
-  );
+  const read = () =>
+    engine.listMessages(
+      conversationId,
+      { limit, order, imageUrls: isDetailed, ...(itemId !== undefined && { after: itemId }) },
+      deadline.remaining(listMs),
+    );
+  const page = await read().catch((error) => {
+    if (!(error instanceof AppError && error.code === 'message_not_found')) throw error;
+    itemId = undefined;
+    return read();
+  });
   const known: KnownMessage[] = [...page.messages, ...(page.next ? [page.next] : [])];
   if (order === 'desc') {
     known.reverse();

@@ -1,11 +1,9 @@
 import { AppError } from '../errors.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import type { NamedVectorStore, ToolResources } from '../model/toolResources.ts';
+import { retryConflicts } from '../retryConflicts.ts';
 import { checkCodeFiles, findAttachments } from '../runs/attachments.ts';
 import type { RunServices } from '../runs/runServices.ts';
-
-/** Maximum attempts to change a thread. An attempt is repeated only after a concurrent change. */
-const maxChanges = 10;
 
 /**
  * Replaces what the tools of a thread's runs use. What is absent stays.
@@ -62,17 +60,16 @@ export async function releaseVectorStore(
   }));
 }
 
-async function change(
+const change = (
   { threads }: RunServices,
   threadKey: ThreadKey,
   toChanges: (before: ToolResources) => ToolResources,
-): Promise<Thread> {
-  for (let changes = 0; changes < maxChanges; changes++) {
+): Promise<Thread> =>
+  retryConflicts(async () => {
     const stored = await threads.find(threadKey);
     if (!stored) throw new AppError('thread_not_found');
     const given = toChanges(stored.value);
     const changed = { ...given, ...(given.codeFiles && { codeFiles: checkCodeFiles(given.codeFiles) }) };
-    if (await threads.setToolResources(stored, changed)) return { ...stored.value, ...changed };
-  }
-  throw new AppError('unavailable');
-}
+    const isSaved = await threads.setToolResources(stored, changed);
+    return isSaved ? { ...stored.value, ...changed } : 'conflict';
+  });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import OpenAI, { toFile } from 'openai';
 import { checkedFetch, failureOf } from '../support/assistantsApi.ts';
 import { rowsOf, threadsTable } from '../support/table.ts';
@@ -6,19 +6,23 @@ import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
 const t = useService();
+let projectId = '';
+beforeAll(async () => {
+  ({ projectId } = await t.addProject({ editors: ['editor'] }));
+});
 const assistant_id = 'asst_test';
 
-/** A client that repeats what failed, as by default, and whose first responses to POSTs are lost on request. */
+/** A client that repeats what failed, as by default, and whose first responses to changes are lost on request. */
 async function openRetrying(claims: Record<string, unknown> = {}) {
   let toLose = 0;
   const counts: (string | null)[] = [];
   const client = new OpenAI({
-    baseURL: `${t.url}/api/projects/${t.projectId}/openai/v1`,
-    apiKey: await t.issuer.sign({ projects: [t.projectId], ...claims }),
+    baseURL: `${t.url}/api/projects/${projectId}/openai/v1`,
+    apiKey: await t.issuer.sign({ projects: [projectId], ...claims }),
     maxRetries: 2,
     fetch: async (input, init) => {
       const response = await checkedFetch(input, init);
-      if (init?.method !== 'POST' && init?.method !== 'post') return response;
+      if (!init || init.method?.toUpperCase() === 'GET') return response;
       counts.push(new Headers(init.headers).get('X-Stainless-Retry-Count'));
       if (toLose-- <= 0) return response;
       await response.body?.cancel();
@@ -66,7 +70,7 @@ describe('when the package repeats a request on its own', () => {
     const run = await client.beta.threads.createAndRun(params);
     expect(counts).toEqual(['0', '1', '2']);
     expect((await startsOf(run.thread_id)).map(({ metadata }) => metadata['runId'])).toEqual([run.id]);
-    const { body } = await t.call(`projects/${t.projectId}/threads`);
+    const { body } = await t.call(`projects/${projectId}/threads`);
     const [newest, ...earlier] = body.threads.map(({ threadId }: { threadId: string }) => threadId);
     expect(newest).toBe(run.thread_id);
     const again = await client.beta.threads.createAndRun(params);
@@ -113,6 +117,65 @@ describe('when the package repeats a request on its own', () => {
     await t.engine.fault({ method: 'POST', path: '/v1/responses', exact: true }, limited);
     const run = await client.beta.threads.runs.createAndPoll(id, { assistant_id }, { pollIntervalMs: 25 });
     expect(run.status).toBe('completed');
+  });
+
+  test.each(['/v1/conversations/*/items', '/v1/responses'])(
+    'a thread and its run are created though the engine did not know the new conversation at %s',
+    async (path) => {
+      const { client } = await openRetrying();
+      await t.engine.fault({ method: 'POST', path, exact: true }, { kind: 'status', status: 404 });
+      const params = { assistant_id, thread: { messages: [{ role: 'user' as const, content: path }] } };
+      const error = await failureOf(client.beta.threads.createAndRun(params, { maxRetries: 0 }));
+      expect(error).toBeInstanceOf(OpenAI.InternalServerError);
+      const headers = { 'X-Stainless-Retry-Count': '1' };
+      expect((await client.beta.threads.createAndRun(params, { headers })).status).toBe('queued');
+    },
+  );
+
+  test('what it deletes is deleted, and may be gone already', async () => {
+    const { client, lose, counts } = await openRetrying({ sub: 'editor' });
+    const { threads, assistants } = client.beta;
+    const file = await client.files.create({
+      file: await toFile(Buffer.from('A'), 'a.txt'),
+      purpose: 'assistants',
+    });
+    const store = await client.vectorStores.create({ file_ids: [file.id] });
+    const thread = await threads.create({ messages: [{ role: 'user', content: 'Hello' }] });
+    const [message] = (await threads.messages.list(thread.id)).data;
+    const assistant = await assistants.create({ model: 'gpt-5-mini' });
+    const deletions: [string, () => Promise<unknown>][] = [
+      [message?.id ?? '', () => threads.messages.delete(message?.id ?? '', { thread_id: thread.id })],
+      [thread.id, () => threads.delete(thread.id)],
+      [file.id, () => client.vectorStores.files.delete(file.id, { vector_store_id: store.id })],
+      [store.id, () => client.vectorStores.delete(store.id)],
+      [file.id, () => client.files.delete(file.id)],
+      [assistant.id, () => assistants.delete(assistant.id)],
+    ];
+    for (const [id, remove] of deletions) {
+      lose(1);
+      expect(await remove()).toMatchObject({ id, deleted: true });
+      expect(counts).toEqual(['0', '1']);
+      expect(await failureOf(remove())).toMatchObject({ status: 404 });
+    }
+  });
+
+  test('a thread whose deletion was interrupted is deleted completely', async () => {
+    const { client } = await openRetrying();
+    const { id } = await client.beta.threads.create();
+    const fails = { kind: 'status', status: 503, headers: { 'retry-after': '0' } };
+    await t.engine.fault({ method: 'DELETE', path: '/v1/conversations' }, fails);
+    expect(await client.beta.threads.delete(id)).toMatchObject({ id, deleted: true });
+    expect(JSON.stringify(await rowsOf(projectId))).not.toContain(id);
+  });
+
+  test('a run that it cancels is cancelled', async () => {
+    const { client, lose } = await openRetrying();
+    await t.engine.outcome({ status: 'never' });
+    const run = await client.beta.threads.createAndRun({ assistant_id });
+    const cancel = () => client.beta.threads.runs.cancel(run.id, { thread_id: run.thread_id });
+    lose(1);
+    expect(await cancel()).toMatchObject({ id: run.id, status: 'cancelled' });
+    expect((await failureOf(cancel())).message).toBe("400 Cannot cancel run with status 'cancelled'.");
   });
 
   test('a message is added once', async () => {
@@ -168,7 +231,7 @@ describe('a repeated message', () => {
     const { id } = await client.beta.threads.create();
     const yes = { role: 'user' as const, content: 'Yes' };
     await messages.create(id, yes);
-    const row = (await rowsOf(t.projectId)).find(
+    const row = (await rowsOf(projectId)).find(
       ({ partitionKey, rowKey }) => `${partitionKey}`.endsWith(id) && `${rowKey}`.startsWith('message_'),
     );
     const { partitionKey, rowKey } = row as { partitionKey: string; rowKey: string };

@@ -1,8 +1,8 @@
 import { mayEdit } from '../../auth/caller.ts';
-import { AppError } from '../../errors.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import { newId } from '../../model/ids.ts';
 import type { StoredAssistant } from '../../model/storedAssistant.ts';
+import { retryConflicts } from '../../retryConflicts.ts';
 import { findAttachments } from '../../runs/attachments.ts';
 import { toWireAssistant } from '../assistantObject.ts';
 import { applyBody, readAssistantUpdate, readNewAssistant } from '../assistantParams.ts';
@@ -14,7 +14,7 @@ import {
   ownAssistant,
 } from '../assistants.ts';
 import { readBody } from '../body.ts';
-import { type Call, configuredModels, type Handler } from '../call.ts';
+import { type Call, configuredModels, type Handler, ignoreDeleted } from '../call.ts';
 import { parseList, rejectUnknown, toList } from '../query.ts';
 import { createWithResources, openResources } from '../toolResources.ts';
 import type { WireAssistantDeleted } from '../wire.ts';
@@ -58,9 +58,6 @@ export const createAssistant: Handler = async (call) => {
   return jsonResponse(200, toWireAssistant(assistant, true));
 };
 
-/** Maximum attempts to change an assistant. An attempt is repeated only after a concurrent change. */
-const maxUpdates = 5;
-
 /** Changes an assistant that an editor created. For editors. */
 export const updateAssistant: Handler = async (call) => {
   requireEditor(call);
@@ -69,14 +66,12 @@ export const updateAssistant: Handler = async (call) => {
   const body = await readBody(call.request, readAssistantUpdate);
   const resources = await openResources(call, body.tool_resources);
   await findAttachments(call.context, call.project.projectId, resources.codeFiles ?? []);
-  for (let updates = 0; updates < maxUpdates; updates++) {
+  const assistant = await retryConflicts(async () => {
     const before = await findCreated(call, assistantId);
-    const assistant: StoredAssistant = applyBody(before.value, body, configuredModels(call), resources);
-    if (await call.context.assistants.replace(before, assistant)) {
-      return jsonResponse(200, toWireAssistant(assistant, true));
-    }
-  }
-  throw new AppError('unavailable');
+    const changed: StoredAssistant = applyBody(before.value, body, configuredModels(call), resources);
+    return (await call.context.assistants.replace(before, changed)) ? changed : 'conflict';
+  });
+  return jsonResponse(200, toWireAssistant(assistant, true));
 };
 
 /** Deletes an assistant that an editor created. Its runs go on. For editors. */
@@ -84,8 +79,8 @@ export const deleteAssistant: Handler = async (call) => {
   requireEditor(call);
   rejectUnknown(call.request.query, []);
   const assistantId = requireCreated(call);
-  const { value } = await findCreated(call, assistantId);
-  await call.context.assistants.remove(value);
+  const found = await findCreated(call, assistantId).catch(ignoreDeleted(call));
+  if (found) await call.context.assistants.remove(found.value);
   const body: WireAssistantDeleted = { id: assistantId, object: 'assistant.deleted', deleted: true };
   return jsonResponse(200, body);
 };

@@ -13,7 +13,7 @@ import { downloadSignal, fileResponse } from '../../http/fileResponse.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import { type FileKey, filePurposes } from '../../model/file.ts';
 import { deleteThreadFile, findThreadFile, openThreadFile } from '../../threads/generatedFiles.ts';
-import type { Call, Handler } from '../call.ts';
+import { type Call, type Handler, ignoreDeleted } from '../call.ts';
 import { type NamedFile, readFileId } from '../fileId.ts';
 import { toWireFile } from '../fileObject.ts';
 import { failCursor, parseList, rejectUnknown, toList } from '../query.ts';
@@ -116,11 +116,17 @@ export const retrieveFileContent: Handler = async (call): Promise<HttpResponseIn
 /** Deletes a file. Messages that carry it stay. */
 export const deleteFile: Handler = async (call) => {
   rejectUnknown(call.request.query, []);
-  const { context } = call;
   const [id, named] = fileOf(call);
+  await remove(call, named).catch(ignoreDeleted(call));
+  const body: WireFileDeleted = { id, object: 'file', deleted: true };
+  return jsonResponse(200, body);
+};
+
+async function remove(call: Call, named: NamedFile): Promise<void> {
+  const { context } = call;
   switch (named.kind) {
     case 'file':
-      await withFile(
+      return withFile(
         call,
         named.fileId,
         (fileKey) => removeFile(context, fileKey),
@@ -128,13 +134,10 @@ export const deleteFile: Handler = async (call) => {
           throw badRequest('This file is none of those that were uploaded here.', 'file_id');
         },
       );
-      break;
     case 'generated':
-      await deleteThreadFile(context, threadFileOf(call, named)).catch(failThread);
+      return deleteThreadFile(context, threadFileOf(call, named)).catch(failThread);
   }
-  const body: WireFileDeleted = { id, object: 'file', deleted: true };
-  return jsonResponse(200, body);
-};
+}
 
 /**
  * Does something with a file of the project.

@@ -15,7 +15,7 @@ import {
 } from '../../threads/threadMessages.ts';
 import { findCurrentThread, listMessages as readMessages } from '../../threads/threads.ts';
 import { readBody } from '../body.ts';
-import { type Call, type Handler, isRepetition, threadKeyOf } from '../call.ts';
+import { type Call, type Handler, ignoreDeleted, isRepetition, threadKeyOf } from '../call.ts';
 import { toWireMessage } from '../messageObject.ts';
 import { readMessage } from '../messageParams.ts';
 import { type ListRequest, pageOf, parseList, rejectUnknown, toList, unknownCursor } from '../query.ts';
@@ -60,7 +60,7 @@ async function listMessagesOf(call: Call, runKey: RunKey, page: ListRequest) {
   const ids = await listReplyIds(call.context, thread, run);
   const { items, hasMore } = pageOf(ids.toReversed(), page, (id) => id);
   const found = await Promise.all(
-    items.map((id) => findMessage(call.context, runKey, id).catch(ignoreDeleted)),
+    items.map((id) => findMessage(call.context, runKey, id).catch(ignoreMissing)),
   );
   const messages = found.flatMap((message) => (message ? toWireMessage(thread, message, run) : []));
   return jsonResponse(200, toList(messages, hasMore));
@@ -73,7 +73,7 @@ const unknownRun = (runId: string) =>
   });
 
 /** A message may have been deleted since. */
-const ignoreDeleted = (error: unknown): undefined => {
+const ignoreMissing = (error: unknown): undefined => {
   if (!(error instanceof AppError && error.code === 'message_not_found')) throw error;
 };
 
@@ -131,7 +131,7 @@ export const deleteMessage: Handler = async (call) => {
   const threadKey = threadKeyOf(call);
   rejectUnknown(call.request.query, []);
   const id = call.params.messageId ?? '';
-  await removeMessage(call.context, threadKey, id).catch(failBusy);
+  await removeMessage(call.context, threadKey, id).catch(failBusy).catch(ignoreDeleted(call));
   const body: WireMessageDeleted = { id, object: 'thread.message.deleted', deleted: true };
   return jsonResponse(200, body);
 };

@@ -16,6 +16,7 @@ import { describeRun } from '../../runs/requiredAction.ts';
 import { setRunMetadata } from '../../runs/setRunMetadata.ts';
 import { startRun, toRunFacts } from '../../runs/startRun.ts';
 import { submitOutputs } from '../../runs/submitOutputs.ts';
+import { toCreateError } from '../../threads/createThread.ts';
 import { listRuns as readRuns } from '../../threads/listRuns.ts';
 import { addFilesOfRun, createSearchableThread, undoIfRefused } from '../../threads/searchedFiles.ts';
 import { findAnsweredStep } from '../answeredStep.ts';
@@ -112,7 +113,11 @@ async function start(
     input: { message: null, ...input },
     idempotencyKey: undefined,
     repeatable,
-  }).catch(undoIfRefused(searched));
+  })
+    .catch(undoIfRefused(searched))
+    .catch((error) => {
+      throw created ? toCreateError(error) : error;
+    });
   context.note(toRunFacts(context, project, run));
   const own = input.instructions ?? '';
   const all = input.replacesInstructions ? own : [assistant.instructions, own].filter(Boolean).join('\n\n');
@@ -180,6 +185,8 @@ export const cancelRun: Handler = async (call) => {
   const run = await cancel(call.context, stored).catch(async (error) => {
     if (!(error instanceof AppError && error.code === 'run_finished')) throw error;
     const ended = await findRun(call.context, runKey);
+    // By the first attempt.
+    if (isRepetition(call) && ended.value.status === 'cancelled') return ended.value;
     throw badRequest(`Cannot cancel run with status '${toWireStatus(ended.value)}'.`);
   });
   return jsonResponse(200, toWireRun(await viewOf(call, run)));

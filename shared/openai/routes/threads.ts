@@ -6,7 +6,7 @@ import { deleteThread as removeThread } from '../../threads/deleteThread.ts';
 import { createSearchableThread } from '../../threads/searchedFiles.ts';
 import { setToolResources } from '../../threads/toolResources.ts';
 import { readBody } from '../body.ts';
-import { type Handler, threadKeyOf } from '../call.ts';
+import { type Handler, isRepetition, threadKeyOf } from '../call.ts';
 import { rejectUnknown } from '../query.ts';
 import { metadata, object, optional } from '../readers.ts';
 import { toWireThread } from '../threadObject.ts';
@@ -60,8 +60,8 @@ export const deleteThread: Handler = async (call) => {
   const threadKey = threadKeyOf(call);
   rejectUnknown(call.request.query, []);
   const { context } = call;
-  // Unlike the project API, the original answers 404 for a thread that is not there.
-  if (!(await context.threads.find(threadKey))) throw new AppError('thread_not_found');
+  // Unlike the project API, the original answers 404 for a thread that is not there. A repetition completes the deletion.
+  if (!isRepetition(call) && !(await context.threads.find(threadKey))) throw new AppError('thread_not_found');
   const followUp = scheduleFollowUp(context, { kind: 'deletion', ...threadKey, attempt: 0 });
   await removeThread(context, threadKey).finally(() => waitAtMost(followUpWaitMs, followUp));
   const body: WireThreadDeleted = { id: threadKey.threadId, object: 'thread.deleted', deleted: true };

@@ -16,7 +16,7 @@ import {
 import { jsonResponse } from '../../http/responses.ts';
 import type { FileBatch, StoreFilePageRequest, VectorStoreFile } from '../../model/vectorStore.ts';
 import { readBody } from '../body.ts';
-import { type Call, type Handler, pollHeaders, vectorStoreKeyOf } from '../call.ts';
+import { type Call, type Handler, ignoreDeleted, pollHeaders, vectorStoreKeyOf } from '../call.ts';
 import { failCursor, onlyPage, parseList, rejectUnknown, toList } from '../query.ts';
 import { object, oneOf } from '../readers.ts';
 import { toWireFileBatch, toWireVectorStoreFile } from '../vectorStoreObject.ts';
@@ -57,7 +57,7 @@ export const updateVectorStoreFile: Handler = async (call) => {
 export const deleteVectorStoreFile: Handler = async (call) => {
   const key = storeFileKeyOf(call);
   rejectUnknown(call.request.query, []);
-  await removeStoreFile(call.context, key).catch(failFile(key));
+  await removeStoreFile(call.context, key).catch(failFile(key)).catch(ignoreDeleted(call));
   const body: WireVectorStoreFileDeleted = {
     id: key.fileId,
     object: 'vector_store.file.deleted',

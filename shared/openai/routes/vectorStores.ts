@@ -8,7 +8,7 @@ import {
 } from '../../files/vectorStores.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import { readBody } from '../body.ts';
-import { type Handler, isRepetition, vectorStoreKeyOf } from '../call.ts';
+import { type Handler, ignoreDeleted, isRepetition, vectorStoreKeyOf } from '../call.ts';
 import { failCursor, onlyPage, parseList, rejectUnknown, toList } from '../query.ts';
 import { toWireVectorStore } from '../vectorStoreObject.ts';
 import { readNewVectorStore, readSearch, readVectorStoreChanges } from '../vectorStoreParams.ts';
@@ -51,7 +51,7 @@ export const updateVectorStore: Handler = async (call) => {
 export const deleteVectorStore: Handler = async (call) => {
   const key = vectorStoreKeyOf(call);
   rejectUnknown(call.request.query, []);
-  await remove(call.context, key);
+  await remove(call.context, key).catch(ignoreDeleted(call));
   const body: WireVectorStoreDeleted = {
     id: key.vectorStoreId,
     object: 'vector_store.deleted',
