@@ -22,6 +22,7 @@ import type { Stored } from '../model/stored.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
 import { toUnanswered } from '../model/toolCalls.ts';
 import type { ToolResources } from '../model/toolResources.ts';
+import { maxAttempts, waitAfterConflict } from '../retryConflicts.ts';
 import type { Claim } from '../storage/runStore.ts';
 import {
   checkCodeFiles,
@@ -56,9 +57,6 @@ export interface StartRequest {
   readonly overrides?: AssistantOverrides;
 }
 
-/** Maximum attempts to claim a thread. An attempt is repeated only after another request changed the thread. */
-const maxClaims = 10;
-
 /**
  * Starts a run, or returns the run that the same idempotency key started before.
  * Claims the thread in the store first and then calls the engine once, so that concurrent requests, retries and crashes
@@ -72,7 +70,7 @@ export async function startRun(
   const { project, threadKey, input } = request;
   const assistant = request.assistant ?? findAssistant(services, project.assistantId);
   let files: RunFiles | undefined;
-  for (let claims = 0; claims < maxClaims; ) {
+  for (let claims = 0; claims < maxAttempts; ) {
     if (!hasTimeToSubmit(services)) throw new AppError('unavailable');
     const found = await services.threads.find(threadKey);
     if (!found) throw new AppError('thread_not_found');
@@ -104,7 +102,10 @@ export async function startRun(
       newRun(services, assistant, thread.value, input, withAttachments(request, assistant, files)),
       key,
     );
-    if (claim === 'conflict') continue;
+    if (claim === 'conflict') {
+      await waitAfterConflict(claims);
+      continue;
+    }
     if (claim === 'duplicateKey') {
       const earlier = await findRepeated(services, thread.value, key);
       if (earlier) return { run: earlier, replayed: true };

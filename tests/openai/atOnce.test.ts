@@ -61,6 +61,13 @@ describe('while others change it again and again', () => {
     expect(tool_resources?.code_interpreter?.file_ids).toEqual([file_id]);
   });
 
+  test('a thread gets a run', async () => {
+    const id = await openThread(1);
+    t.store.inject({ kind: 'transaction', row: 'thread' }, await changing(id), 11);
+    const run = await client.beta.threads.runs.create(id, { assistant_id: 'asst_test' });
+    expect(run.status).toBe('queued');
+  });
+
   test('an assistant is changed', async () => {
     const id = await addAssistant();
     t.store.inject('other', await changing(id), 8);
