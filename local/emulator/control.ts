@@ -23,7 +23,7 @@
  * | `POST reset` | | removes pending faults, outcomes and index errors, resets the settings and clears the log |
  * | `GET responses` | | all responses in the order of their creation, including unreadable ones: their request with its input items and tools (tokens of MCP servers included), output, and how and when they ended |
  * | `POST find-responses` | `{runId}` | the responses with this `metadata.runId`, as above |
- * | `DELETE state` | | clears everything |
+ * | `DELETE state` | | clears everything; later requests for what there was are not logged |
  *
  * `times` is 1 by default, and null for always. `match` is `{method, path, exact, stream}`: `*` in a path matches one
  * segment, a path matches as a prefix unless `exact`, and `stream` selects GETs with or without `stream=true`.
@@ -70,6 +70,8 @@ export interface Controlled {
   engine: Engine;
   faults: Faults;
   calls: CallLog;
+  /** Ids of what was cleared. Requests for it may still be under way: they are neither logged nor subject to faults. */
+  cleared: Set<string>;
   /** The only key that the API accepts; undefined to accept any. */
   apiKey: string | undefined;
 }
@@ -117,7 +119,10 @@ const handlers: Record<string, ControlHandler> = {
     [...engine.responses.values()]
       .filter(({ request }) => request.metadata['runId'] === runId)
       .map((record) => summarize(engine, record)),
-  'DELETE /control/state': ({ engine, faults, calls }) => {
+  'DELETE /control/state': ({ engine, faults, calls, cleared }) => {
+    for (const records of [engine.conversations, engine.responses, engine.files]) {
+      for (const id of records.keys()) cleared.add(id);
+    }
     clearEngine(engine);
     faults.clear();
     calls.clear();

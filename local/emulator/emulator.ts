@@ -48,7 +48,10 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     // Its client was disconnected when the previous process ended.
     if (!record.request.background) cancel(engine, record);
   }
-  const controlled: Controlled = { engine, faults: createFaults(), calls: createCallLog(), apiKey };
+  const controlled: Controlled = {
+    ...{ engine, faults: createFaults(), calls: createCallLog(), apiKey },
+    cleared: new Set(),
+  };
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
     const serve = request.url?.startsWith('/control/') ? serveControl : serveApi;
     serve(controlled, request, response).catch((error) => send(response, toErrorResult(error)));

@@ -35,9 +35,10 @@ export async function serveApi(
   const startedAtMs = Date.now();
   const { method = '', url = '' } = request;
   const [path = '', search = ''] = url.split('?', 2);
-  const entry = controlled.calls.add(method, path, search);
   const query = new URLSearchParams(search);
-  const fault = controlled.faults.take(method, path, query.get('stream') === 'true');
+  const isLate = path.split('/').some((part) => controlled.cleared.has(part));
+  const entry = isLate ? undefined : controlled.calls.add(method, path, search);
+  const fault = isLate ? null : controlled.faults.take(method, path, query.get('stream') === 'true');
   setHeaders(response);
   // Read before any delay: a request that has arrived is handled even if the client disconnects.
   const content = await readContent(request);
@@ -53,7 +54,7 @@ export async function serveApi(
     if ('content' in result && fault?.kind === 'cut') result.cutAfterBytes = fault.afterBytes;
     if (!(fault && actAfter(fault, response))) send(response, result, Date.now() - startedAtMs);
   }
-  if (response.headersSent) entry.status = response.statusCode;
+  if (entry && response.headersSent) entry.status = response.statusCode;
 }
 
 type UnparsedCall = Omit<Call, 'ids' | 'body' | 'form'> & { content: Buffer };

@@ -92,7 +92,7 @@ export async function startBackends(timing?: { queueMs: number; runMs: number })
       return added;
     },
     async clear() {
-      store.reset();
+      store.leaveProjects();
       await Promise.all([engine.clear(), queue.reset()]);
       return issuer.reset() && store.isUp() && queue.isUp();
     },

@@ -40,6 +40,8 @@ export interface StoreProxy {
   rowsRead(): number;
   /** Clears round trips, faults and paging; late round trips are still executed. */
   reset(): void;
+  /** As `reset`. From now on, neither counts nor faults round trips for projects that were seen so far. */
+  leaveProjects(): void;
   /** Injects a fault into the next `times` round trips of that kind. */
   inject(target: FaultTarget, fault: StoreFault, times?: number): void;
   /** Pages queries as Azure may: pages may end at any row, or be empty with a continuation. */
@@ -64,6 +66,8 @@ export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
   const roundTrips: RoundTrip[] = [];
   const faults: { target: FaultTarget; fault: StoreFault }[] = [];
   const late = new Set<NodeJS.Timeout>();
+  const seen = new Set<string>();
+  const left = new Set<string>();
   let pager: ReturnType<typeof createPager> | undefined;
   let rowsRead = 0;
 
@@ -100,8 +104,14 @@ export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
   const respond = async (request: IncomingMessage, response: ServerResponse) => {
     const path = request.url ?? '';
     const kind = toKind(request);
-    roundTrips.push(kind);
     const body = await buffer(request);
+    const projects = toProjects(path, body);
+    if (projects.length > 0 && projects.every((project) => left.has(project))) {
+      const { status, headers, body: content } = await send(request, path, body);
+      return void response.writeHead(status, headers).end(content);
+    }
+    for (const project of projects) seen.add(project);
+    roundTrips.push(kind);
     const fault = takeFault(kind, toRowKinds(path, body));
     let outcome = typeof fault === 'string' ? fault : undefined;
     if (typeof fault === 'object' && 'before' in fault) await fault.before();
@@ -124,15 +134,20 @@ export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
 
   const server = await startProxyServer(respond);
   const { port } = server;
+  const reset = () => {
+    roundTrips.length = 0;
+    rowsRead = 0;
+    faults.length = 0;
+    pager = undefined;
+  };
   return {
     port,
     roundTrips,
     rowsRead: () => rowsRead,
-    reset: () => {
-      roundTrips.length = 0;
-      rowsRead = 0;
-      faults.length = 0;
-      pager = undefined;
+    reset,
+    leaveProjects: () => {
+      reset();
+      for (const project of seen) left.add(project);
     },
     inject: (target, fault, times = 1) => {
       for (let time = 0; time < times; time++) faults.push({ target, fault });
@@ -171,6 +186,13 @@ function countRows(kind: RoundTrip, path: string, body: Buffer): number {
   const { searchParams } = new URL(path, 'http://store');
   if (!keyRange.test(searchParams.get('$filter') ?? '')) return Number.POSITIVE_INFINITY;
   return JSON.parse(body.toString()).value.length;
+}
+
+/** Returns the projects of the partitions in a round trip. */
+function toProjects(path: string, body: Buffer): string[] {
+  const text = `${decodeURIComponent(path)}\n${body.toString()}`;
+  const found = text.matchAll(/PartitionKey(?:=| eq |":\s*)['"]([^'":]+):/g);
+  return [...found].map(([, project = '']) => project);
 }
 
 /** Returns the kinds of rows in a round trip: in its URL, its inserted row or its transaction. */

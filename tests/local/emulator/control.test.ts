@@ -47,13 +47,16 @@ describe('control API', () => {
     expect(await control('GET', 'calls')).toEqual({ calls: [], counts: {} });
   });
 
-  test('changes the times of later responses and forgets everything', async () => {
+  test('changes the times of later responses and forgets everything, late requests for it included', async () => {
     const { client, control } = await start();
     await control('PATCH', 'timing', { queueMs: 60_000 });
     const { conversation, response } = await startRun(client);
     expect((await client.responses.retrieve(response.id)).status).toBe('queued');
     await control('DELETE', 'state');
+    await control('POST', 'faults', { match: { path: '/v1/*' }, fault: { kind: 'status', status: 500 } });
     await expect(client.conversations.retrieve(conversation.id)).rejects.toMatchObject({ status: 404 });
+    expect(await control('GET', 'calls')).toEqual({ calls: [], counts: {} });
+    await control('DELETE', 'faults');
     const { response: next } = await startRun(client);
     expect((await client.responses.retrieve(next.id)).status).toBe('completed');
   });
