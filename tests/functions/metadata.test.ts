@@ -33,7 +33,7 @@ async function labelled(path: string, metadata: Record<string, string>): Promise
 /** The metadata that a list of threads shows of its only one. */
 const listedMetadata = async () => (await t.call(list)).body.threads[0]?.metadata;
 
-const labels = { customer: '4711', channel: 'chat' };
+const labels = { customer: 'customer 4711', channel: 'chat' };
 
 describe('metadata', () => {
   test('of a thread is shown by its change, a read and a list, and replaced as a whole', async () => {
@@ -79,7 +79,7 @@ describe('metadata', () => {
     expect(body).toMatchObject({ status: 'queued', metadata: labels });
     const asked = await t.engineRunOf(body.runId);
     expect(Object.keys(asked?.metadata ?? {}).toSorted()).toEqual(['projectId', 'runId', 'threadId']);
-    expect(JSON.stringify(asked)).not.toContain('4711');
+    expect(JSON.stringify(asked)).not.toContain('customer 4711');
     for (const none of [{}, null]) {
       await t.finish(`${thread}/runs/${body.runId}`);
       const other = await t.createRun(await t.openThread(), { ...question, metadata: none });
