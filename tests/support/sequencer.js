@@ -18,7 +18,9 @@ const longest = [
 ];
 
 const rank = ({ path }) => {
-  const index = longest.indexOf(basename(path, '.test.ts'));
+  const slow = basename(path, '.slow.test.ts');
+  if (slow === basename(path)) return longest.length + 1;
+  const index = longest.indexOf(slow);
   return index < 0 ? longest.length : index;
 };
 
