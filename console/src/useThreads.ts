@@ -1,6 +1,7 @@
 import type { Client, ThreadSummary } from '@thread-run-service/client';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { excerpt } from './format.ts';
+import { useReturn } from './useReturn.ts';
 
 const pageSize = 20;
 
@@ -55,12 +56,7 @@ export function useThreads(client: Client): ThreadList {
   }, [load]);
 
   const reload = useCallback(() => void load(undefined, controller.current.signal), [load]);
-  // Meanwhile, other tabs may have created some.
-  useEffect(() => {
-    const listener = () => document.visibilityState === 'visible' && reload();
-    document.addEventListener('visibilitychange', listener);
-    return () => document.removeEventListener('visibilitychange', listener);
-  }, [reload]);
+  useReturn(reload);
 
   const setTitle = useCallback((threadId: string, title: string) => {
     setTitles((known) => (known[threadId] === title ? known : { ...known, [threadId]: title }));

@@ -299,6 +299,28 @@ test('a reply leads to its run, also when that is not one of the newest', async 
   expect(await show.getAttribute('aria-pressed')).toBe('true');
 });
 
+test('a run that another page has started, or that the engine refused, is shown without a reload, with its reason', async () => {
+  t.expectFailedRequests();
+  const page = await t.open();
+  await say(page, 'First');
+  await ended(page);
+  const reason = page.locator('.run-panel .error-note');
+  await t.engine.outcome(outcomes.failedAfter('server_error'));
+  const threadId = new URL(page.url()).hash.slice(1);
+  const { run } = await t.startRun(`projects/${t.projectId}/threads/${threadId}`);
+  await t.finish(run);
+  // A browser without a window never hides a page.
+  await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
+  await reason.filter({ hasText: 'engine_error' }).waitFor();
+
+  const create = { method: 'POST', path: '/v1/responses', exact: true };
+  await t.engine.fault(create, { kind: 'status', status: 409, code: 'conversation_locked' });
+  await say(page, 'Refused');
+  await page.locator('.message.user', { hasText: 'Not sent' }).waitFor();
+  await reason.filter({ hasText: 'engine_rejected' }).waitFor();
+  expect(await timeline(page)).toEqual(['Queued', 'Failed']);
+});
+
 test('a run is cancelled, and a thread is deleted after a question', async () => {
   await t.engine.outcome({ status: 'never' });
   const page = await t.open();
