@@ -1,3 +1,4 @@
+import type { Run } from '@thread-run-service/client';
 import type { Exchange } from './exchange.ts';
 import { createStore, type Store } from './store.ts';
 
@@ -20,6 +21,9 @@ export interface Recorder {
 
 const maxExchanges = 100;
 
+/** How long events may wait to be shown together, in milliseconds: a long reply has hundreds a second. */
+const flushMs = 100;
+
 /** Records requests and the events of runs as they pass, for the panel that shows them. */
 export function createRecorder(): Recorder {
   const exchanges = createStore<readonly Exchange[]>([]);
@@ -27,11 +31,29 @@ export function createRecorder(): Recorder {
   let count = 0;
 
   const known = new Set<string>();
+  let pending = new Map<string, RawEvent[]>();
+  const flush = () => {
+    const added = pending;
+    pending = new Map();
+    events.set((all) => {
+      const runs = [...added].map(
+        ([runId, arrived]) => [runId, [...(all[runId] ?? []), ...arrived]] as const,
+      );
+      return { ...all, ...Object.fromEntries(runs) };
+    });
+  };
   const addEvents = (runId: string, arrived: readonly RawEvent[]) => {
-    // A stream that is opened anew begins with the first event.
-    const added = arrived.filter(({ id }) => !known.has(`${runId} ${id}`));
-    for (const { id } of added) known.add(`${runId} ${id}`);
-    if (added.length > 0) events.set((all) => ({ ...all, [runId]: [...(all[runId] ?? []), ...added] }));
+    for (const event of arrived) {
+      // A stream that is opened anew begins with the first event. At one place, a run can be in several states.
+      const state = event.event === 'run' ? (JSON.parse(event.data) as Run).status : '';
+      const key = [runId, event.id, event.event, state].join(' ');
+      if (known.has(key)) continue;
+      known.add(key);
+      if (pending.size === 0) setTimeout(flush, flushMs);
+      const events = pending.get(runId) ?? [];
+      events.push(event);
+      pending.set(runId, events);
+    }
   };
 
   const record = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {

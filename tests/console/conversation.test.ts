@@ -321,6 +321,28 @@ test('a run that another page has started, or that the engine refused, is shown 
   expect(await timeline(page)).toEqual(['Queued', 'Failed']);
 });
 
+test('a long reply is shown in full, and its events, which are read again for an earlier run, take a few rows', async () => {
+  const section = '## Section\n\nSome **bold** text.\n\n- one item\n- another item\n\n';
+  await t.engine.outcome(outcomes.texts(section.repeat(1_000)));
+  const page = await t.open();
+  await say(page, 'Go on');
+  await ended(page);
+  await page.locator('.message.assistant .facts').waitFor();
+  const [reply] = await replies(page).allTextContents();
+  expect(reply?.match(/Section/g)).toHaveLength(1_000);
+  expect(await hiddenBelow(page)).toBeLessThan(2);
+
+  await page.reload();
+  await t.signIn(page);
+  await page.getByRole('tab', { name: 'Events' }).click();
+  await page.getByRole('button', { name: 'Read them' }).click();
+  await page.locator('.events summary', { hasText: 'completed' }).waitFor();
+  const names = await page.locator('.events .event-name').allTextContents();
+  expect(names.slice(-4)).toEqual(['message.start', 'message.delta', 'message.end', 'run']);
+  await page.locator('.events summary', { hasText: /message.delta×[\d,]{4,}/ }).click();
+  await page.getByText('The first 100.').waitFor();
+});
+
 test('a run is cancelled, and a thread is deleted after a question', async () => {
   await t.engine.outcome({ status: 'never' });
   const page = await t.open();
