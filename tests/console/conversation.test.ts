@@ -159,7 +159,7 @@ test('a double click sends once and cancels nothing, and what ends a composition
 });
 
 /** Creates a thread with so many messages, and without runs. */
-async function addThread(title: string, count: number): Promise<string> {
+async function addThread(title: string, count: number, labels = {}): Promise<string> {
   const messages = Array.from({ length: count }, (_, index) => ({
     role: 'user',
     content: `${title} ${index}\n\nmore\n\nof it`,
@@ -167,7 +167,7 @@ async function addThread(title: string, count: number): Promise<string> {
   const response = await fetch(`${t.url}/api/projects/${t.projectId}/openai/v1/threads`, {
     method: 'POST',
     headers: { Authorization: `Bearer ${await t.token()}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ messages, metadata: { title } }),
+    body: JSON.stringify({ messages, metadata: { title, ...labels } }),
   });
   return ((await response.json()) as { id: string }).id;
 }
@@ -208,6 +208,40 @@ test('a long conversation keeps its place while it grows, and shows what is sent
   await jump.press('Enter');
   await page.locator('.messages:focus').waitFor();
   expect(await hiddenBelow(page)).toBeLessThan(2);
+});
+
+test('threads are found by a label and by their id', async () => {
+  const ids: string[] = [];
+  for (const [title, customer] of [
+    ['A', '4711'],
+    ['B', '4712'],
+    ['C', '4711'],
+  ] as const)
+    ids.push(await addThread(title, 1, { customer }));
+  const page = await t.open();
+  const find = page.getByRole('searchbox', { name: 'Find threads' });
+  const titles = () => page.locator('.threads .title').allTextContents();
+  await until('all are listed', async () => (await titles()).includes('A'));
+  await find.fill('customer = 4711');
+  await find.press('Enter');
+  await until('only two are listed', async () => (await titles()).join() === 'C,A');
+  expect(await page.locator('.threads .labels').allTextContents()).toEqual([
+    'customer=4711',
+    'customer=4711',
+  ]);
+  await find.fill('customer=none');
+  await find.press('Enter');
+  await page.getByText('No thread has this label.').waitFor();
+  await find.fill('What did they say?');
+  await find.press('Enter');
+  await page.locator('.hint', { hasText: 'Enter the id of a thread' }).waitFor();
+  await find.fill('');
+  await until('all are listed again', async () => (await titles()).includes('B'));
+
+  await find.fill(` ${ids[1]} `);
+  await find.press('Enter');
+  await page.locator('.message.user', { hasText: 'B 0' }).waitFor();
+  expect([await find.inputValue(), new URL(page.url()).hash]).toEqual(['', `#${ids[1]}`]);
 });
 
 test('what is written but not sent is kept, and comes back with its files', async () => {
