@@ -73,6 +73,18 @@ test('a picture that the code interpreter drew is shown, and a file that is drop
   await replies(page).filter({ hasText: 'refunds.md' }).waitFor();
 });
 
+test('the timeline has its times although the clock of the machine is an hour fast', async () => {
+  const page = await t.openPage();
+  await page.addInitScript('const now = Date.now; Date.now = () => now() + 3_600_000;');
+  await page.reload();
+  await t.signIn(page);
+  await say(page, 'How does the authentication flow work?');
+  await ended(page);
+  await until('the steps are shown', async () => (await timeline(page)).includes('File search'));
+  expect(await page.locator('.figures').textContent()).toMatch(/First text[\d.]+ m?s/);
+  expect(await page.locator('.timeline li time').count()).toBe(await page.locator('.timeline li').count());
+});
+
 test('a reload in the middle of a run asks for the token again and shows the rest of the reply', async () => {
   await t.engine.timing({ runMs: 4_000 });
   const page = await t.open();
