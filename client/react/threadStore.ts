@@ -498,7 +498,7 @@ class Store implements ThreadStore {
 
   /** Shows a reply in its place, if it is not shown yet. */
   #ensureReply(runId: string, messageId: string, commentary: boolean): void {
-    const shown = this.#messages.find((message) => message.messageId === messageId);
+    const shown = this.#messages.findLast((message) => message.messageId === messageId);
     if (shown) this.#update(shown.id, { runId, commentary });
     else this.#append(emptyReply(messageId, runId, commentary));
   }
@@ -537,6 +537,8 @@ class Store implements ThreadStore {
       return isOver ? { ...message, status: end } : message;
     });
     if (asked && !this.#messages.some(({ id }) => id === asked.id)) this.#append(asked);
+    // Events of a run that is followed again begin with its states before this one.
+    else if (asked) this.#update(asked.id, { status: 'waiting' });
     const isFailed = run.status === 'failed' || run.status === 'expired';
     this.#runError = isFailed ? new RunFailedError(run as Run) : null;
     if (isTerminal(run)) void this.refresh();
@@ -560,9 +562,12 @@ class Store implements ThreadStore {
   }
 
   #update(id: string, changes: Partial<ThreadMessage>): void {
-    this.#messages = this.#messages.map((message) =>
-      message.id === id ? { ...message, ...changes } : message,
-    );
+    const index = this.#messages.findLastIndex((message) => message.id === id);
+    const message = this.#messages[index];
+    const next = { ...message, ...changes } as ThreadMessage;
+    // Called with each piece of a reply, it has rarely anything to do.
+    if (message && Object.keys(changes).some((key) => message[key as 'id'] !== next[key as 'id']))
+      this.#messages = this.#messages.with(index, next);
   }
 
   /** Shows changes with the next frame: deltas come faster than anybody reads. */

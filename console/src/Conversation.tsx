@@ -1,4 +1,4 @@
-import type { Client } from '@thread-run-service/client';
+import { type Client, RunFailedError } from '@thread-run-service/client';
 import { useThread } from '@thread-run-service/client/react';
 import { useEffect, useRef } from 'react';
 import { Composer } from './Composer.tsx';
@@ -22,6 +22,8 @@ interface Props {
   readonly onCreated: (threadId: string) => void;
   /** A run begins, or is found under way. */
   readonly onRun: (threadId: string, runId: string) => void;
+  /** A request failed. Even so, it may have started a run, or the service may have recorded one as failed. */
+  readonly onFailure: () => void;
   readonly onShowRun: (runId: string) => void;
   readonly onTitle: (threadId: string, title: string) => void;
 }
@@ -34,7 +36,7 @@ const nextToAnswer = '.call[data-open] :is(textarea, input), .message-box';
 
 /** The messages of a thread, and the next one. */
 export function Conversation(props: Props) {
-  const { client, threadId, shownRun, onCreated, onRun, onShowRun, onTitle } = props;
+  const { client, threadId, shownRun, onCreated, onRun, onFailure, onShowRun, onTitle } = props;
   const thread = useThread({ client, threadId: threadId ?? null, onThreadCreated: onCreated });
   const { messages, run, status, error } = thread;
   const uploads = useUploads(client);
@@ -46,6 +48,9 @@ export function Conversation(props: Props) {
   useEffect(() => {
     if (runId !== undefined && runThread !== undefined) onRun(runThread, runId);
   }, [runId, runThread, onRun]);
+  useEffect(() => {
+    if (error && !(error instanceof RunFailedError)) onFailure();
+  }, [error, onFailure]);
   const first = thread.hasEarlier ? undefined : messages[0]?.content;
   useEffect(() => {
     if (threadId !== undefined && first !== undefined) onTitle(threadId, excerpt(first));

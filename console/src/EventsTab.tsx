@@ -2,7 +2,7 @@ import type { Client, Run } from '@thread-run-service/client';
 import { memo, useEffect, useRef, useState } from 'react';
 import { CopyButton } from './CopyId.tsx';
 import { ErrorNote } from './ErrorNote.tsx';
-import { clock } from './format.ts';
+import { clock, number } from './format.ts';
 import type { RawEvent } from './recorder.ts';
 import { isTerminal } from './timeline.ts';
 
@@ -25,8 +25,9 @@ export function EventsTab({ client, run, events }: Props) {
     setLoading(true);
     setError(undefined);
     try {
-      // The recorder sees them pass.
-      for await (const _ of client.runs.follow(run.threadId, run.runId, { signal: leaving.current.signal }));
+      // Of a run that has ended, the events from the beginning are those after the first one. The recorder sees them pass.
+      const options = { signal: leaving.current.signal, lastEventId: '0' };
+      for await (const _ of client.runs.follow(run.threadId, run.runId, options));
     } catch (failure) {
       setError(failure);
     } finally {
@@ -55,29 +56,63 @@ export function EventsTab({ client, run, events }: Props) {
         <CopyButton text={toText} label="Copy all" />
       </div>
       <ol className="events">
-        {events.map((event) => (
-          <EventRow key={event.id} event={event} />
+        {toRows(events).map((row, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: events are added at the end only.
+          <EventRow key={index} {...row} />
         ))}
       </ol>
     </>
   );
 }
 
-/** Memoized, because a long reply has thousands. */
-const EventRow = memo(({ event }: { readonly event: RawEvent }) => (
-  <li>
-    <details>
-      <summary>
-        <code className="event-name" data-event={event.event}>
-          {event.event}
-        </code>
-        <span className="preview">{preview(event)}</span>
-        <time dateTime={new Date(event.at).toISOString()}>{clock(event.at)}</time>
-      </summary>
-      <pre tabIndex={0}>{`id: ${event.id}\n${JSON.stringify(JSON.parse(event.data), null, 2)}`}</pre>
-    </details>
-  </li>
-));
+/** An event, or the pieces of a text that follow each other, of which a long reply has thousands. */
+interface Row {
+  readonly first: RawEvent;
+  count: number;
+  /** The first ones. */
+  readonly shown: RawEvent[];
+}
+
+/** Pieces of a text that a row shows. */
+const maxShown = 100;
+
+function toRows(events: readonly RawEvent[]): readonly Row[] {
+  const rows: Row[] = [];
+  for (const event of events) {
+    const last = rows.at(-1);
+    if (!last || last.first.event !== event.event || !event.event.endsWith('.delta')) {
+      rows.push({ first: event, count: 1, shown: [event] });
+      continue;
+    }
+    last.count += 1;
+    if (last.shown.length < maxShown) last.shown.push(event);
+  }
+  return rows;
+}
+
+const EventRow = memo(
+  ({ first, count, shown }: Row) => (
+    <li>
+      <details>
+        <summary>
+          <code className="event-name" data-event={first.event}>
+            {first.event}
+          </code>
+          {count > 1 && <span className="muted">×{number(count)}</span>}
+          <span className="preview">{preview(first)}</span>
+          <time dateTime={new Date(first.at).toISOString()}>{clock(first.at)}</time>
+        </summary>
+        <pre tabIndex={0}>
+          {shown
+            .map(({ id, data }) => `id: ${id}\n${JSON.stringify(JSON.parse(data), null, 2)}`)
+            .join('\n\n')}
+        </pre>
+        {count > maxShown && <p className="muted">The first {maxShown}. “Copy all” copies all of them.</p>}
+      </details>
+    </li>
+  ),
+  (before, after) => before.first === after.first && before.count === after.count,
+);
 
 /** Returns the part of an event's data that tells it from the others. */
 function preview({ event, data }: RawEvent): string {

@@ -16,14 +16,16 @@ interface Props {
   readonly recorder: Recorder;
   readonly threadId: string | undefined;
   readonly runId: string | undefined;
+  /** The runs are read again when it changes. */
+  readonly readings: number;
   readonly onShowRun: (runId: string) => void;
 }
 
 /** A run of the open thread: its timeline, its events, and the requests of the page. */
-export function RunPanel({ client, recorder, threadId, runId, onShowRun }: Props) {
+export function RunPanel({ client, recorder, threadId, runId, readings, onShowRun }: Props) {
   const received = useStore(recorder.events);
   const exchanges = useStore(recorder.exchanges);
-  const details = useRunDetails(client, threadId, runId, received);
+  const details = useRunDetails(client, threadId, runId, received, readings);
   const { run, runs, steps, events, error, reload } = details;
   const empty = (
     <p className="empty">{threadId ? 'This thread has no run yet.' : 'Runs show here as they happen.'}</p>

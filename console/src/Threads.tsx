@@ -1,6 +1,8 @@
+import type { ThreadSummary } from '@thread-run-service/client';
 import { useState } from 'react';
 import { DeleteDialog } from './DeleteDialog.tsx';
 import { ErrorNote } from './ErrorNote.tsx';
+import { FindThreads } from './FindThreads.tsx';
 import { passFocusTo } from './focus.ts';
 import { day, shortId } from './format.ts';
 import { IconButton } from './IconButton.tsx';
@@ -35,12 +37,15 @@ export function Threads({ threads: list, current, onOpen }: Props) {
           <PlusIcon /> New
         </button>
       </header>
+      <FindThreads onOpen={onOpen} onLabel={list.setLabel} />
       {error !== undefined && <ErrorNote error={error} onRetry={list.reload} />}
       {threads.length === 0 && !isLoading && error === undefined && (
-        <p className="empty">No threads yet. Your first message creates one.</p>
+        <p className="empty">
+          {list.label ? 'No thread has this label.' : 'No threads yet. Your first message creates one.'}
+        </p>
       )}
       <ul>
-        {threads.map(({ threadId, createdAt }) => (
+        {threads.map(({ threadId, createdAt, metadata }) => (
           <li key={threadId}>
             <a
               href={`#${threadId}`}
@@ -54,6 +59,7 @@ export function Threads({ threads: list, current, onOpen }: Props) {
                 <time dateTime={createdAt}>{day(createdAt)}</time>
                 <code>{shortId(threadId)}</code>
               </span>
+              {metadata && <Labels metadata={metadata} />}
             </a>
             <IconButton
               label={`Delete “${titleOf(threadId)}”`}
@@ -91,5 +97,16 @@ export function Threads({ threads: list, current, onOpen }: Props) {
         />
       )}
     </section>
+  );
+}
+
+/** What threads can be found by. */
+function Labels({ metadata = {} }: Pick<ThreadSummary, 'metadata'>) {
+  const labels = Object.entries(metadata).filter(([key]) => key !== 'title');
+  const text = labels.map(([key, value]) => `${key}=${value}`).join(' · ');
+  return text === '' ? null : (
+    <span className="labels" title={text}>
+      {text}
+    </span>
   );
 }

@@ -7,6 +7,7 @@ import type { Session } from './session.ts';
 import { Threads } from './Threads.tsx';
 import { TopBar } from './TopBar.tsx';
 import type { Drafts } from './useDraft.ts';
+import { useReturn } from './useReturn.ts';
 import { useShortcuts } from './useShortcuts.ts';
 import { useThreadInUrl } from './useThreadInUrl.ts';
 import { useThreads } from './useThreads.ts';
@@ -69,6 +70,17 @@ export function Workspace({ session, onProject, onSignOut }: Props) {
     setNewest({ threadId: ofThread, runId });
     setChosen(undefined);
   }, []);
+  const [readings, setReadings] = useState(0);
+  const readRuns = useCallback(() => {
+    setNewest(undefined);
+    setReadings((count) => count + 1);
+  }, []);
+  // Meanwhile, others may have started one.
+  useReturn(readRuns);
+  const onFailure = useCallback(() => {
+    setChosen(undefined);
+    readRuns();
+  }, [readRuns]);
   const showRun = (runId: string) => {
     if (threadId !== undefined) setChosen({ threadId, runId });
     setView('run');
@@ -130,11 +142,19 @@ export function Workspace({ session, onProject, onSignOut }: Props) {
             drafts={drafts.current}
             onCreated={onCreated}
             onRun={onRun}
+            onFailure={onFailure}
             onShowRun={showRun}
             onTitle={setTitle}
           />
         </section>
-        <RunPanel client={client} recorder={recorder} threadId={threadId} runId={runId} onShowRun={showRun} />
+        <RunPanel
+          client={client}
+          recorder={recorder}
+          threadId={threadId}
+          runId={runId}
+          readings={readings}
+          onShowRun={showRun}
+        />
       </main>
       {dialog === 'documents' && <Documents client={client} onClose={() => setDialog(undefined)} />}
       {dialog === 'help' && <Help onClose={() => setDialog(undefined)} />}

@@ -26,6 +26,7 @@ export function useRunDetails(
   threadId: string | undefined,
   runId: string | undefined,
   received: Readonly<Record<string, readonly RawEvent[]>>,
+  readings: number,
 ): RunDetails {
   const [runs, setRuns] = useState<readonly Run[]>([]);
   const [steps, setSteps] = useState<readonly [string, readonly Step[]]>();
@@ -39,7 +40,7 @@ export function useRunDetails(
   const latest = latestRun(events);
   const hasEnded = latest !== undefined && isTerminal(latest);
 
-  // Again when a run is new to this page, or has ended.
+  // Again when a run is new to this page or has ended, and when there may be one of which this page has no events.
   // biome-ignore lint/correctness/useExhaustiveDependencies: they are reasons, not inputs.
   useEffect(() => {
     if (threadId === undefined) return setRuns([]);
@@ -55,7 +56,7 @@ export function useRunDetails(
     };
     read().catch((failure) => !signal.aborted && setError(failure));
     return () => controller.abort();
-  }, [client, threadId, runId, hasEnded, attempt]);
+  }, [client, threadId, runId, hasEnded, readings, attempt]);
 
   const listed = [...own, older].find((run) => run?.runId === shownId);
   // The list may be older than the events, or newer when those have been lost.

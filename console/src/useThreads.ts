@@ -1,8 +1,15 @@
-import type { Client, ThreadSummary } from '@thread-run-service/client';
+import type { Client, ThreadPage, ThreadSummary } from '@thread-run-service/client';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { excerpt } from './format.ts';
+import { useReturn } from './useReturn.ts';
 
 const pageSize = 20;
+
+/** A pair of a thread's metadata. */
+export interface Label {
+  readonly key: string;
+  readonly value: string;
+}
 
 export interface ThreadList {
   readonly threads: readonly ThreadSummary[];
@@ -11,6 +18,9 @@ export interface ThreadList {
   readonly hasMore: boolean;
   readonly isLoading: boolean;
   readonly error: unknown;
+  /** Only threads with this label are listed. */
+  readonly label: Label | undefined;
+  setLabel(label: Label | undefined): void;
   loadMore(): void;
   /** Reads the newest threads again. */
   reload(): void;
@@ -26,13 +36,14 @@ export function useThreads(client: Client): ThreadList {
   const [after, setAfter] = useState<string>();
   const [isLoading, setLoading] = useState(true);
   const [error, setError] = useState<unknown>();
+  const [label, setLabel] = useState<Label>();
 
   const load = useCallback(
     async (from: string | undefined, signal: AbortSignal) => {
       setLoading(true);
       try {
-        const query = { limit: pageSize, ...(from !== undefined && { after: from }) };
-        const page = await client.threads.list(query, { signal });
+        const page = await readPage(client, label, from, signal);
+        if (signal.aborted) return;
         setThreads((known) => (from === undefined ? merge(page.threads, known) : merge(known, page.threads)));
         // The newest page, read again, says nothing about what was loaded after it.
         const next = page.hasMore ? (page.lastId ?? undefined) : undefined;
@@ -44,23 +55,20 @@ export function useThreads(client: Client): ThreadList {
         if (!signal.aborted) setLoading(false);
       }
     },
-    [client],
+    [client, label],
   );
 
   const controller = useRef(new AbortController());
   useEffect(() => {
     controller.current = new AbortController();
+    setThreads([]);
+    setAfter(undefined);
     void load(undefined, controller.current.signal);
     return () => controller.current.abort();
   }, [load]);
 
   const reload = useCallback(() => void load(undefined, controller.current.signal), [load]);
-  // Meanwhile, other tabs may have created some.
-  useEffect(() => {
-    const listener = () => document.visibilityState === 'visible' && reload();
-    document.addEventListener('visibilitychange', listener);
-    return () => document.removeEventListener('visibilitychange', listener);
-  }, [reload]);
+  useReturn(reload);
 
   const setTitle = useCallback((threadId: string, title: string) => {
     setTitles((known) => (known[threadId] === title ? known : { ...known, [threadId]: title }));
@@ -73,6 +81,8 @@ export function useThreads(client: Client): ThreadList {
     hasMore: after !== undefined,
     isLoading,
     error,
+    label,
+    setLabel,
     loadMore: () => void load(after, controller.current.signal),
     reload,
     setTitle,
@@ -81,6 +91,28 @@ export function useThreads(client: Client): ThreadList {
       setThreads((known) => known.filter((thread) => thread.threadId !== threadId));
     },
   };
+}
+
+/** Reads a page. With a label, one can be empty although more follow: the service searches some hundred threads at a time. */
+async function readPage(
+  client: Client,
+  label: Label | undefined,
+  from: string | undefined,
+  signal: AbortSignal,
+): Promise<ThreadPage> {
+  let after = from;
+  while (true) {
+    const page = await client.threads.list(
+      {
+        limit: pageSize,
+        ...(after !== undefined && { after }),
+        ...(label && { metadata: { [label.key]: label.value } }),
+      },
+      { signal },
+    );
+    if (page.threads.length > 0 || !page.hasMore || page.lastId === null) return page;
+    after = page.lastId;
+  }
 }
 
 /** Finds the titles that are missing, one after the other: the list itself has no messages. */

@@ -73,6 +73,18 @@ test('a picture that the code interpreter drew is shown, and a file that is drop
   await replies(page).filter({ hasText: 'refunds.md' }).waitFor();
 });
 
+test('the timeline has its times although the clock of the machine is an hour fast', async () => {
+  const page = await t.openPage();
+  await page.addInitScript('const now = Date.now; Date.now = () => now() + 3_600_000;');
+  await page.reload();
+  await t.signIn(page);
+  await say(page, 'How does the authentication flow work?');
+  await ended(page);
+  await until('the steps are shown', async () => (await timeline(page)).includes('File search'));
+  expect(await page.locator('.figures').textContent()).toMatch(/First text[\d.]+ m?s/);
+  expect(await page.locator('.timeline li time').count()).toBe(await page.locator('.timeline li').count());
+});
+
 test('a reload in the middle of a run asks for the token again and shows the rest of the reply', async () => {
   await t.engine.timing({ runMs: 4_000 });
   const page = await t.open();
@@ -159,7 +171,7 @@ test('a double click sends once and cancels nothing, and what ends a composition
 });
 
 /** Creates a thread with so many messages, and without runs. */
-async function addThread(title: string, count: number): Promise<string> {
+async function addThread(title: string, count: number, labels = {}): Promise<string> {
   const messages = Array.from({ length: count }, (_, index) => ({
     role: 'user',
     content: `${title} ${index}\n\nmore\n\nof it`,
@@ -167,7 +179,7 @@ async function addThread(title: string, count: number): Promise<string> {
   const response = await fetch(`${t.url}/api/projects/${t.projectId}/openai/v1/threads`, {
     method: 'POST',
     headers: { Authorization: `Bearer ${await t.token()}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ messages, metadata: { title } }),
+    body: JSON.stringify({ messages, metadata: { title, ...labels } }),
   });
   return ((await response.json()) as { id: string }).id;
 }
@@ -208,6 +220,40 @@ test('a long conversation keeps its place while it grows, and shows what is sent
   await jump.press('Enter');
   await page.locator('.messages:focus').waitFor();
   expect(await hiddenBelow(page)).toBeLessThan(2);
+});
+
+test('threads are found by a label and by their id', async () => {
+  const ids: string[] = [];
+  for (const [title, customer] of [
+    ['A', '4711'],
+    ['B', '4712'],
+    ['C', '4711'],
+  ] as const)
+    ids.push(await addThread(title, 1, { customer }));
+  const page = await t.open();
+  const find = page.getByRole('searchbox', { name: 'Find threads' });
+  const titles = () => page.locator('.threads .title').allTextContents();
+  await until('all are listed', async () => (await titles()).includes('A'));
+  await find.fill('customer = 4711');
+  await find.press('Enter');
+  await until('only two are listed', async () => (await titles()).join() === 'C,A');
+  expect(await page.locator('.threads .labels').allTextContents()).toEqual([
+    'customer=4711',
+    'customer=4711',
+  ]);
+  await find.fill('customer=none');
+  await find.press('Enter');
+  await page.getByText('No thread has this label.').waitFor();
+  await find.fill('What did they say?');
+  await find.press('Enter');
+  await page.locator('.hint', { hasText: 'Enter the id of a thread' }).waitFor();
+  await find.fill('');
+  await until('all are listed again', async () => (await titles()).includes('B'));
+
+  await find.fill(` ${ids[1]} `);
+  await find.press('Enter');
+  await page.locator('.message.user', { hasText: 'B 0' }).waitFor();
+  expect([await find.inputValue(), new URL(page.url()).hash]).toEqual(['', `#${ids[1]}`]);
 });
 
 test('what is written but not sent is kept, and comes back with its files', async () => {
@@ -297,6 +343,50 @@ test('a reply leads to its run, also when that is not one of the newest', async 
   expect(await page.getByRole('button', { name: /^run / }).getAttribute('title')).toBe(`Copy ${chosen}`);
   await until('it has its steps', async () => (await timeline(page)).includes('Completed'));
   expect(await show.getAttribute('aria-pressed')).toBe('true');
+});
+
+test('a run that another page has started, or that the engine refused, is shown without a reload, with its reason', async () => {
+  t.expectFailedRequests();
+  const page = await t.open();
+  await say(page, 'First');
+  await ended(page);
+  const reason = page.locator('.run-panel .error-note');
+  await t.engine.outcome(outcomes.failedAfter('server_error'));
+  const threadId = new URL(page.url()).hash.slice(1);
+  const { run } = await t.startRun(`projects/${t.projectId}/threads/${threadId}`);
+  await t.finish(run);
+  // A browser without a window never hides a page.
+  await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
+  await reason.filter({ hasText: 'engine_error' }).waitFor();
+
+  const create = { method: 'POST', path: '/v1/responses', exact: true };
+  await t.engine.fault(create, { kind: 'status', status: 409, code: 'conversation_locked' });
+  await say(page, 'Refused');
+  await page.locator('.message.user', { hasText: 'Not sent' }).waitFor();
+  await reason.filter({ hasText: 'engine_rejected' }).waitFor();
+  expect(await timeline(page)).toEqual(['Queued', 'Failed']);
+});
+
+test('a long reply is shown in full, and its events, which are read again for an earlier run, take a few rows', async () => {
+  const section = '## Section\n\nSome **bold** text.\n\n- one item\n- another item\n\n';
+  await t.engine.outcome(outcomes.texts(section.repeat(1_000)));
+  const page = await t.open();
+  await say(page, 'Go on');
+  await ended(page);
+  await page.locator('.message.assistant .facts').waitFor();
+  const [reply] = await replies(page).allTextContents();
+  expect(reply?.match(/Section/g)).toHaveLength(1_000);
+  expect(await hiddenBelow(page)).toBeLessThan(2);
+
+  await page.reload();
+  await t.signIn(page);
+  await page.getByRole('tab', { name: 'Events' }).click();
+  await page.getByRole('button', { name: 'Read them' }).click();
+  await page.locator('.events summary', { hasText: 'completed' }).waitFor();
+  const names = await page.locator('.events .event-name').allTextContents();
+  expect(names.slice(-4)).toEqual(['message.start', 'message.delta', 'message.end', 'run']);
+  await page.locator('.events summary', { hasText: /message.delta×[\d,]{4,}/ }).click();
+  await page.getByText('The first 100.').waitFor();
 });
 
 test('a run is cancelled, and a thread is deleted after a question', async () => {

@@ -451,6 +451,39 @@ describe('the connection', () => {
     await page.store.cancel();
   });
 
+  test('that is opened again still waits and keeps what has not changed, although its events come again', async () => {
+    const page = await open();
+    await page.load();
+    await t.engine.outcome(
+      replies.items(
+        { type: 'message', content: [{ type: 'output_text', text: 'Let me see.' }] },
+        { type: 'function_call', name: 'get_order', arguments: '{}' },
+      ),
+    );
+    page.store.submit('Where is my order?');
+    const isWaiting = ({ status }: ThreadSnapshot) => status === 'requires_action';
+    await page.until('it waits', isWaiting);
+    let { leave } = page;
+    const reopen = async () => {
+      leave();
+      await t.idle();
+      page.events.length = 0;
+      leave = page.listen();
+      await until('the events have come again', () =>
+        page.events.some(({ event }) => event === 'message.end'),
+      );
+      await page.until('it waits', isWaiting);
+      await page.until('the question is stored', ({ messages }) => messages[0]?.messageId);
+      return page.now().messages;
+    };
+    const before = await reopen();
+    const after = await reopen();
+    expect(statusesOf(page.now())).toEqual(['user sent', 'assistant complete', 'assistant waiting']);
+    for (const [index, message] of after.slice(0, 2).entries()) expect(message).toBe(before[index]);
+    await page.store.cancel();
+    leave();
+  });
+
   test('that is lost is an error until reading works again', async () => {
     c.all(({ refuse }) => refuse(500));
     const page = await open();
