@@ -188,6 +188,13 @@ async function addThread(title: string, count: number, labels = {}): Promise<str
 const hiddenBelow = (page: Page) =>
   page.locator('.messages').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
 
+/** Scrolls the messages, again if a rendering came before the page heard of it: a person's scrolling is heard at once. */
+const scrollAway = (page: Page, top: number) =>
+  until('the page knows that its reader has scrolled away', async () => {
+    await page.locator('.messages').evaluate((list, to) => list.scrollTo(0, to), top);
+    return page.getByRole('button', { name: 'Jump to the end' }).isVisible();
+  });
+
 test('a long conversation keeps its place while it grows, and shows what is sent', async () => {
   const threadId = await addThread('Number', 80);
   const page = await t.open();
@@ -196,8 +203,7 @@ test('a long conversation keeps its place while it grows, and shows what is sent
   await earlier.waitFor();
   await until('its end is visible', async () => (await hiddenBelow(page)) < 2);
   const jump = page.getByRole('button', { name: 'Jump to the end' });
-  await page.locator('.messages').evaluate((list) => list.scrollTo(0, 0));
-  await jump.waitFor();
+  await scrollAway(page, 0);
   const first = page.locator('.message', { hasText: 'Number 30' });
   const before = await first.boundingBox();
   await earlier.press('Enter');
@@ -216,7 +222,7 @@ test('a long conversation keeps its place while it grows, and shows what is sent
   await ended(page);
   expect(await jump.count()).toBe(0);
   expect(await hiddenBelow(page)).toBeLessThan(2);
-  await page.locator('.messages').evaluate((list) => list.scrollTo(0, 500));
+  await scrollAway(page, 500);
   await jump.press('Enter');
   await page.locator('.messages:focus').waitFor();
   expect(await hiddenBelow(page)).toBeLessThan(2);
