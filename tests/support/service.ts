@@ -76,7 +76,8 @@ export async function startService(
     folder === projectFolder && hostArguments.length === 0 && Object.keys(overrides).length === 0;
   const first = (isDefault && running.app) || (await startHost(settings));
   let host: TestProcess = first;
-  const alreadyLogged = first.output().length;
+  /** Length of what it logged for former files. */
+  const alreadyLogged = first === running.app ? first.output().length : 0;
   const earlier: string[] = [];
   const tokens = new Map<string | undefined, Promise<string>>();
   const tokenFor = (projectId: string | undefined) => {

@@ -105,14 +105,15 @@ export async function startStoreProxy(storePort: number): Promise<StoreProxy> {
     const path = request.url ?? '';
     const kind = toKind(request);
     const body = await buffer(request);
-    const projects = toProjects(path, body);
+    const text = `${decodeURIComponent(path)}\n${body.toString()}`;
+    const projects = toProjects(text);
     if (projects.length > 0 && projects.every((project) => left.has(project))) {
       const { status, headers, body: content } = await send(request, path, body);
       return void response.writeHead(status, headers).end(content);
     }
     for (const project of projects) seen.add(project);
     roundTrips.push(kind);
-    const fault = takeFault(kind, toRowKinds(path, body));
+    const fault = takeFault(kind, toRowKinds(text));
     let outcome = typeof fault === 'string' ? fault : undefined;
     if (typeof fault === 'object' && 'before' in fault) await fault.before();
     if (typeof fault === 'object' && 'lateMs' in fault) {
@@ -188,16 +189,14 @@ function countRows(kind: RoundTrip, path: string, body: Buffer): number {
   return JSON.parse(body.toString()).value.length;
 }
 
-/** Returns the projects of the partitions in a round trip. */
-function toProjects(path: string, body: Buffer): string[] {
-  const text = `${decodeURIComponent(path)}\n${body.toString()}`;
+/** Returns the projects of the partitions in a round trip. @param text its URL and body. */
+function toProjects(text: string): string[] {
   const found = text.matchAll(/PartitionKey(?:=| eq |":\s*)['"]([^'":]+):/g);
   return [...found].map(([, project = '']) => project);
 }
 
 /** Returns the kinds of rows in a round trip: in its URL, its inserted row or its transaction. */
-function toRowKinds(path: string, body: Buffer): ReadonlySet<RowKind> {
-  const text = `${decodeURIComponent(path)}\n${body.toString()}`;
+function toRowKinds(text: string): ReadonlySet<RowKind> {
   const inUrls = text.matchAll(/\(PartitionKey='([^']*)',\s*RowKey='([^']*)'\)/g);
   const inBodies = text.matchAll(/"PartitionKey":"([^"]*)","RowKey":"([^"]*)"/g);
   return new Set([...inUrls, ...inBodies].map(([, partition = '', row = '']) => toRowKind(partition, row)));
