@@ -1,7 +1,7 @@
 import { scheduler } from 'node:timers/promises';
 import { waitAtMost } from '../deadline.ts';
 import { AppError } from '../errors.ts';
-import { lookUp } from '../files/listKnown.ts';
+import { ignoreMissing, lookUp } from '../files/listKnown.ts';
 import { undo } from '../files/undo.ts';
 import type { VectorStoreServices } from '../files/vectorStores.ts';
 import { isImage, type StoredFile } from '../model/file.ts';
@@ -73,8 +73,8 @@ async function addSearchedFiles<Message extends NewMessage>(
   const takeBack = () =>
     undo({ event: 'vector_store_not_undone', projectId }, log, (ms) =>
       store
-        ? added.map((id) => engineVectorStores.removeFile(engineStoreId, id, ms).catch(ignoreLost))
-        : [engineVectorStores.remove(engineStoreId, ms).catch(ignoreLost)],
+        ? added.map((id) => engineVectorStores.removeFile(engineStoreId, id, ms).catch(ignoreMissing))
+        : [engineVectorStores.remove(engineStoreId, ms).catch(ignoreMissing)],
     );
   try {
     const until = Date.now() + deadline.remaining(indexMs, reserveMs);
@@ -207,7 +207,7 @@ async function addFile(
   const timeoutMs = () => deadline.remaining(callMs, reserveMs);
   const find = () => engineVectorStores.findFile(engineStoreId, engineFileId, timeoutMs());
   let file: VectorStoreFile | undefined;
-  if (!isNew) file = await find().catch(ignoreLost);
+  if (!isNew) file = await find().catch(ignoreMissing);
   if (!file || file.status === 'failed' || file.status === 'cancelled') {
     file = await engineVectorStores
       .addFile(engineStoreId, { fileId: engineFileId }, timeoutMs())
@@ -220,16 +220,10 @@ async function addFile(
     file = await find();
   }
   if (file.status === 'completed' || file.status === 'in_progress') return file.status;
-  await engineVectorStores.removeFile(engineStoreId, engineFileId, timeoutMs()).catch(ignoreLost);
+  await engineVectorStores.removeFile(engineStoreId, engineFileId, timeoutMs()).catch(ignoreMissing);
   return undefined;
 }
 
-const ignore =
-  (...codes: readonly string[]) =>
-  (error: unknown): undefined => {
-    if (!(error instanceof AppError && codes.includes(error.code))) throw error;
-  };
-
-const ignoreLost = ignore('file_not_found', 'vector_store_not_found');
 /** A file of another type, one that only the engine has lost, a vector store that has expired, or an engine without any. */
-const ignoreUnsearchable = ignore('invalid_request', 'file_not_found', 'vector_store_not_found');
+const ignoreUnsearchable = (error: unknown): undefined =>
+  error instanceof AppError && error.code === 'invalid_request' ? undefined : ignoreMissing(error);
