@@ -178,18 +178,23 @@ test('assistant-ui has what else the product gives it, beside what the adapter d
   expect(await page.getByText('Attach').isEnabled()).toBe(true);
 });
 
-/** Adds a picture to the message that is being written. */
+/** Adds a picture to the message that is being written. Resolves when its upload has begun. */
 async function attach(page: Page, name: string): Promise<void> {
   const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByText('Attach').click()]);
   await chooser.setFiles({ name, mimeType: 'image/png', buffer: png });
   await page.getByText(name).waitFor();
 }
 
+/** Waits until the page, not only the project, has an attachment: only then is it removed or sent by its id. */
+const waitForUpload = (page: Page): Promise<void> =>
+  page.locator('[data-status="requires-action"]').waitFor();
+
 test('assistant-ui removes an attachment from the project, or ends its upload', async () => {
   const { page } = await open('showFullChat');
   const isStored = async () => (await t.engine.files()).some(({ filename }) => filename === 'wrong.png');
   await attach(page, 'wrong.png');
-  await until('it is uploaded', isStored);
+  await waitForUpload(page);
+  expect(await isStored()).toBe(true);
   await page.getByText('Remove').click();
   await until('it is removed', async () => !(await isStored()));
   await page.getByText('wrong.png').waitFor({ state: 'detached' });
@@ -207,9 +212,7 @@ test('assistant-ui removes an attachment from the project, or ends its upload', 
 test('assistant-ui uploads attachments, gives back a message without text, and names them when opened again', async () => {
   const { page, say, run, show, until: untilPage } = await open('showFullChat');
   await attach(page, 'pixel.png');
-  await until('it is uploaded', async () =>
-    (await t.engine.files()).some(({ filename }) => filename === 'pixel.png'),
-  );
+  await waitForUpload(page);
   await page.getByRole('button', { name: 'Send' }).click();
   await page.getByText('pixel.png').waitFor();
   expect(pages.requests.some(({ path }) => path.endsWith('/runs'))).toBe(false);

@@ -8,6 +8,7 @@ import {
   MessagePrimitive,
   ThreadPrimitive,
   type ToolCallMessagePartProps,
+  useAuiState,
 } from '@assistant-ui/react';
 import { createClient } from '@thread-run-service/client';
 import { type RuntimeExtras, useThreadRunRuntime } from '@thread-run-service/client/react/assistant-ui';
@@ -52,7 +53,7 @@ const Attachment = () => (
 );
 
 const ComposerAttachment = () => (
-  <AttachmentPrimitive.Root>
+  <AttachmentPrimitive.Root data-status={useAuiState(({ attachment }) => attachment.status.type)}>
     <AttachmentPrimitive.Name />
     <AttachmentPrimitive.Remove>Remove</AttachmentPrimitive.Remove>
   </AttachmentPrimitive.Root>
