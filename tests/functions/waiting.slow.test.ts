@@ -153,7 +153,7 @@ describe('polling politely', () => {
   });
 
   test('If-None-Match answers 304 until the run changes', async () => {
-    await t.engine.timing({ queueMs: 0, runMs: 800 });
+    await t.engine.outcome({ status: 'never' });
     const { run } = await t.startRun();
     let response = await t.call(run);
     while (response.body.status === 'queued') response = await t.call(run);
@@ -163,8 +163,10 @@ describe('polling politely', () => {
       const same = await t.call(run, { headers: { 'If-None-Match': condition } });
       expect([same.status, same.text, same.headers.get('ETag')]).toEqual([304, '', etag]);
     }
-    const changed = await t.call(`${run}?wait=20`, { headers: { 'If-None-Match': etag } });
-    expect([changed.status, changed.body.status]).toEqual([200, 'completed']);
+    const changing = t.call(`${run}?wait=20`, { headers: { 'If-None-Match': etag } });
+    await t.call(`${run}/cancel`, { method: 'POST' });
+    const changed = await changing;
+    expect([changed.status, changed.body.status]).toEqual([200, 'cancelled']);
     expect(changed.headers.get('ETag')).not.toBe(etag);
   });
 });

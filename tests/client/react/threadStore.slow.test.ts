@@ -336,7 +336,7 @@ describe('what a run waits for', () => {
     c.all(({ pass }) => pass());
     c.next((exchange) => (isOutputs(exchange) ? lose(exchange) : exchange.pass()));
     expect(page.store.retry()).toBe(true);
-    await page.until('the reply', ({ run, messages }) => run?.completedAt && messages.at(-1)?.createdAt);
+    await page.until('the reply', ({ status, messages }) => status === 'ready' && messages.at(-1)?.createdAt);
     const [, round] = await roundsOf(t, `${page.path}/runs/${page.now().run?.runId}`);
     expect(round?.input).toMatchObject([
       { output: 'shipped' },
