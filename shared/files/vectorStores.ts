@@ -1,5 +1,5 @@
 import type { EngineVectorStores, SearchResults } from '../engine/vectorStores.ts';
-import { AppError, fieldError } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { sealFileId } from '../model/fileId.ts';
 import { type Repeatable, repetitionMs, toRequestHash } from '../model/idempotencyKey.ts';
 import { isVectorStoreId } from '../model/ids.ts';
@@ -40,9 +40,6 @@ export interface OpenVectorStore {
 /** Timeout of a call of the engine, in milliseconds. */
 export const callMs = 10_000;
 
-/** Maximum number of vector stores of a project. Creates at the same time may exceed it by a few. */
-const maxVectorStores = 1_000;
-
 /** Number of newest vector stores among which a repeated request looks for its first attempt. */
 const recentStores = 20;
 
@@ -63,11 +60,7 @@ export async function createVectorStore(
   const requestHash = repeatable ? toRequestHash(secret, repeatable) : '';
   const earlier = repeatable?.isRepetition && (await findRecent(services, projectId, requestHash));
   if (earlier) return readVectorStore(services, earlier);
-  const [fileIds, isFull] = await Promise.all([
-    findEngineFiles(services, projectId, input.fileIds),
-    vectorStores.hasAtLeast(projectId, maxVectorStores),
-  ]);
-  if (isFull) throw fieldError('$', `A project has at most ${maxVectorStores} vector stores.`);
+  const fileIds = await findEngineFiles(services, projectId, input.fileIds);
   const created = await engineVectorStores.create({ ...input, fileIds }, deadline.remaining(callMs));
   const vectorStoreId = sealVectorStoreId(secret, created.vectorStoreId);
   const stored = { projectId, vectorStoreId, createdAt: new Date(), requestHash };

@@ -19,3 +19,6 @@ export const maxCodeFiles = 20;
 
 /** Maximum number of vector stores that a thread or an assistant names, as in the original API. */
 export const maxNamedStores = 1;
+
+/** Days after its last search after which a vector store that was created for a thread expires, as in the original API. */
+export const threadStoreExpiryDays = 7;

@@ -68,6 +68,7 @@ export async function openResources(
  * Creates something with what resources name, and the vector store that they describe. That is deleted again if the create
  * is refused.
  * @param repeatable finds the vector store of an earlier attempt of the same request.
+ * @param expiryDays of that vector store; by default it does not expire.
  * @throws {WireError} as {@link openResources}; 400 for a vector store that is named besides; file_not_found for a file of
  * it that the project does not have.
  */
@@ -75,7 +76,11 @@ export async function createWithResources<T>(
   call: Call,
   given: ReturnType<typeof newToolResources>,
   create: (resources: ToolResources) => Promise<T>,
-  { param = 'tool_resources', repeatable }: { param?: string; repeatable?: Repeatable } = {},
+  {
+    param = 'tool_resources',
+    repeatable,
+    expiryDays,
+  }: { param?: string; repeatable?: Repeatable; expiryDays?: number } = {},
 ): Promise<T> {
   const { context, project } = call;
   const { vector_store_ids: ids = [], vector_stores: [described] = [] } = given?.file_search ?? {};
@@ -85,7 +90,8 @@ export async function createWithResources<T>(
   }
   const resources = await openResources(call, given, param);
   if (!described) return create(resources);
-  const { vectorStoreId } = await createVectorStore(context, project.projectId, described, repeatable);
+  const input = { ...described, expiryDays };
+  const { vectorStoreId } = await createVectorStore(context, project.projectId, input, repeatable);
   const key = { projectId: project.projectId, vectorStoreId };
   const { storeId: engineStoreId } = await openVectorStore(context, key);
   try {

@@ -12,8 +12,6 @@ export interface VectorStoreRegistry {
     projectId: string,
     page: Omit<RowPageRequest<StoredVectorStore>, 'label'>,
   ): Promise<{ readonly rows: readonly StoredVectorStore[]; readonly hasMore: boolean }>;
-  /** Returns whether a project has at least that many, from one query. @param count at most 1,000. */
-  hasAtLeast(projectId: string, count: number): Promise<boolean>;
   add(vectorStore: StoredVectorStore): Promise<void>;
   remove(vectorStore: StoredVectorStore): Promise<void>;
 }
@@ -40,7 +38,6 @@ export function createVectorStoreRegistry(table: Table, deadline?: Deadline): Ve
       return { rows: rows.map((row) => ({ projectId, ...row })), hasMore };
     },
 
-    hasAtLeast: stores.hasAtLeast,
     add: ({ projectId, ...columns }) => stores.add(projectId, columns),
     remove: (vectorStore) => stores.remove(vectorStore.projectId, vectorStore),
   };

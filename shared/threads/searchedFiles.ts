@@ -7,7 +7,7 @@ import type { VectorStoreServices } from '../files/vectorStores.ts';
 import { isImage, type StoredFile } from '../model/file.ts';
 import type { NewMessage } from '../model/newMessage.ts';
 import type { Thread, ThreadKey } from '../model/thread.ts';
-import type { NamedVectorStore } from '../model/toolResources.ts';
+import { type NamedVectorStore, threadStoreExpiryDays } from '../model/toolResources.ts';
 import type { VectorStoreFile } from '../model/vectorStore.ts';
 import { sealVectorStoreId } from '../model/vectorStoreId.ts';
 import { findAttachments } from '../runs/attachments.ts';
@@ -22,9 +22,6 @@ import { releaseVectorStore, setDefaultVectorStore } from './toolResources.ts';
  */
 
 export type SearchServices = RunServices & VectorStoreServices;
-
-/** Days after the last search after which a vector store that was created for attachments expires. */
-const expiryDays = 7;
 
 /** Timeout of a call of the engine, and time for indexing, in milliseconds. */
 const callMs = 5_000;
@@ -66,7 +63,9 @@ async function addSearchedFiles<Message extends NewMessage>(
   const timeoutMs = () => deadline.remaining(callMs, reserveMs);
   const created = store
     ? undefined
-    : await engineVectorStores.create({ expiryDays, fileIds: [] }, timeoutMs()).catch(ignoreUnsearchable);
+    : await engineVectorStores
+        .create({ expiryDays: threadStoreExpiryDays, fileIds: [] }, timeoutMs())
+        .catch(ignoreUnsearchable);
   const engineStoreId = store?.engineStoreId ?? created?.vectorStoreId;
   if (engineStoreId === undefined) return { messages, store, undo: async () => undefined };
   const added: string[] = [];

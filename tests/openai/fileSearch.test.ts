@@ -138,8 +138,11 @@ test('a vector store is created with the assistant or the thread that names it',
   const objects = [assistant, thread, await threads.retrieve(run.thread_id)];
   const ids = objects.map((object) => object.tool_resources?.file_search?.vector_store_ids?.[0] ?? '');
   expect(new Set(ids).size).toBe(3);
-  for (const id of ids) {
-    expect(await client.vectorStores.retrieve(id)).toMatchObject({ metadata: described.metadata });
+  for (const [index, id] of ids.entries()) {
+    const store = await client.vectorStores.retrieve(id);
+    expect(store.metadata).toEqual(described.metadata);
+    const isOfAssistant = index === 0;
+    expect(store.expires_after).toEqual(isOfAssistant ? undefined : { anchor: 'last_active_at', days: 7 });
     expect((await client.vectorStores.files.list(id)).data).toMatchObject([
       { id: recipeId, chunking_strategy },
     ]);

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import OpenAI, { toFile } from 'openai';
 import OpenAIv4, { toFile as toFileV4 } from 'openai-v4';
 import { type Client, checkedFetch, clientClasses, failureOf, openClient } from '../support/assistantsApi.ts';
-import { insertRows, rowsOf } from '../support/table.ts';
+import { rowsOf } from '../support/table.ts';
 import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
 
@@ -165,22 +165,6 @@ describe('a create of a vector store', () => {
     expect(new Set([store.id, equal.id, repeated.id]).size).toBe(3);
   });
 
-  test('is refused when the project has a thousand', async () => {
-    const { projectId, stores } = await openProject();
-    const partitionKey = `${projectId}:stores`;
-    const rowKeys = Array.from(
-      { length: 1_000 },
-      (_, index) => `list_desc_all_${String(index).padStart(4, '0')}`,
-    );
-    await insertRows(rowKeys.slice(1).map((rowKey) => ({ partitionKey, rowKey })));
-    await stores.create({});
-    const calls = await t.engine.calls();
-    const error = await failureOf(stores.create({}));
-    expect(error).toMatchObject({ status: 400 });
-    expect(error.message).toContain('A project has at most 1000 vector stores.');
-    expect(await t.engine.calls()).toEqual(calls);
-  });
-
   test('leaves nothing if it cannot be recorded', async () => {
     const { stores } = await openProject();
     await stores.create({});
@@ -268,7 +252,7 @@ describe('files of a vector store', () => {
     const store = await storeWith();
     const path = { vector_store_id: store };
     const { files } = client.vectorStores;
-    await t.engine.timing({ indexMs: 300 });
+    await t.engine.timing({ indexMs: 1_500 });
     const added = await files.create(store, {
       file_id,
       attributes: { year: 2024, draft: true, kind: 'pasta' },

@@ -8,6 +8,7 @@ import { isRunId } from '../../model/ids.ts';
 import { type Run, roundOf } from '../../model/run.ts';
 import type { Stored } from '../../model/stored.ts';
 import type { Thread, ThreadKey } from '../../model/thread.ts';
+import { threadStoreExpiryDays } from '../../model/toolResources.ts';
 import { findAttachments } from '../../runs/attachments.ts';
 import { cancel } from '../../runs/cancelRun.ts';
 import { findRun } from '../../runs/findRun.ts';
@@ -67,7 +68,7 @@ export const createThreadAndRun: Handler = async (call) => {
           ...{ input: undefined, idempotencyKey: undefined },
           repeatable,
         }),
-      { param: 'thread.tool_resources', repeatable },
+      { param: 'thread.tool_resources', repeatable, expiryDays: threadStoreExpiryDays },
     );
     return { threadKey: created, created };
   });

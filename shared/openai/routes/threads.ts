@@ -1,6 +1,7 @@
 import { waitAtMost } from '../../deadline.ts';
 import { AppError } from '../../errors.ts';
 import { jsonResponse } from '../../http/responses.ts';
+import { threadStoreExpiryDays } from '../../model/toolResources.ts';
 import { followUpWaitMs, scheduleFollowUp } from '../../runs/followUps.ts';
 import { deleteThread as removeThread } from '../../threads/deleteThread.ts';
 import { createSearchableThread } from '../../threads/searchedFiles.ts';
@@ -19,11 +20,15 @@ export const createThread: Handler = async (call) => {
   const { request, context, project } = call;
   rejectUnknown(request.query, []);
   const body = await readBody(request, readThreadBody);
-  const { thread } = await createWithResources(call, body.tool_resources, (resources) =>
-    createSearchableThread(context, {
-      ...{ project, ...toThreadInput(body, resources) },
-      ...{ input: undefined, idempotencyKey: undefined },
-    }),
+  const { thread } = await createWithResources(
+    call,
+    body.tool_resources,
+    (resources) =>
+      createSearchableThread(context, {
+        ...{ project, ...toThreadInput(body, resources) },
+        ...{ input: undefined, idempotencyKey: undefined },
+      }),
+    { expiryDays: threadStoreExpiryDays },
   );
   return jsonResponse(200, toWireThread(thread));
 };
