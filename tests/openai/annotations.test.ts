@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import OpenAI, { toFile } from 'openai';
 import OpenAIv4 from 'openai-v4';
-import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
+import { type Client, failuresOf, openClient } from '../support/assistantsApi.ts';
 import { replies } from '../support/engine.ts';
 import { pixel } from '../support/form.ts';
 import { useService } from '../support/useService.ts';
@@ -226,8 +226,8 @@ describe('a citation', () => {
     const { thread_id } = await client.beta.threads.createAndRunPoll(start, poll);
     const id = filesOf(await replyOf(thread_id)).at(-1) ?? '';
     expect(await client.files.retrieve(id)).toMatchObject({ id, filename: 'plan.md', bytes: 5 });
-    const statusesOf = (calls: Promise<unknown>[]) =>
-      Promise.all(calls.map(async (call) => (await failureOf(call)).status));
+    const statusesOf = async (calls: Promise<unknown>[]) =>
+      (await failuresOf(calls)).map(({ status }) => status);
     expect(await statusesOf([client.files.content(id), client.files.delete(id)])).toEqual([400, 400]);
     const { projectId } = await t.addProject();
     const { files } = await openClient(t, { projectId });

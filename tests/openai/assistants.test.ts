@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
 import { newId } from '../../shared/model/ids.ts';
 import { createAssistantStore } from '../../shared/storage/assistantStore.ts';
-import { type Client, failureOf, openClient } from '../support/assistantsApi.ts';
+import { type Client, failureOf, failuresOf, openClient } from '../support/assistantsApi.ts';
 import { insertRows, rowsOf, threadsTable } from '../support/table.ts';
 import { useService } from '../support/useService.ts';
 
@@ -141,7 +141,7 @@ describe('an assistant that an editor creates', () => {
       assistants.delete(id),
       threads.runs.create(threadId, { assistant_id: id }),
     ];
-    for (const call of calls) expect((await failureOf(call)).status).toBe(404);
+    for (const { status } of await failuresOf(calls)) expect(status).toBe(404);
     expect((await assistants.list()).data.map((one) => one.id)).toEqual(['asst_test']);
     expect((await editor.beta.assistants.retrieve(id)).name).toBe('Poet');
   });
@@ -150,8 +150,7 @@ describe('an assistant that an editor creates', () => {
     const { id } = await editor.beta.assistants.create(poet);
     const { assistants } = client.beta;
     const calls = [assistants.create(poet), assistants.update(id, { name: 'Mine' }), assistants.delete(id)];
-    for (const call of calls) {
-      const error = await failureOf(call);
+    for (const error of await failuresOf(calls)) {
       expect(error).toBeInstanceOf(OpenAI.PermissionDeniedError);
       expect(error.code).toBe('editor_required');
     }

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import type OpenAI from 'openai';
 import { toFile } from 'openai';
 import OpenAIv4, { toFile as toFileV4 } from 'openai-v4';
-import { type Client, clientClasses, failureOf, openClient } from '../support/assistantsApi.ts';
+import { type Client, clientClasses, failureOf, failuresOf, openClient } from '../support/assistantsApi.ts';
 import { replies } from '../support/engine.ts';
 import { fileForm, pixel } from '../support/form.ts';
 import { openSocket, requestText } from '../support/raw.ts';
@@ -55,8 +55,8 @@ describe('a file', () => {
     expect(await (await files.content(file.id)).text()).toBe('# Goals\n');
     expect((await files.list()).data).toContainEqual(file);
     expect(await files.delete(file.id)).toEqual({ id: file.id, object: 'file', deleted: true });
-    for (const call of [files.retrieve(file.id), files.content(file.id), files.delete(file.id)]) {
-      const error = await failureOf(call);
+    const missing = [files.retrieve(file.id), files.content(file.id), files.delete(file.id)];
+    for (const error of await failuresOf(missing)) {
       expect(error).toMatchObject({ status: 404, type: 'invalid_request_error' });
       expect(error.message).toContain(`No such File object: ${file.id}`);
     }
@@ -87,8 +87,8 @@ describe('a file', () => {
     const { id } = await upload('a.txt');
     const { projectId } = await t.addProject();
     const { files } = await openClient(t, { projectId });
-    for (const call of [files.retrieve(id), files.content(id), files.delete(id)]) {
-      expect((await failureOf(call)).status).toBe(404);
+    for (const { status } of await failuresOf([files.retrieve(id), files.content(id), files.delete(id)])) {
+      expect(status).toBe(404);
     }
     expect((await files.list()).data).toEqual([]);
     expect(await failureOf(Promise.resolve(files.list({ after: id })))).toMatchObject({
@@ -125,14 +125,13 @@ describe('an id of a file that is none', () => {
     const image = { type: 'image_file' as const, image_file: { file_id: id } };
     const tool_resources = { code_interpreter: { file_ids: [id] } };
     const { id: thread } = await threads.create();
-    for (const call of [
+    const errors = await failuresOf([
       threads.messages.create(thread, { ...message, attachments: [{ file_id: id }] }),
       threads.messages.create(thread, { ...message, content: [image] }),
       threads.create({ tool_resources }),
       threads.update(thread, { tool_resources }),
-    ]) {
-      expect(await failureOf(call)).toMatchObject({ status: 404, param: 'file_id' });
-    }
+    ]);
+    for (const error of errors) expect(error).toMatchObject({ status: 404, param: 'file_id' });
     const listing = failureOf(Promise.resolve(client.files.list({ after: id })));
     expect(await listing).toMatchObject({ status: 400, param: 'after' });
     expect((await failureOf(client.files.retrieve(id))).status).toBe(404);
@@ -306,8 +305,12 @@ describe('a file that a code interpreter made', () => {
     expect((await client.files.delete(id)).deleted).toBe(true);
     expect(await failureOf(client.files.content(id))).toMatchObject({ status: 410, code: 'file_expired' });
     await t.call(thread, { method: 'DELETE' });
-    for (const call of [client.files.retrieve(id), client.files.content(id), client.files.delete(id)]) {
-      expect((await failureOf(call)).status).toBe(404);
+    for (const call of [
+      () => client.files.retrieve(id),
+      () => client.files.content(id),
+      () => client.files.delete(id),
+    ]) {
+      expect((await failureOf(call())).status).toBe(404);
     }
   });
 });

@@ -1,7 +1,14 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import OpenAI, { toFile } from 'openai';
 import OpenAIv4, { toFile as toFileV4 } from 'openai-v4';
-import { type Client, checkedFetch, clientClasses, failureOf, openClient } from '../support/assistantsApi.ts';
+import {
+  type Client,
+  checkedFetch,
+  clientClasses,
+  failureOf,
+  failuresOf,
+  openClient,
+} from '../support/assistantsApi.ts';
 import { rowsOf } from '../support/table.ts';
 import { until } from '../support/until.ts';
 import { useService } from '../support/useService.ts';
@@ -70,8 +77,8 @@ describe('a vector store', () => {
         object: 'vector_store.deleted',
         deleted: true,
       });
-      for (const call of [vectorStores.retrieve(store.id), vectorStores.delete(store.id)]) {
-        const error = await failureOf(call);
+      const missing = [vectorStores.retrieve(store.id), vectorStores.delete(store.id)];
+      for (const error of await failuresOf(missing)) {
         expect(error).toMatchObject({ status: 404, type: 'invalid_request_error' });
         expect(error.message).toContain(`No vector store found with id '${store.id}'.`);
       }
@@ -417,24 +424,23 @@ describe('files of a vector store', () => {
     const error = await failureOf(client.vectorStores.files.create(store, { file_id }));
     expect(error).toMatchObject({ status: 404, param: 'file_id' });
     expect(error.message).toContain(`No such File object: ${file_id}`);
-    for (const call of [
+    const errors = await failuresOf([
       client.vectorStores.create({ file_ids: [file_id] }),
       client.vectorStores.fileBatches.create(store, { file_ids: [file_id] }),
-    ]) {
-      expect((await failureOf(call)).status).toBe(404);
-    }
+    ]);
+    for (const { status } of errors) expect(status).toBe(404);
   });
 
   test('of a type that cannot be searched are refused by name, without the engine’s words', async () => {
     const file_id = await upload('table.csv', 'a,b\n1,2');
     const store = await storeWith();
     for (const [call, param] of [
-      [client.vectorStores.files.create(store, { file_id }), 'file_id'],
-      [client.vectorStores.fileBatches.create(store, { file_ids: [file_id] }), 'file_ids'],
-      [client.vectorStores.fileBatches.create(store, { files: [{ file_id }] }), 'files'],
-      [client.vectorStores.create({ file_ids: [file_id] }), 'file_ids'],
+      [() => client.vectorStores.files.create(store, { file_id }), 'file_id'],
+      [() => client.vectorStores.fileBatches.create(store, { file_ids: [file_id] }), 'file_ids'],
+      [() => client.vectorStores.fileBatches.create(store, { files: [{ file_id }] }), 'files'],
+      [() => client.vectorStores.create({ file_ids: [file_id] }), 'file_ids'],
     ] as const) {
-      const error = await failureOf(call);
+      const error = await failureOf(call());
       expect(error).toMatchObject({ status: 400, param });
       expect(error.message).toContain('files of this type cannot be searched');
       expect(error.message).not.toContain('csv');

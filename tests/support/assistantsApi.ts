@@ -90,3 +90,8 @@ export async function failureOf(call: Promise<unknown>): Promise<InstanceType<ty
   }
   throw new Error('the call did not fail');
 }
+
+/** Returns the errors that calls at the same time reject with; awaiting one after the other leaves rejections unhandled. */
+export const failuresOf = (
+  calls: readonly Promise<unknown>[],
+): Promise<InstanceType<typeof OpenAI.APIError>[]> => Promise.all(calls.map(failureOf));
