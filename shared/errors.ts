@@ -75,6 +75,17 @@ export class AppError extends Error {
   }
 }
 
+/** Returns whether an error is the application's, with one of these codes. */
+export const hasCode = (error: unknown, ...codes: readonly ErrorCode[]): error is AppError =>
+  error instanceof AppError && codes.includes(error.code);
+
+/** Creates a handler for `catch` that ignores the application's errors with one of these codes. */
+export const ignore =
+  (...codes: readonly ErrorCode[]) =>
+  (error: unknown): undefined => {
+    if (!hasCode(error, ...codes)) throw error;
+  };
+
 /** Creates the error for one invalid field of a request. */
 export const fieldError = (field: string, text: string): AppError =>
   new AppError('invalid_request', { fieldErrors: { [field]: [text] } });

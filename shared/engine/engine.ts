@@ -1,6 +1,6 @@
 import type OpenAI from 'openai';
 import { withTimeout } from '../deadline.ts';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode, ignore } from '../errors.ts';
 import type { Annotation, ContainerFile } from '../model/message.ts';
 import type { RunErrorCode } from '../model/run.ts';
 import type { EngineRunState } from '../model/runState.ts';
@@ -134,7 +134,7 @@ export function createEngine({ open: client, call, toolAuthorizations }: EngineC
       async (openai, options) => toEngineRunState(await send(openai, options)),
       'run_not_found',
     ).catch((error) => {
-      if (error instanceof AppError && error.code === 'run_not_found') return { status: 'absent' };
+      if (hasCode(error, 'run_not_found')) return { status: 'absent' };
       throw error;
     });
 
@@ -199,10 +199,7 @@ export function createEngine({ open: client, call, toolAuthorizations }: EngineC
         async (openai, options) =>
           toEngineRound(await openai.responses.retrieve(id, { include: stepDetails }, options)),
         'run_not_found',
-      ).catch((error) => {
-        if (error instanceof AppError && error.code === 'run_not_found') return undefined;
-        throw error;
-      }),
+      ).catch(ignore('run_not_found')),
 
     async *follow(id, after, signal) {
       const stream = await (await client()).responses.retrieve(

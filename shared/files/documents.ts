@@ -1,6 +1,6 @@
 import { createHmac, type Hmac } from 'node:crypto';
 import type { EngineDocument, EngineDocuments } from '../engine/documents.ts';
-import { AppError, fieldError } from '../errors.ts';
+import { AppError, fieldError, hasCode } from '../errors.ts';
 import { openDocumentId, type ProjectDocument, sealDocumentId } from '../model/document.ts';
 import { type FileContent, isImage, type Upload } from '../model/file.ts';
 import type { Page, PageRequest } from '../model/page.ts';
@@ -67,7 +67,7 @@ export async function addDocument(
       services.log({ event: 'document_not_undone', projectId }),
     );
     // A vector store that is gone is a matter of the operator.
-    if (error instanceof AppError && error.code === 'document_not_found') {
+    if (hasCode(error, 'document_not_found')) {
       throw new AppError('internal_error', { cause: error });
     }
     throw error;

@@ -1,4 +1,4 @@
-import { AppError, fieldError } from '../errors.ts';
+import { type AppError, fieldError, ignore } from '../errors.ts';
 
 /** How a page is read: rows from the store, and what the engine tells about each. */
 interface Source<Row, Item> {
@@ -72,12 +72,4 @@ export const unknownCursor = (): AppError =>
   fieldError('After', 'The field After must be an id of the list.');
 
 /** Returns nothing for a missing object. */
-export const ignoreMissing = (error: unknown): undefined => {
-  if (!(error instanceof AppError && missingCodes.has(error.code))) throw error;
-};
-
-const missingCodes: ReadonlySet<string> = new Set([
-  'file_not_found',
-  'document_not_found',
-  'vector_store_not_found',
-]);
+export const ignoreMissing = ignore('file_not_found', 'document_not_found', 'vector_store_not_found');

@@ -1,5 +1,5 @@
 import type { StoreFilePage } from '../engine/vectorStores.ts';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 import { openFileId, sealFileId } from '../model/fileId.ts';
 import type {
   Attributes,
@@ -43,7 +43,7 @@ export async function addStoreFile(
   const added = await services.engineVectorStores
     .addFile(storeId, { ...file, fileId: engineFileId }, services.deadline.remaining(callMs))
     .catch((error) => {
-      const isLost = error instanceof AppError && error.code === 'file_not_found';
+      const isLost = hasCode(error, 'file_not_found');
       throw isLost ? new AppError('file_not_found', { fileId, cause: error }) : error;
     });
   return { ...added, fileId };
@@ -182,15 +182,13 @@ async function readPage(
 ): Promise<StoreFilePage> {
   const opened = openCursors(secret, page);
   const { files, hasMore } = await read(opened).catch((error) => {
-    const isUnknown = error instanceof AppError && unknownCodes.has(error.code);
+    // How engines refuse a cursor that they do not know.
+    const isUnknown = hasCode(error, 'invalid_request', 'file_not_found');
     if (!isUnknown || opened.after === undefined) throw error;
     return read({ ...opened, after: undefined });
   });
   return { files: files.map((file) => ({ ...file, fileId: sealFileId(secret, file.fileId) })), hasMore };
 }
-
-/** How the engine may refuse a cursor that it does not know. */
-const unknownCodes: ReadonlySet<string> = new Set(['invalid_request', 'file_not_found']);
 
 const sealBatch = async (secret: string, batch: Promise<FileBatch>): Promise<FileBatch> => {
   const found = await batch;

@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 import type { ApiRequest } from '../http/endpoint.ts';
 import { badRequest, notOffered } from './wireError.ts';
 
@@ -93,7 +93,7 @@ export function pageOf<T>(newestFirst: readonly T[], page: ListRequest, idOf: (i
 export const failCursor =
   ({ after, before }: ListRequest) =>
   (error: unknown): never => {
-    const isCursor = error instanceof AppError && error.code === 'invalid_request';
+    const isCursor = hasCode(error, 'invalid_request');
     if (isCursor && before !== undefined) throw unknownCursor('before');
     throw isCursor && after !== undefined ? unknownCursor('after') : error;
   };

@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 import { createVectorStore, deleteVectorStore, openVectorStore } from '../files/vectorStores.ts';
 import type { Repeatable } from '../model/idempotencyKey.ts';
 import {
@@ -115,7 +115,7 @@ async function findVectorStore(
     await context.engineVectorStores.find(storeId, context.deadline.remaining(findMs));
     return { vectorStoreId, engineStoreId: storeId };
   } catch (error) {
-    if (!(error instanceof AppError && error.code === 'vector_store_not_found')) throw error;
+    if (!hasCode(error, 'vector_store_not_found')) throw error;
     throw new WireError(error.code, {
       message: `No vector store found with id '${vectorStoreId.slice(0, 512)}'.`,
       param,

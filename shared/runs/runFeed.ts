@@ -1,6 +1,6 @@
 import { scheduler } from 'node:timers/promises';
 import type { EngineEvent, EngineStream } from '../engine/engine.ts';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 import { type Run, type RunStatus, roundOf } from '../model/run.ts';
 import { type EngineRunState, isTerminal, isWaiting, runDeadline } from '../model/runState.ts';
 import type { Stored } from '../model/stored.ts';
@@ -169,7 +169,7 @@ export class RunFeed {
       while (!this.isComplete && !this.#stop.signal.aborted) await this.#proceed();
     } catch (error) {
       // If the run was deleted with its thread, there is nothing to report.
-      if (!(error instanceof AppError && error.code === 'run_not_found')) {
+      if (!hasCode(error, 'run_not_found')) {
         this.#services.log({ event: 'run_feed_failed', error: (error as Error).name });
       }
     }
@@ -436,7 +436,7 @@ export class RunFeed {
     try {
       return { failed: false, value: await work() };
     } catch (error) {
-      if (error instanceof AppError && error.code === 'run_not_found') throw error;
+      if (hasCode(error, 'run_not_found')) throw error;
       return { failed: true };
     }
   }

@@ -1,7 +1,7 @@
 import { waitWithin } from '../deadline.ts';
 import type { Submission } from '../engine/engine.ts';
 import type { RunRequest } from '../engine/responseParams.ts';
-import { AppError } from '../errors.ts';
+import { AppError, ignore } from '../errors.ts';
 import type { IdempotencyKey } from '../model/idempotencyKey.ts';
 import type { Run } from '../model/run.ts';
 import { applyEngineState, isUnsubmitted } from '../model/runState.ts';
@@ -115,9 +115,7 @@ export async function recordAccepted(
 }
 
 /** Ignores that a run no longer exists, because its thread was deleted in the meantime. */
-export const ignoreRunNotFound = (error: unknown): undefined => {
-  if (!(error instanceof AppError && error.code === 'run_not_found')) throw error;
-};
+export const ignoreRunNotFound = ignore('run_not_found');
 
 /**
  * Cancels a round in the engine, retrying in the background if that fails.

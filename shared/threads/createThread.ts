@@ -1,6 +1,6 @@
 import { scheduler } from 'node:timers/promises';
 import { waitAtMost } from '../deadline.ts';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 import {
   type IdempotencyKey,
   type Repeatable,
@@ -299,7 +299,7 @@ async function undoUnlessKept(services: RunServices, thread: Thread, run: Run): 
 
 /** Translates an error of a new thread: its conversation is neither missing nor busy for long, whatever the engine says. */
 export const toCreateError = (error: unknown): unknown =>
-  error instanceof AppError && (error.code === 'thread_busy' || error.code === 'thread_not_found')
+  hasCode(error, 'thread_busy', 'thread_not_found')
     ? new AppError('unavailable', { cause: error.options.cause })
     : error;
 

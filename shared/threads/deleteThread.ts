@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts';
+import { ignore } from '../errors.ts';
 import type { ThreadKey } from '../model/thread.ts';
 import type { RunServices } from '../runs/runServices.ts';
 import type { ClosedThread } from '../storage/threadStore.ts';
@@ -40,8 +40,8 @@ async function removeClosed(services: RunServices, thread: ClosedThread): Promis
       .cancel(thread.responseId, deadline.remaining(cancelMs))
       .catch(() => services.log({ event: 'cancel_failed', projectId, threadId }));
   }
-  await engine.removeConversation(thread.conversationId, deadline.remaining(removeMs)).catch((error) => {
-    if (!(error instanceof AppError && error.code === 'thread_not_found')) throw error;
-  });
+  await engine
+    .removeConversation(thread.conversationId, deadline.remaining(removeMs))
+    .catch(ignore('thread_not_found'));
   await threads.remove(thread);
 }

@@ -1,6 +1,6 @@
 import { scheduler } from 'node:timers/promises';
 import { waitAtMost } from '../deadline.ts';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 import { ignoreMissing, lookUp } from '../files/listKnown.ts';
 import { undo } from '../files/undo.ts';
 import type { VectorStoreServices } from '../files/vectorStores.ts';
@@ -225,4 +225,4 @@ async function addFile(
 
 /** A file of another type, one that only the engine has lost, a vector store that has expired, or an engine without any. */
 const ignoreUnsearchable = (error: unknown): undefined =>
-  error instanceof AppError && error.code === 'invalid_request' ? undefined : ignoreMissing(error);
+  hasCode(error, 'invalid_request') ? undefined : ignoreMissing(error);

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type EngineMessage, isSameMessage } from '../engine/messages.ts';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 import { repetitionMs } from '../model/idempotencyKey.ts';
 import type { Message } from '../model/message.ts';
 import { openMessageId, sealMessageId } from '../model/messageId.ts';
@@ -179,7 +179,7 @@ export async function listReplyIds(
     const steps = await listSteps(services, run);
     return steps.flatMap(({ step }) => (step.type === 'message' && step.messageId ? step.messageId : []));
   } catch (error) {
-    if (error instanceof AppError && error.code === 'steps_expired') return recorded;
+    if (hasCode(error, 'steps_expired')) return recorded;
     throw error;
   }
 }

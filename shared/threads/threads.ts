@@ -1,4 +1,4 @@
-import { AppError, fieldError } from '../errors.ts';
+import { AppError, fieldError, hasCode } from '../errors.ts';
 import type { Message } from '../model/message.ts';
 import { openMessageId, sealMessageId } from '../model/messageId.ts';
 import type { Run } from '../model/run.ts';
@@ -35,9 +35,7 @@ export async function findCurrentThread(services: RunServices, threadKey: Thread
 }
 
 function threadClosed(error: unknown): never {
-  throw error instanceof AppError && error.code === 'run_not_found'
-    ? new AppError('thread_not_found')
-    : error;
+  throw hasCode(error, 'run_not_found') ? new AppError('thread_not_found') : error;
 }
 
 /** A page of a thread's messages. */
@@ -80,7 +78,7 @@ export async function listMessages(
       deadline.remaining(listMs),
     );
   const page = await read().catch((error) => {
-    if (!(error instanceof AppError && error.code === 'message_not_found')) throw error;
+    if (!hasCode(error, 'message_not_found')) throw error;
     itemId = undefined;
     return read();
   });

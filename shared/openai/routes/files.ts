@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { EngineFile } from '../../engine/files.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, hasCode } from '../../errors.ts';
 import {
   findCitedFile,
   findFile,
@@ -152,7 +152,7 @@ async function withFile<T>(
   try {
     return await act({ projectId, fileId });
   } catch (error) {
-    if (!(error instanceof AppError && error.code === 'file_not_found')) throw error;
+    if (!hasCode(error, 'file_not_found')) throw error;
     return orCited(await findCitedFile(context, projectId, fileId));
   }
 }
@@ -172,7 +172,5 @@ function threadFileOf({ context, project }: Call, named: NamedFile & { kind: 'ge
 
 /** Without its thread, the file is not there either. */
 function failThread(error: unknown): never {
-  throw error instanceof AppError && error.code === 'thread_not_found'
-    ? new AppError('file_not_found')
-    : error;
+  throw hasCode(error, 'thread_not_found') ? new AppError('file_not_found') : error;
 }

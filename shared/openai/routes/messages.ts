@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.ts';
+import { AppError, hasCode, ignore } from '../../errors.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import { isRunId } from '../../model/ids.ts';
 import type { RunKey } from '../../model/run.ts';
@@ -54,7 +54,7 @@ export const listMessages: Handler = async (call) => {
 async function listMessagesOf(call: Call, runKey: RunKey, page: ListRequest) {
   if (!isRunId(runKey.runId)) throw unknownRun(runKey.runId);
   const { value: run } = await findRun(call.context, runKey).catch((error) => {
-    throw error instanceof AppError && error.code === 'run_not_found' ? unknownRun(runKey.runId) : error;
+    throw hasCode(error, 'run_not_found') ? unknownRun(runKey.runId) : error;
   });
   const thread = await threadOf(call);
   const ids = await listReplyIds(call.context, thread, run);
@@ -73,9 +73,7 @@ const unknownRun = (runId: string) =>
   });
 
 /** A message may have been deleted since. */
-const ignoreMissing = (error: unknown): undefined => {
-  if (!(error instanceof AppError && error.code === 'message_not_found')) throw error;
-};
+const ignoreMissing = ignore('message_not_found');
 
 /** Maximum number of pages of the engine read for one page: those of long tool calls have no message. */
 const maxReads = 5;
@@ -91,7 +89,7 @@ async function readPage({ context }: Call, thread: Thread, { limit, order, after
       order: backwards ? opposite : order,
     } as const;
     const { messages, hasMore, lastId } = await readMessages(context, thread, page).catch((error) => {
-      const isCursor = error instanceof AppError && error.code === 'invalid_request';
+      const isCursor = hasCode(error, 'invalid_request');
       throw isCursor ? unknownCursor(backwards ? 'before' : 'after') : error;
     });
     // A client ends at an empty page, so there must be none while messages may follow.
@@ -147,7 +145,7 @@ async function threadOf(call: Call): Promise<Thread> {
 
 /** @throws {WireError} with the original's sentence for a thread whose messages cannot be changed now. */
 function failBusy(error: unknown): never {
-  const { activeRun } = error instanceof AppError && error.code === 'thread_busy' ? error.options : {};
+  const { activeRun } = hasCode(error, 'thread_busy') ? error.options : {};
   if (!activeRun) throw error;
   const { threadId, runId } = activeRun;
   throw badRequest(`Can't add messages to ${threadId} while a run ${runId} is active.`);

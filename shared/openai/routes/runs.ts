@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { mayEdit } from '../../auth/caller.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, hasCode } from '../../errors.ts';
 import { maxSubmissionBytes } from '../../http/body.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import type { Repeatable } from '../../model/idempotencyKey.ts';
@@ -184,7 +184,7 @@ export const cancelRun: Handler = async (call) => {
   await readBody(call.request, readNothing);
   const stored = await findRun(call.context, runKey);
   const run = await cancel(call.context, stored).catch(async (error) => {
-    if (!(error instanceof AppError && error.code === 'run_finished')) throw error;
+    if (!hasCode(error, 'run_finished')) throw error;
     const ended = await findRun(call.context, runKey);
     // By the first attempt.
     if (isRepetition(call) && ended.value.status === 'cancelled') return ended.value;
@@ -212,7 +212,7 @@ export const submitToolOutputs: Handler = async (call) => {
   const outputs = { toolOutputs, approvals };
   const { stored, replayed } = await submitOutputs(context, { project, runKey, outputs }).catch(
     async (error) => {
-      if (!(error instanceof AppError && error.code === 'run_not_waiting')) throw toApprovalError(error);
+      if (!hasCode(error, 'run_not_waiting')) throw toApprovalError(error);
       const { value: run } = await findRun(context, runKey);
       throw badRequest(`Runs in status "${toWireStatus(run)}" do not accept tool outputs.`);
     },

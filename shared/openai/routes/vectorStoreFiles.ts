@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.ts';
+import { hasCode } from '../../errors.ts';
 import {
   addFileBatch,
   addStoreFile,
@@ -145,7 +145,7 @@ async function respondWithPage(
 const failWith =
   (message: string) =>
   (error: unknown): never => {
-    const isMissing = error instanceof AppError && error.code === 'file_not_found';
+    const isMissing = hasCode(error, 'file_not_found');
     throw isMissing ? new WireError('file_not_found', { message }) : error;
   };
 
