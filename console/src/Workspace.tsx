@@ -38,7 +38,7 @@ const views: readonly (readonly [View, string])[] = [
 export function Workspace({ session, onProject, onSignOut }: Props) {
   const { client, recorder } = session;
   const [threadId, openThread] = useThreadInUrl();
-  const threads = useThreads(client);
+  const threads = useThreads(client, threadId);
   const { reload, setTitle } = threads;
   const drafts = useRef<Drafts>(new Map());
   const [view, setView] = useState<View>('conversation');

@@ -1,5 +1,5 @@
 import type { Client, ThreadPage, ThreadSummary } from '@thread-run-service/client';
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { excerpt } from './format.ts';
 import { useReturn } from './useReturn.ts';
 
@@ -24,15 +24,20 @@ export interface ThreadList {
   loadMore(): void;
   /** Reads the newest threads again. */
   reload(): void;
+  /** Sets the title of a thread, which its metadata overrides. */
   setTitle(threadId: string, title: string): void;
   /** Deletes a thread. @throws {ApiError} */
   remove(threadId: string): Promise<void>;
 }
 
-/** Lists the project's threads, a page at a time, and finds titles for them. */
-export function useThreads(client: Client): ThreadList {
+/**
+ * Lists the project's threads, a page at a time, and finds titles for them.
+ * @param shown the thread that is shown, which is listed even if its page has not been loaded.
+ */
+export function useThreads(client: Client, shown: string | undefined): ThreadList {
   const [threads, setThreads] = useState<readonly ThreadSummary[]>([]);
-  const [titles, setTitles] = useState<Readonly<Record<string, string>>>({});
+  /** Beginnings of first messages, by thread id. */
+  const [beginnings, setBeginnings] = useState<Readonly<Record<string, string>>>({});
   const [after, setAfter] = useState<string>();
   const [isLoading, setLoading] = useState(true);
   const [error, setError] = useState<unknown>();
@@ -44,7 +49,7 @@ export function useThreads(client: Client): ThreadList {
       try {
         const page = await readPage(client, label, from, signal);
         if (signal.aborted) return;
-        setThreads((known) => (from === undefined ? merge(page.threads, known) : merge(known, page.threads)));
+        setThreads((known) => merge(page.threads, known));
         // The newest page, read again, says nothing about what was loaded after it.
         const next = page.hasMore ? (page.lastId ?? undefined) : undefined;
         setAfter((known) => (from === undefined ? (known ?? next) : next));
@@ -71,9 +76,12 @@ export function useThreads(client: Client): ThreadList {
   useReturn(reload);
 
   const setTitle = useCallback((threadId: string, title: string) => {
-    setTitles((known) => (known[threadId] === title ? known : { ...known, [threadId]: title }));
+    setBeginnings((known) => (known[threadId] === title ? known : { ...known, [threadId]: title }));
   }, []);
+  const titles = useMemo(() => ({ ...beginnings, ...titlesOf(threads) }), [beginnings, threads]);
   useTitles(client, threads, titles, setTitle);
+  const isListed = threads.some(({ threadId }) => threadId === shown);
+  useShown(client, isLoading || isListed || label ? undefined : shown, setThreads);
 
   return {
     threads,
@@ -115,6 +123,14 @@ async function readPage(
   }
 }
 
+/** Returns the titles that metadata give, by thread id. */
+const titlesOf = (threads: readonly ThreadSummary[]): Record<string, string> =>
+  Object.fromEntries(
+    threads.flatMap(({ threadId, metadata }) =>
+      metadata?.['title'] === undefined ? [] : [[threadId, excerpt(metadata['title'])]],
+    ),
+  );
+
 /** Finds the titles that are missing, one after the other: the list itself has no messages. */
 function useTitles(
   client: Client,
@@ -125,9 +141,7 @@ function useTitles(
   const untitled = threads.find(({ threadId }) => titles[threadId] === undefined);
   useEffect(() => {
     if (!untitled) return;
-    const { threadId, metadata } = untitled;
-    const label = metadata?.['title'];
-    if (label !== undefined) return setTitle(threadId, excerpt(label));
+    const { threadId } = untitled;
     const controller = new AbortController();
     client.threads.get(threadId, { limit: 1 }, { signal: controller.signal }).then(
       ({ messages }) => setTitle(threadId, excerpt(messages[0]?.content ?? '')),
@@ -137,7 +151,33 @@ function useTitles(
   }, [client, untitled, setTitle]);
 }
 
+/** Reads a thread that is not in the list, and adds it. */
+function useShown(
+  client: Client,
+  missing: string | undefined,
+  setThreads: (update: (known: readonly ThreadSummary[]) => readonly ThreadSummary[]) => void,
+): void {
+  useEffect(() => {
+    if (missing === undefined) return;
+    const controller = new AbortController();
+    const { signal } = controller;
+    client.threads.get(missing, { limit: 1 }, { signal }).then(
+      ({ threadId, projectId, createdAt, metadata }) => {
+        if (signal.aborted) return;
+        setThreads((known) =>
+          merge([{ threadId, projectId, createdAt, ...(metadata && { metadata }) }], known),
+        );
+      },
+      // The conversation says what is wrong.
+      () => undefined,
+    );
+    return () => controller.abort();
+  }, [client, missing, setThreads]);
+}
+
+/** Merges threads, newest first. @param first newer versions of threads that may be in both. */
 function merge(first: readonly ThreadSummary[], second: readonly ThreadSummary[]): readonly ThreadSummary[] {
-  const known = new Set(first.map(({ threadId }) => threadId));
-  return [...first, ...second.filter(({ threadId }) => !known.has(threadId))];
+  const given = new Set(first.map(({ threadId }) => threadId));
+  const merged = [...first, ...second.filter(({ threadId }) => !given.has(threadId))];
+  return merged.sort((one, other) => other.createdAt.localeCompare(one.createdAt));
 }

@@ -262,6 +262,31 @@ test('threads are found by a label and by their id', async () => {
   expect([await find.inputValue(), new URL(page.url()).hash]).toEqual(['', `#${ids[1]}`]);
 });
 
+test('a thread that is found by its id is listed where its time belongs, and can be deleted there', async () => {
+  const oldest = await addThread('Oldest', 1);
+  const found = await addThread('Found', 1);
+  for (let count = 0; count < 20; count++) await addThread(`Newer ${count}`, 1);
+  const page = await t.open();
+  const titles = () => page.locator('.threads .title').allTextContents();
+  await until('a page is listed', async () => (await titles()).includes('Newer 0'));
+  expect(await titles()).toHaveLength(20);
+  await page.getByRole('searchbox', { name: 'Find threads' }).fill(found);
+  await page.getByRole('searchbox', { name: 'Find threads' }).press('Enter');
+  await page.locator('.threads a[aria-current]', { hasText: 'Found' }).waitFor();
+  expect((await titles()).slice(-2)).toEqual(['Newer 0', 'Found']);
+  await page.getByRole('button', { name: 'Load more' }).click();
+  await page.locator(`.threads a[href="#${oldest}"]`).waitFor();
+  await until('all have their titles', async () => !(await titles()).includes('…'));
+  const shown = await titles();
+  expect(shown.slice(shown.indexOf('Newer 0'), shown.indexOf('Newer 0') + 3)).toEqual([
+    ...['Newer 0', 'Found', 'Oldest'],
+  ]);
+  await page.getByRole('button', { name: 'Delete “Found”' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await until('it is gone', async () => !(await titles()).includes('Found'));
+  expect(await titles()).toHaveLength(shown.length - 1);
+});
+
 test('what is written but not sent is kept, and comes back with its files', async () => {
   t.expectFailedRequests();
   await addThread('Other', 1);
