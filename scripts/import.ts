@@ -136,10 +136,10 @@ async function execute(
     progress();
     if (!process.stderr.isTTY) console.log(what);
   };
-  for (const assistant of assistants) {
+  await forEachConcurrently(assistants, concurrency, async (assistant) => {
     await services.assistants.add(assistant);
     done(`imported assistant ${assistant.id}`);
-  }
+  });
   let imported = 0;
   let failures = 0;
   await forEachConcurrently(threads, concurrency, async (thread) => {

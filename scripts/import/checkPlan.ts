@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StoredAssistant } from '../../shared/model/storedAssistant.ts';
-import { maxAssistants } from '../../shared/openai/assistants.ts';
 import { forEachConcurrently } from './concurrently.ts';
 import type { ImportServices } from './importServices.ts';
 import { NotBrought } from './notBrought.ts';
@@ -16,7 +15,7 @@ export interface CheckedPlan {
   readonly problems: readonly Problem[];
 }
 
-/** Maximum number of threads that are looked up at a time. */
+/** Maximum number of assistants or threads that are looked up at a time. */
 const concurrency = 20;
 
 /** Compares a plan with what the project has. Changes nothing. */
@@ -24,10 +23,8 @@ export async function checkPlan(services: ImportServices, plan: Plan): Promise<C
   const { config, project, assistants: store } = services;
   const present: string[] = [];
   const problems: Problem[] = [...plan.problems];
-  const assistants: StoredAssistant[] = [];
-  const { rows } = await store.list(project.projectId, { limit: maxAssistants, order: 'desc' });
-  const room = maxAssistants - rows.length;
-  for (const assistant of plan.assistants) {
+  const assistants = new Set(plan.assistants);
+  await forEachConcurrently(plan.assistants, concurrency, async (assistant) => {
     const what = `assistant ${assistant.id}`;
     const stored = (await store.find({ projectId: project.projectId, assistantId: assistant.id }))?.value;
     if (config.assistants.has(assistant.id)) {
@@ -36,12 +33,9 @@ export async function checkPlan(services: ImportServices, plan: Plan): Promise<C
     } else if (stored) {
       if (isSame(stored, assistant)) present.push(what);
       else problems.push({ what, why: 'it exists and differs; it is left alone' });
-    } else if (assistants.length >= room) {
-      problems.push({ what, why: `a project has at most ${maxAssistants} assistants` });
-    } else {
-      assistants.push(assistant);
-    }
-  }
+    } else return;
+    assistants.delete(assistant);
+  });
   const threads = new Set(plan.threads);
   await forEachConcurrently(plan.threads, concurrency, async (thread) => {
     try {
@@ -53,7 +47,7 @@ export async function checkPlan(services: ImportServices, plan: Plan): Promise<C
     }
     threads.delete(thread);
   });
-  return { assistants, threads: [...threads], present, problems };
+  return { assistants: [...assistants], threads: [...threads], present, problems };
 }
 
 /** Compares assistants as they are stored: as JSON. */

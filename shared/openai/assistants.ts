@@ -10,9 +10,6 @@ import { type ListRequest, unknownCursor } from './query.ts';
 import { withStores } from './runOptions.ts';
 import { WireError } from './wireError.ts';
 
-/** Maximum number of assistants that editors may create in a project. */
-export const maxAssistants = 500;
-
 /** Returns the assistant that is configured for the project. */
 export function ownAssistant({ context, project }: Call): Assistant {
   const configured = context.config.assistants.get(project.assistantId);

@@ -35,8 +35,6 @@ export interface AssistantStore {
     projectId: string,
     page: AssistantPageRequest,
   ): Promise<{ readonly rows: readonly StoredAssistant[]; readonly hasMore: boolean }>;
-  /** Returns whether a project has at least that many, from one query. @param count at most 1,000. */
-  hasAtLeast(projectId: string, count: number): Promise<boolean>;
   add(assistant: StoredAssistant): Promise<void>;
   /**
    * Replaces an assistant, but for its id and time.
@@ -67,7 +65,6 @@ export function createAssistantStore(table: Table, deadline?: Deadline): Assista
       return { rows: rows.map((row) => toAssistant(projectId, row)), hasMore };
     },
 
-    hasAtLeast: assistants.hasAtLeast,
     add: (assistant) => assistants.add(assistant.projectId, toColumns(assistant)),
     replace: ({ value, etag }, assistant) =>
       assistants.replace(value.projectId, { value: toColumns(value), etag }, toColumns(assistant)),

@@ -32,8 +32,6 @@ export interface ListedRows<Columns> {
     projectId: string,
     page: RowPageRequest<Columns>,
   ): Promise<{ readonly rows: readonly Columns[]; readonly hasMore: boolean }>;
-  /** Returns whether a project has at least that many rows, from one query. @param count at most 1,000. */
-  hasAtLeast(projectId: string, count: number): Promise<boolean>;
   /** Adds a row and its entries, unless they are there. */
   add(projectId: string, columns: Columns): Promise<void>;
   /**
@@ -105,12 +103,6 @@ export function createListedRows<Columns extends ListedColumns>(
       const entries = toFilter(projectId, list, start);
       const { rows, hasMore } = await queryRows<Columns & object>(table, entries, limit, deadline);
       return { rows: rows.map(read), hasMore };
-    },
-
-    async hasAtLeast(projectId, count) {
-      const list = toListKey('desc');
-      const entries = toFilter(projectId, list, list);
-      return (await queryRows(table, entries, count - 1, deadline, ['RowKey'])).hasMore;
     },
 
     async add(projectId, columns) {

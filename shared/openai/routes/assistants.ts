@@ -6,13 +6,7 @@ import { retryConflicts } from '../../retryConflicts.ts';
 import { findAttachments } from '../../runs/attachments.ts';
 import { toWireAssistant } from '../assistantObject.ts';
 import { applyBody, readAssistantUpdate, readNewAssistant } from '../assistantParams.ts';
-import {
-  findAssistant,
-  findCreated,
-  listProjectAssistants,
-  maxAssistants,
-  ownAssistant,
-} from '../assistants.ts';
+import { findAssistant, findCreated, listProjectAssistants, ownAssistant } from '../assistants.ts';
 import { readBody } from '../body.ts';
 import { type Call, configuredModels, type Handler, ignoreDeleted } from '../call.ts';
 import { parseList, rejectUnknown, toList } from '../query.ts';
@@ -45,9 +39,6 @@ export const createAssistant: Handler = async (call) => {
     const { assistants } = call.context;
     const { projectId } = call.project;
     await findAttachments(call.context, projectId, resources.codeFiles ?? []);
-    if (await assistants.hasAtLeast(projectId, maxAssistants)) {
-      throw badRequest(`A project has at most ${maxAssistants} assistants.`);
-    }
     const createdAt = new Date();
     const id = newId('asst', createdAt);
     const blank = { projectId, id, createdAt, name: '', instructions: '', model: '' };
