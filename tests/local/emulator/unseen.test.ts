@@ -35,11 +35,11 @@ describe('a response whose stream is left while it is queued', () => {
   });
 
   test('shows no more to those who follow it elsewhere', async () => {
-    const { client } = await start({ queueMs: 300 });
+    const { client } = await start({ queueMs: 1_500 });
     const { stream } = await streamRun(client);
     const iterator = stream[Symbol.asyncIterator]();
     const id = idOf((await iterator.next()).value);
-    const following = streamFor(600, await client.responses.retrieve(id, { stream: true }));
+    const following = streamFor(2_000, await client.responses.retrieve(id, { stream: true }));
     await iterator.return?.();
     expect(await following).toEqual(['response.created', 'response.queued']);
   });
@@ -114,7 +114,7 @@ describe('a streamed response that is not visible yet', () => {
 
 describe('a response that is forgotten while it runs', () => {
   test('answers 404, ends its streams and still appends to its conversation', async () => {
-    const { client, control } = await start({ runMs: 300 });
+    const { client, control } = await start({ runMs: 1_500 });
     const { conversation, stream } = await streamRun(client);
     const types: string[] = [];
     for await (const event of stream) {
