@@ -8,8 +8,8 @@ export interface IdempotencyKey {
   /** Equal for equal requests only. */
   readonly fingerprint: string;
   /**
-   * Set for a request without a key of its own, whose client repeats it when it fails: whether this is the first attempt.
-   * Equal requests may follow each other, so only a repetition looks for an earlier run, and only a recent one.
+   * Set for a request without a key or an id of its own, whose client repeats it when it fails: whether this is the first
+   * attempt. Equal requests may follow each other, so only a repetition looks for an earlier run, and only a recent one.
    */
   readonly attempt?: 'first' | 'repeated';
 }
@@ -19,6 +19,8 @@ export interface Repeatable {
   /** Equal for equal requests of one caller only. May contain what people wrote. */
   readonly content: string;
   readonly isRepetition: boolean;
+  /** Whether the content has an id of its own, which all attempts share and no other request has. */
+  readonly isIdentified?: boolean;
 }
 
 /** How long after its first attempt a request without an idempotency key counts as a repetition, in milliseconds. */
@@ -29,10 +31,13 @@ export const toRequestHash = (secret: string, { content }: Pick<Repeatable, 'con
   createHmac('sha256', secret).update(content).digest('hex');
 
 /** Hashes a request without an idempotency key. @param secret known to the service only. */
-export const toRepetitionKey = (secret: string, { content, isRepetition }: Repeatable): IdempotencyKey => ({
+export const toRepetitionKey = (
+  secret: string,
+  { content, isRepetition, isIdentified = false }: Repeatable,
+): IdempotencyKey => ({
   rowKey: `key_${toRequestHash(secret, { content })}`,
   fingerprint: '',
-  attempt: isRepetition ? 'repeated' : 'first',
+  ...(!isIdentified && { attempt: isRepetition ? 'repeated' : 'first' }),
 });
 
 /** Hashes an idempotency key and its request. @param key 1 to 255 visible characters. */

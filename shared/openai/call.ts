@@ -2,6 +2,7 @@ import type { HttpResponseInit } from '@azure/functions';
 import type { Access } from '../auth/access.ts';
 import { AppError } from '../errors.ts';
 import type { RequestContext, UploadRequest } from '../http/endpoint.ts';
+import type { Repeatable } from '../model/idempotencyKey.ts';
 import { isRunId, isThreadId, isVectorStoreId } from '../model/ids.ts';
 import type { RunKey } from '../model/run.ts';
 import type { ThreadKey } from '../model/thread.ts';
@@ -49,6 +50,23 @@ export const configuredModels = ({ context }: Call): ReadonlySet<string> =>
  */
 export const isRepetition = ({ request }: Call): boolean =>
   Number(request.headers.get('X-Stainless-Retry-Count') ?? 0) > 0;
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/**
+ * Returns what a repetition of a create is recognized by: Azure's packages send an id of the call with each of its
+ * attempts, the others count them.
+ * @param request what the create asks for.
+ */
+export function toRepeatable(call: Call, ...request: unknown[]): Repeatable {
+  const callId = call.request.headers.get('x-ms-client-request-id') ?? '';
+  const isIdentified = uuid.test(callId);
+  return {
+    content: JSON.stringify([call.caller.ids[0], ...request, ...(isIdentified ? [{ callId }] : [])]),
+    isRepetition: isIdentified || isRepetition(call),
+    isIdentified,
+  };
+}
 
 /** Ignores that a repeated deletion finds nothing: its first attempt may have deleted it. @returns for `catch`. */
 export const ignoreDeleted =

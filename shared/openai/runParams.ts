@@ -11,11 +11,17 @@ export const maxInstructionsLength = 32_768;
 
 const truncates = 'the oldest messages of a thread that is too long for the model are left out';
 
+const refuseLastMessages = absent(`is not supported: ${truncates}`);
+
+/** Accepts the 0 that .NET's `RunTruncationStrategy.Auto` sends. */
+const readLastMessages: Reader<undefined> = (value, param) =>
+  value === 0 ? undefined : refuseLastMessages(value, param);
+
 /** Accepts what the service does anyway: drops the oldest messages if a thread is too long for the model. */
 const readTruncation: Reader<undefined> = (value, param) => {
   const { type } = object({
     type: oneOf('auto', 'last_messages'),
-    last_messages: absent(`is not supported: ${truncates}`),
+    last_messages: readLastMessages,
   })(value, param);
   if (type !== 'auto') throw notOffered(`${param}.type`, `must be 'auto': ${truncates}`);
   return undefined;

@@ -53,7 +53,8 @@ export class StreamedOutput {
         if (this.#open?.message?.id === entry.messageId) yield this.#open.message.append(entry.text);
         return;
       case 'message.end':
-        if (this.#open?.message?.id === entry.messageId) yield* this.#close('completed');
+        // One that was cut off ends with its run, which tells why.
+        if (this.#open?.message?.id === entry.messageId && !entry.isCutOff) yield* this.#close('completed');
         return;
       case 'step':
         return yield* entry.change === 'started'

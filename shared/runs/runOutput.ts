@@ -6,9 +6,16 @@ import { type EngineStep, type NamedByStep, type Step, toStep } from '../model/s
 /** A change of what a run puts out: a message starts, grows or ends, or another step starts or finishes. */
 export type OutputChange =
   | {
-      readonly type: 'message.start' | 'message.end';
+      readonly type: 'message.start';
       readonly messageId: string;
       readonly commentary: boolean;
+    }
+  | {
+      readonly type: 'message.end';
+      readonly messageId: string;
+      readonly commentary: boolean;
+      /** Whether the message was cut off, as its run ends then. */
+      readonly isCutOff: boolean;
     }
   | {
       readonly type: 'delta';
@@ -90,7 +97,8 @@ export class RunOutput {
     if (started.message) {
       // Those that the stream did not bring.
       for (const annotation of missingIn(started, engineStep)) this.#annotate(started, annotation);
-      return this.#add({ type: 'message.end', ...started.message });
+      const isCutOff = engineStep.status === 'incomplete';
+      return this.#add({ type: 'message.end', ...started.message, isCutOff });
     }
     const step = toStep(await this.#findConversationId(), engineStep);
     this.#add({ type: 'step', change: 'finished', step, named: engineStep.named });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import OpenAI, { toFile } from 'openai';
 import { checkedFetch, failureOf } from '../support/assistantsApi.ts';
@@ -268,5 +269,89 @@ describe('an equal request that is no repetition', () => {
     const headers = { 'X-Stainless-Retry-Count': '1' };
     const second = await other.beta.threads.runs.create(id, { assistant_id, ...params }, { headers });
     expect(second.id).not.toBe(first.id);
+  });
+});
+
+/** Azure's packages for .NET send the id of a call with all of its attempts, and do not count them. */
+describe('a request with the id of its call', () => {
+  const send = async (
+    path: string,
+    body: object,
+    { callId = randomUUID() as string, sub = 'somebody' }: { callId?: string; sub?: string } = {},
+  ) => {
+    const url = `${t.url}/api/projects/${projectId}/openai/${path}?api-version=2025-04-01-preview`;
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        ...{ Accept: 'application/json', 'Content-Type': 'application/json', 'OpenAI-Beta': 'assistants=v2' },
+        Authorization: `Bearer ${await t.issuer.sign({ projects: [projectId], sub })}`,
+        'x-ms-client-request-id': callId,
+      },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    return { status: response.status, text, body: text.startsWith('{') ? JSON.parse(text) : undefined };
+  };
+  const openThread = async () => (await send('threads', {})).body.id as string;
+
+  test('starts a run once, even when it comes again after the run', async () => {
+    const id = await openThread();
+    const callId = randomUUID();
+    const create = () => send(`threads/${id}/runs`, { assistant_id }, { callId });
+    const [first, again] = await Promise.all([create(), create()]);
+    expect([first.status, again.status]).toEqual([200, 200]);
+    expect(again.body.id).toBe(first.body.id);
+    const { client } = await openRetrying();
+    await client.beta.threads.runs.poll(first.body.id, { thread_id: id }, { pollIntervalMs: 25 });
+    expect((await create()).body).toMatchObject({ id: first.body.id, status: 'completed' });
+    expect(await startsOf(id)).toHaveLength(1);
+  });
+
+  test('streams the first run when it comes again', async () => {
+    const id = await openThread();
+    const callId = randomUUID();
+    const create = () => send(`threads/${id}/runs`, { assistant_id, stream: true }, { callId });
+    await create();
+    const events = (await create()).text.match(/(?<=^event: ).*/gm);
+    expect(events).toContain('thread.message.completed');
+    expect([events?.at(0), ...(events?.slice(-2) ?? [])]).toEqual([
+      ...['thread.run.created', 'thread.run.completed', 'done'],
+    ]);
+    expect(await startsOf(id)).toHaveLength(1);
+  });
+
+  test('creates a thread and its run once, unlike an equal request of another call', async () => {
+    const body = { assistant_id, thread: { messages: [{ role: 'user', content: 'Good day' }] } };
+    const [callId, otherId] = [randomUUID(), randomUUID()];
+    const first = await send('threads/runs', body, { callId });
+    const other = await send('threads/runs', body, { callId: otherId });
+    expect(other.body.thread_id).not.toBe(first.body.thread_id);
+    expect((await send('threads/runs', body, { callId })).body.id).toBe(first.body.id);
+    expect((await send('threads/runs', body, { callId: otherId })).body.id).toBe(other.body.id);
+  });
+
+  test('creates a vector store once, unlike an equal request of another call', async () => {
+    const callId = randomUUID();
+    const first = await send('vector_stores', { name: 'Handbook' }, { callId });
+    const other = await send('vector_stores', { name: 'Handbook' });
+    expect(other.body.id).not.toBe(first.body.id);
+    expect((await send('vector_stores', { name: 'Handbook' }, { callId })).body.id).toBe(first.body.id);
+  });
+
+  test.each([
+    ['another id', {}, {}],
+    ['another body', { instructions: 'Other' }, { callId: randomUUID() }],
+    ['another caller', {}, { callId: randomUUID(), sub: 'somebody else' }],
+    ['an id that is none', {}, { callId: 'correlation' }],
+  ])('finds a busy thread busy with %s', async (_name, params, options) => {
+    await t.engine.outcome({ status: 'never' });
+    const id = await openThread();
+    const { callId } = options as { callId?: string };
+    const first = await send(`threads/${id}/runs`, { assistant_id }, callId === undefined ? {} : { callId });
+    const { status, body } = await send(`threads/${id}/runs`, { assistant_id, ...params }, options);
+    expect([status, body.error.message]).toEqual([
+      400,
+      `Thread ${id} already has an active run ${first.body.id}.`,
+    ]);
   });
 });

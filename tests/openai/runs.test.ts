@@ -138,6 +138,7 @@ describe('parameters that every caller may set', () => {
     ['tools', { tools: [{ type: 'file_search' }] }],
     ['response_format', { response_format: 'auto' }],
     ['truncation_strategy', { truncation_strategy: { type: 'auto' } }],
+    ['truncation_strategy, as .NET sends it', { truncation_strategy: { type: 'auto', last_messages: 0 } }],
     ['null', { model: null, temperature: null, tools: null, max_prompt_tokens: null, metadata: null }],
   ])('include %s, if it is the assistant’s own', async (_name, params) => {
     expect((await run(client, params)).status).toBe('completed');

@@ -117,7 +117,11 @@ describe('a stream of a run that does not complete', () => {
   test('that is cut off ends incomplete', async () => {
     await t.engine.outcome({ status: 'incomplete', reason: 'max_output_tokens', text: 'Half a' });
     const events = await Array.fromAsync(await start());
-    expect(typesOf(events).at(-1)).toBe('thread.run.incomplete');
+    expect(typesOf(events).slice(-3)).toEqual([
+      ...['thread.message.incomplete', 'thread.run.step.failed', 'thread.run.incomplete'],
+    ]);
+    const message = events.find(({ event }) => event === 'thread.message.incomplete')?.data;
+    expect(message).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_tokens' } });
   });
 
   test('that fails ends failed', async () => {

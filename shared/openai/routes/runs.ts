@@ -31,6 +31,7 @@ import {
   pollHeaders,
   runKeyOf,
   threadKeyOf,
+  toRepeatable,
 } from '../call.ts';
 import { readOutputsBody } from '../outputsParams.ts';
 import { type ListRequest, pageOf, parseList, rejectUnknown, toList, unknownCursor } from '../query.ts';
@@ -102,8 +103,7 @@ async function start(
     models: configuredModels(call),
   });
   const overrides = toRunOverrides(call, assistant, chosen);
-  const content = JSON.stringify([caller.ids[0], call.params.threadId ?? null, body]);
-  const repeatable = { content, isRepetition: isRepetition(call) };
+  const repeatable = toRepeatable(call, call.params.threadId ?? null, body);
   const { threadKey, created } = await openThread(repeatable);
   const searched = await addFilesOfRun(context, threadKey, input.messages);
   const { run } = await startRun(context, {

@@ -8,7 +8,7 @@ import {
 } from '../../files/vectorStores.ts';
 import { jsonResponse } from '../../http/responses.ts';
 import { readBody } from '../body.ts';
-import { type Handler, ignoreDeleted, isRepetition, vectorStoreKeyOf } from '../call.ts';
+import { type Handler, ignoreDeleted, toRepeatable, vectorStoreKeyOf } from '../call.ts';
 import { failCursor, onlyPage, parseList, rejectUnknown, toList } from '../query.ts';
 import { toWireVectorStore } from '../vectorStoreObject.ts';
 import { readNewVectorStore, readSearch, readVectorStoreChanges } from '../vectorStoreParams.ts';
@@ -18,10 +18,8 @@ import type { WireSearchResult, WireVectorStoreDeleted } from '../wire.ts';
 export const createVectorStore: Handler = async (call) => {
   rejectUnknown(call.request.query, []);
   const input = await readBody(call.request, readNewVectorStore);
-  const { context, caller, project } = call;
-  const content = JSON.stringify([caller.ids[0], input]);
-  const repeatable = { content, isRepetition: isRepetition(call) };
-  const store = await addVectorStore(context, project.projectId, input, repeatable);
+  const { context, project } = call;
+  const store = await addVectorStore(context, project.projectId, input, toRepeatable(call, input));
   return jsonResponse(200, toWireVectorStore(store));
 };
 
