@@ -50,7 +50,7 @@ export async function uploadFile(
     mediaType: accepted.mediaType,
     bytes: accepted.bytes(),
     createdAt: new Date(),
-    purpose: purpose ?? (isImage(accepted.mediaType) ? 'vision' : 'user_data'),
+    purpose: purpose ?? (isImage(accepted.mediaType) ? 'vision' : 'assistants'),
   };
   try {
     await files.add(file);

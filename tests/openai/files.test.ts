@@ -78,8 +78,11 @@ describe('a file', () => {
     expect((await t.call(`${path}/${id}`)).body).toMatchObject({ fileId: id, filename: 'a.txt', bytes: 5 });
     const sent = (await t.call(path, { method: 'POST', body: fileForm('b.png', pixel) })).body.fileId;
     expect(await client.files.retrieve(sent)).toMatchObject({ filename: 'b.png', purpose: 'vision' });
+    const text = (await t.call(path, { method: 'POST', body: fileForm('b.txt', 'Hello') })).body.fileId;
+    // A purpose that packages of the original API's time know.
+    expect(await client.files.retrieve(text)).toMatchObject({ filename: 'b.txt', purpose: 'assistants' });
     await t.call(`${path}/${id}`, { method: 'DELETE' });
-    await client.files.delete(sent);
+    for (const file of [sent, text]) await client.files.delete(file);
     expect((await client.files.list()).data).toEqual([]);
   });
 
