@@ -20,8 +20,9 @@ export default {
   testSequencer: '<rootDir>/tests/support/sequencer.js',
   // Test files wait for processes more than they compute.
   maxWorkers: availableParallelism() + 2,
-  // A worker leaves nothing open, but on a busy machine its end alone may take longer than Jest's half a second.
-  workerGracefulExitTimeout: 10_000,
+  // A worker leaves nothing open, but on a busy machine its end alone may take longer than Jest's half a second, and much
+  // longer when it writes what it has run.
+  workerGracefulExitTimeout: process.env.NODE_V8_COVERAGE === undefined ? 10_000 : 120_000,
   // Tests that restart the app take long on a busy machine; what a client waits for is bounded in support/service.ts.
   testTimeout: 60_000,
 };

@@ -2,6 +2,7 @@ import { scheduler } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { freePort } from '../../local/azurite.ts';
 import { idOf, pathOf } from '../support/paths.ts';
+import { changeRow } from '../support/toolRounds.ts';
 import { question, useService } from '../support/useService.ts';
 
 const t = useService();
@@ -465,16 +466,13 @@ describe('a store that fails just when the end of a run is recorded', () => {
 
 describe('a process that dies', () => {
   test('between the claim and the response leaves a run that ends, a free thread, and a key that starts no second run', async () => {
-    const settings = { RUN_TIMEOUT_SECONDS: '12' };
-    await t.stop();
-    await t.restart(settings);
     const thread = await t.openThread();
     await t.engine.fault(onCreate, { kind: 'hang_after' });
     const lost = t.createRun(thread, question, { 'Idempotency-Key': 'k' }).catch(() => undefined);
     while ((await runsOf(thread)).length === 0) await scheduler.wait(20);
     await t.kill();
     expect(await lost).toBeUndefined();
-    await t.restart(settings);
+    await t.restart();
 
     const repeated = await t.createRun(thread, question, { 'Idempotency-Key': 'k' });
     expect(repeated.status).toBe(201);
@@ -484,11 +482,10 @@ describe('a process that dies', () => {
       activeRunId: repeated.body.runId,
     });
 
+    await changeRow(t, repeated.body.runId, { expiresAt: new Date() });
     const ended = await t.finish(pathOf(repeated));
     expect(ended.body).toMatchObject({ status: 'expired', errorMessage: expect.stringContaining('unknown') });
     expect((await t.call(thread)).body.activeRunId).toBeNull();
     expect(await runsOf(thread)).toHaveLength(1);
-    await t.stop();
-    await t.restart();
   });
 });

@@ -39,10 +39,12 @@ const listed = async () => {
 /** Nothing of a thread may answer, be listed, or take a run. */
 async function expectGone(thread: string, runs: readonly string[]): Promise<void> {
   const paths = [thread, `${thread}/runs`, ...runs.flatMap((run) => [run, `${run}/events`, `${run}?wait=1`])];
-  const responses = await Promise.all(paths.map((path) => t.call(path)));
-  const creating = t.createRun(thread);
-  for (const { status, body } of [...responses, await creating]) {
-    expect([status, body?.code]).toEqual([404, 'thread_not_found']);
+  // Some hundred requests at a time would measure the machine.
+  for (let start = 0; start < paths.length; start += 50) {
+    const asked = paths.slice(start, start + 50).map((path) => t.call(path));
+    for (const { status, body } of await Promise.all([...asked, t.createRun(thread)])) {
+      expect([status, body?.code]).toEqual([404, 'thread_not_found']);
+    }
   }
   expect(await listed()).not.toContain(idOf(thread));
 }

@@ -10,6 +10,12 @@ export function bareEnv(): Record<string, string> {
   return { PATH, ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }) };
 }
 
+/** Whether processes write what they have run, which takes them a while at their end. */
+export const isMeasured = process.env['NODE_V8_COVERAGE'] !== undefined;
+
+/** How long a process may take to end by itself, in milliseconds. */
+const endMs = isMeasured ? 30_000 : 1_000;
+
 export interface TestProcess {
   readonly child: ChildProcess;
   /** From its line of JSON. */
@@ -65,7 +71,7 @@ export async function startProcess(
     output: () => output,
     stop: () => end('SIGTERM'),
     kill: async () => void (await end('SIGKILL')),
-    close: async (graceMs = 1_000) => {
+    close: async (graceMs = endMs) => {
       const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
       await end('SIGTERM');
       clearTimeout(timer);

@@ -3,7 +3,7 @@ import type { HostStatus } from '../../local/host/host.ts';
 import type { Backends } from './backends.ts';
 import { keepRunning, takeRunning } from './kept.ts';
 import { createDeviationLog } from './openApi.ts';
-import { projectFolder, startProcess, type TestProcess } from './process.ts';
+import { isMeasured, projectFolder, startProcess, type TestProcess } from './process.ts';
 
 /** A JSON response. */
 export interface TestResponse {
@@ -155,7 +155,7 @@ export async function startService(
     async close() {
       const isKept = isDefault && host === first && isRunning(host) && (await isSettled(service));
       // What a test has left hanging does not end by itself.
-      if (!isKept) await host.close(5_000);
+      if (!isKept) await host.close(isMeasured ? 30_000 : 5_000);
       await keepRunning({ backends, app: isDefault ? (isKept ? host : undefined) : running.app });
       deviationLog.check();
     },
