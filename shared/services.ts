@@ -56,6 +56,7 @@ export function services(): Services {
 function buildServices(config: Config): Services {
   const client = createEngineClient(config.engine);
   const engine = createEngine(client);
+  const engineVectorStores = createEngineVectorStores(client);
   const threads = lazyTable(config.tables, 'threads');
   const projectStore = createProjectStore(lazyTable(config.tables, 'projects'));
   const projects = cacheProjects(projectStore.find);
@@ -72,7 +73,7 @@ function buildServices(config: Config): Services {
   const workerStores = openStores();
   const followUps = createFollowUpQueue(config.queues);
   const liveRuns: LiveRuns = createLiveRuns(() => ({
-    ...{ config, engine, liveRuns, followUps, workerStores, ...workerStores },
+    ...{ config, engine, engineVectorStores, liveRuns, followUps, workerStores, ...workerStores },
     deadline: startDeadline(),
     // Not a request's log: the work may outlast the request that started it.
     log: (facts) => console.log(JSON.stringify(facts)),
@@ -94,7 +95,7 @@ function buildServices(config: Config): Services {
     engine,
     engineFiles: createEngineFiles(client),
     engineDocuments: createEngineDocuments(client),
-    engineVectorStores: createEngineVectorStores(client),
+    engineVectorStores,
     fileSecrets: createFileSecrets(projectStore),
     followUps,
     liveRuns,

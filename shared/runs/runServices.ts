@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Deadline } from '../deadline.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { EngineVectorStores } from '../engine/vectorStores.ts';
 import type { LogFacts } from '../failures.ts';
 import type { AssistantStore } from '../storage/assistantStore.ts';
 import type { FileStore } from '../storage/fileStore.ts';
@@ -29,6 +30,7 @@ export interface Stores {
 export interface RunServices extends Stores {
   readonly config: Config;
   readonly engine: Engine;
+  readonly engineVectorStores: EngineVectorStores;
   readonly liveRuns: LiveRuns;
   readonly followUps: FollowUpQueue;
   /** The stores for work shared by several requests: round trips have their own timeout only. */

@@ -44,6 +44,7 @@ import {
   submissionWaitMs,
   submitRound,
 } from './submission.ts';
+import { waitForIndexing } from './waitForIndexing.ts';
 
 export interface StartRequest {
   readonly project: Project;
@@ -88,7 +89,7 @@ export async function startRun(
       continue;
     }
     try {
-      files ??= await findRunFiles(services, project.projectId, assistant, request, thread.value);
+      files ??= await prepareFiles(services, assistant, request, thread.value);
     } catch (error) {
       // The first create may have come before a file was deleted.
       const earlier = await findRepeated(services, thread.value, key);
@@ -132,6 +133,20 @@ export interface RunFiles {
   readonly attachments: readonly StoredFile[];
   readonly messages: readonly InputMessage[];
   readonly codeFiles: readonly Attachment[];
+}
+
+/** Finds the files of a run, and waits for those that it searches. @throws {AppError} as {@link findMessageFiles}. */
+async function prepareFiles(
+  services: RunServices,
+  assistant: Assistant,
+  request: StartRequest,
+  thread: Thread,
+): Promise<RunFiles> {
+  const [files] = await Promise.all([
+    findRunFiles(services, request.project.projectId, assistant, request, thread),
+    waitForIndexing(services, request.overrides?.tools ?? assistant.tools, thread),
+  ]);
+  return files;
 }
 
 /** Finds the files of a run. @throws {AppError} as {@link findMessageFiles}. */

@@ -271,13 +271,59 @@ describe('a run', () => {
     ]);
   });
 
-  test('of the project API searches those of the thread, at no cost', async () => {
+  test('waits until the files of its thread are indexed, which a search would say nothing of', async () => {
+    const message = 'Which oil does the gearbox take?';
+    const file = await upload('gearbox.md', '# Gearbox\n\nThe gearbox takes oil of grade ninety.');
+    const tool_resources = { file_search: { vector_stores: [{ file_ids: [file] }] } };
+    await t.engine.timing({ indexMs: 1_500 });
+    const { id } = await client.beta.threads.create({ tool_resources });
+    const { run } = await t.startRun(`projects/${projectId}/threads/${id}`, { body: { message } });
+    const thread = { messages: asking(message), tool_resources };
+    const other = await client.beta.threads.createAndRunPoll({ assistant_id: 'asst_test', thread }, poll);
+    expect((await t.finish(run)).body.status).toBe('completed');
+    for (const threadId of [id, other.thread_id]) {
+      const { data } = await client.beta.threads.messages.list(threadId);
+      expect(JSON.stringify(data[0])).toContain(`"file_citation":{"file_id":"${file}"}`);
+    }
+  });
+
+  test('does not wait for the files of its assistant, nor for ever', async () => {
+    const file = await upload('rudder.md', '# Rudder\n\nThe rudder takes three bolts.');
+    await t.engine.timing({ indexMs: 600_000 });
+    const stored = await createStore(client, [file]);
+    const { id } = await editor.beta.assistants.create({
+      model: 'gpt-5-nano',
+      tools: [{ type: 'file_search' }],
+      tool_resources: naming(stored),
+    });
+    await t.engine.reset();
+    const thread = { messages: asking('Rudder?') };
+    await client.beta.threads.createAndRunPoll({ assistant_id: id, thread }, poll);
+    expect(await t.engine.calls()).not.toContainEqual(expect.stringContaining('GET /v1/vector_stores'));
+    const searching = { ...thread, tool_resources: naming(stored) };
+    const run = await client.beta.threads.createAndRunPoll({ assistant_id: id, thread: searching }, poll);
+    expect(run.status).toBe('completed');
+  });
+
+  test('starts whatever the engine says of a vector store that it looks at', async () => {
+    const { id } = await client.beta.threads.create({ tool_resources: naming(recipes) });
+    for (const fault of [{ kind: 'status', status: 500 }, { kind: 'drop' }, { kind: 'garbage' }] as const) {
+      await t.engine.fault({ method: 'GET', path: '/v1/vector_stores/*' }, fault);
+      const { run } = await t.startRun(`projects/${projectId}/threads/${id}`);
+      expect((await t.finish(run)).body.status).toBe('completed');
+    }
+  });
+
+  test('of the project API searches those of the thread, at the cost of one look', async () => {
     const { id } = await client.beta.threads.create({ tool_resources: naming(recipes) });
     await t.engine.reset();
     t.store.reset();
     const { run, runId } = await t.startRun(`projects/${projectId}/threads/${id}`);
     expect(t.store.roundTrips).toEqual(['read', 'transaction', 'merge']);
-    expect(await t.engine.calls()).toEqual(['POST /v1/responses']);
+    expect(await t.engine.calls()).toEqual([
+      `GET /v1/vector_stores/${recipes.engineStoreId}`,
+      'POST /v1/responses',
+    ]);
     expect((await t.finish(run)).body.status).toBe('completed');
     expect(await searchedBy(runId)).toEqual([[recipes.engineStoreId, 'vs_demo']]);
   });
