@@ -34,6 +34,8 @@ export function Dialog({ title, onClose, children, isWide = false, elsewhere }: 
       className={isWide ? 'dialog wide' : 'dialog'}
       aria-labelledby={titleId}
       onCancel={(event) => {
+        // React passes on those of dialogs inside, and a choice of files that is given up has one, too.
+        if (event.target !== dialog.current) return;
         event.preventDefault();
         onClose();
       }}

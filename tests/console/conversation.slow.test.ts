@@ -534,6 +534,14 @@ test('documents are added and deleted by editors, and refused to others with the
   await question.getByRole('button', { name: 'Keep it' }).press('Enter');
   expect(await dialog.locator('li').count()).toBe(2);
   await dialog.getByRole('button', { name: 'Delete one.md' }).click();
+  await question.waitFor();
+  await page.keyboard.press('Escape');
+  await question.waitFor({ state: 'detached' });
+  await dialog.getByRole('button', { name: 'Delete one.md' }).and(page.locator(':focus')).waitFor();
+  // What browsers send when the choice of files is given up.
+  await dialog.getByLabel('Documents to add').dispatchEvent('cancel');
+  expect(await dialog.count()).toBe(1);
+  await dialog.getByRole('button', { name: 'Delete one.md' }).click();
   await question.getByRole('button', { name: 'Delete' }).press('Enter');
   await until('one is left', async () => (await dialog.locator('li').count()) === 1);
   expect(await dialog.locator('li .name').textContent()).toBe('two.md');
