@@ -71,10 +71,11 @@ export function Workspace({ session, onProject, onSignOut }: Props) {
     setChosen(undefined);
   }, []);
   const [readings, setReadings] = useState(0);
+  const readAgain = useCallback(() => setReadings((count) => count + 1), []);
   const readRuns = useCallback(() => {
     setNewest(undefined);
-    setReadings((count) => count + 1);
-  }, []);
+    readAgain();
+  }, [readAgain]);
   // Meanwhile, others may have started one.
   useReturn(readRuns);
   const onFailure = useCallback(() => {
@@ -142,6 +143,7 @@ export function Workspace({ session, onProject, onSignOut }: Props) {
             drafts={drafts.current}
             onCreated={onCreated}
             onRun={onRun}
+            onStatus={readAgain}
             onFailure={onFailure}
             onShowRun={showRun}
             onTitle={setTitle}

@@ -73,6 +73,17 @@ test('a picture that the code interpreter drew is shown, and a file that is drop
   await replies(page).filter({ hasText: 'refunds.md' }).waitFor();
 });
 
+test('a run is shown to its end where streams do not pass', async () => {
+  await t.engine.timing({ runMs: 1_500 });
+  const page = await t.openPage();
+  await page.route('**/events', (route) => route.fulfill({ contentType: 'text/plain', body: '' }));
+  await t.signIn(page);
+  await say(page, 'How does the authentication flow work?');
+  await page.locator('.sources').waitFor();
+  await ended(page);
+  await until('the steps are shown', async () => (await timeline(page)).includes('File search'));
+});
+
 test('the timeline has its times although the clock of the machine is an hour fast', async () => {
   const page = await t.openPage();
   await page.addInitScript('const now = Date.now; Date.now = () => now() + 3_600_000;');
