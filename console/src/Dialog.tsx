@@ -16,6 +16,8 @@ export function Dialog({ title, onClose, children, isWide = false, elsewhere }: 
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   const fallback = useRef(elsewhere);
+  /** Whether the mouse was pressed beside it: selecting a text that ends there is a click, too. */
+  const isPressedBeside = useRef(false);
   useEffect(() => {
     const element = dialog.current;
     const opener = document.activeElement;
@@ -39,7 +41,10 @@ export function Dialog({ title, onClose, children, isWide = false, elsewhere }: 
         event.preventDefault();
         onClose();
       }}
-      onClick={(event) => event.target === dialog.current && onClose()}
+      onMouseDown={(event) => {
+        isPressedBeside.current = event.target === dialog.current;
+      }}
+      onClick={(event) => isPressedBeside.current && event.target === dialog.current && onClose()}
     >
       <div className="dialog-body">
         <header>

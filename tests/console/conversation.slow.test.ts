@@ -142,6 +142,13 @@ test('an expired token is asked for in a dialog, and the message goes on with th
   await say(page, 'Hello');
   const dialog = page.getByRole('dialog', { name: 'The token is no longer accepted' });
   await dialog.locator('textarea:focus').waitFor();
+  // Selecting what is in it may end outside of the dialog.
+  const box = await dialog.locator('textarea').boundingBox();
+  await page.mouse.move((box?.x ?? 0) + 20, (box?.y ?? 0) + 20);
+  await page.mouse.down();
+  await page.mouse.move(5, 5);
+  await page.mouse.up();
+  expect(await dialog.count()).toBe(1);
   await page.keyboard.insertText(await t.token({ sub: 'another' }));
   await page.unroute('**/threads');
   await dialog.getByRole('button', { name: 'Go on' }).click();
