@@ -168,7 +168,8 @@ export function Workspace({ session, onProject, onSignOut }: Props) {
 function focusIfLost(selector: string): void {
   requestAnimationFrame(() => {
     const { activeElement, body } = document;
-    if (activeElement === body || !activeElement?.checkVisibility())
+    // `checkVisibility` is missing from Safari before 17.4.
+    if (activeElement === body || !activeElement?.getClientRects().length)
       document.querySelector<HTMLElement>(selector)?.focus();
   });
 }

@@ -73,6 +73,32 @@ test('a picture that the code interpreter drew is shown, and a file that is drop
   await replies(page).filter({ hasText: 'refunds.md' }).waitFor();
 });
 
+test('the page does without what the oldest browsers that it supports do not have', async () => {
+  const page = await t.openPage({ viewport: { width: 390, height: 844 } });
+  await page.addInitScript(`
+    const lacking = [
+      [Element.prototype, 'checkVisibility'],
+      [ReadableStream.prototype, Symbol.asyncIterator, 'values'],
+      [AbortSignal, 'any', 'timeout'],
+      [URL, 'canParse', 'parse'],
+      [Promise, 'try', 'withResolvers'],
+      [Set.prototype, 'difference', 'intersection', 'isDisjointFrom', 'isSubsetOf', 'union'],
+      [Array, 'fromAsync'],
+      [Object, 'groupBy'],
+      [Map, 'groupBy'],
+      [Iterator.prototype, 'drop', 'every', 'filter', 'find', 'flatMap', 'map', 'some', 'take', 'toArray'],
+    ];
+    for (const [owner, ...names] of lacking) for (const name of names) delete owner[name];
+  `);
+  await page.reload();
+  await t.signIn(page);
+  await say(page, 'How does the authentication flow work?');
+  await page.locator('.sources').waitFor();
+  await page.getByRole('button', { name: 'Threads' }).click();
+  await page.locator('.threads a[aria-current]').click();
+  await page.locator('.message-box:focus').waitFor();
+});
+
 test('a run is shown to its end where streams do not pass', async () => {
   await t.engine.timing({ runMs: 1_500 });
   const page = await t.openPage();
