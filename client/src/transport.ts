@@ -31,6 +31,12 @@ export interface Transport {
   retryDelay(error: unknown, attempt: number): number | undefined;
 }
 
+/**
+ * Keeps requests out of the browser's cache. There, Firefox lets a request wait until a stream from the same address has
+ * ended, such as that of another tab. Some edge runtimes do not know the option, and refuse it.
+ */
+const uncached: RequestInit = 'cache' in Request.prototype ? { cache: 'no-store' } : {};
+
 const maxRetries = 3;
 const transientStatuses = new Set([429, 502, 503, 504]);
 
@@ -61,6 +67,7 @@ export function createTransport(
           ...headers,
         },
         ...(body !== undefined && { body }),
+        ...uncached,
         signal: deadline.signal,
       });
       if (!response.ok) throw await toApiError(response);

@@ -22,6 +22,8 @@ interface Props {
   readonly onCreated: (threadId: string) => void;
   /** A run begins, or is found under way. */
   readonly onRun: (threadId: string, runId: string) => void;
+  /** The run's status has changed. */
+  readonly onStatus: () => void;
   /** A request failed. Even so, it may have started a run, or the service may have recorded one as failed. */
   readonly onFailure: () => void;
   readonly onShowRun: (runId: string) => void;
@@ -36,7 +38,7 @@ const nextToAnswer = '.call[data-open] :is(textarea, input), .message-box';
 
 /** The messages of a thread, and the next one. */
 export function Conversation(props: Props) {
-  const { client, threadId, shownRun, onCreated, onRun, onFailure, onShowRun, onTitle } = props;
+  const { client, threadId, shownRun, onCreated, onRun, onStatus, onFailure, onShowRun, onTitle } = props;
   const thread = useThread({ client, threadId: threadId ?? null, onThreadCreated: onCreated });
   const { messages, run, status, error } = thread;
   const uploads = useUploads(client);
@@ -48,6 +50,10 @@ export function Conversation(props: Props) {
   useEffect(() => {
     if (runId !== undefined && runThread !== undefined) onRun(runThread, runId);
   }, [runId, runThread, onRun]);
+  const runStatus = run?.status;
+  useEffect(() => {
+    if (runStatus !== undefined && runStatus !== 'queued') onStatus();
+  }, [runStatus, onStatus]);
   useEffect(() => {
     if (error && !(error instanceof RunFailedError)) onFailure();
   }, [error, onFailure]);

@@ -16,6 +16,8 @@ export function Dialog({ title, onClose, children, isWide = false, elsewhere }: 
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   const fallback = useRef(elsewhere);
+  /** Whether the mouse was pressed beside it: selecting a text that ends there is a click, too. */
+  const isPressedBeside = useRef(false);
   useEffect(() => {
     const element = dialog.current;
     const opener = document.activeElement;
@@ -34,10 +36,15 @@ export function Dialog({ title, onClose, children, isWide = false, elsewhere }: 
       className={isWide ? 'dialog wide' : 'dialog'}
       aria-labelledby={titleId}
       onCancel={(event) => {
+        // React passes on those of dialogs inside, and a choice of files that is given up has one, too.
+        if (event.target !== dialog.current) return;
         event.preventDefault();
         onClose();
       }}
-      onClick={(event) => event.target === dialog.current && onClose()}
+      onMouseDown={(event) => {
+        isPressedBeside.current = event.target === dialog.current;
+      }}
+      onClick={(event) => isPressedBeside.current && event.target === dialog.current && onClose()}
     >
       <div className="dialog-body">
         <header>

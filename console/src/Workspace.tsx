@@ -71,10 +71,11 @@ export function Workspace({ session, onProject, onSignOut }: Props) {
     setChosen(undefined);
   }, []);
   const [readings, setReadings] = useState(0);
+  const readAgain = useCallback(() => setReadings((count) => count + 1), []);
   const readRuns = useCallback(() => {
     setNewest(undefined);
-    setReadings((count) => count + 1);
-  }, []);
+    readAgain();
+  }, [readAgain]);
   // Meanwhile, others may have started one.
   useReturn(readRuns);
   const onFailure = useCallback(() => {
@@ -142,6 +143,7 @@ export function Workspace({ session, onProject, onSignOut }: Props) {
             drafts={drafts.current}
             onCreated={onCreated}
             onRun={onRun}
+            onStatus={readAgain}
             onFailure={onFailure}
             onShowRun={showRun}
             onTitle={setTitle}
@@ -166,7 +168,8 @@ export function Workspace({ session, onProject, onSignOut }: Props) {
 function focusIfLost(selector: string): void {
   requestAnimationFrame(() => {
     const { activeElement, body } = document;
-    if (activeElement === body || !activeElement?.checkVisibility())
+    // `checkVisibility` is missing from Safari before 17.4.
+    if (activeElement === body || !activeElement?.getClientRects().length)
       document.querySelector<HTMLElement>(selector)?.focus();
   });
 }

@@ -38,9 +38,9 @@ export function useRunDetails(
   const shownId = runId ?? own[0]?.runId;
   const events = received[shownId ?? ''] ?? none;
   const latest = latestRun(events);
-  const hasEnded = latest !== undefined && isTerminal(latest);
 
-  // Again when a run is new to this page or has ended, and when there may be one of which this page has no events.
+  // Again when a run is new to this page, when its status changes, because its events may not pass, and when there may be
+  // one that this page does not know.
   // biome-ignore lint/correctness/useExhaustiveDependencies: they are reasons, not inputs.
   useEffect(() => {
     if (threadId === undefined) return setRuns([]);
@@ -56,7 +56,7 @@ export function useRunDetails(
     };
     read().catch((failure) => !signal.aborted && setError(failure));
     return () => controller.abort();
-  }, [client, threadId, runId, hasEnded, readings, attempt]);
+  }, [client, threadId, runId, readings, attempt]);
 
   const listed = [...own, older].find((run) => run?.runId === shownId);
   // The list may be older than the events, or newer when those have been lost.

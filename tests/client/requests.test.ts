@@ -62,6 +62,13 @@ describe('a client', () => {
     expect(await rejection(client.threads.get(threadId))).toMatchObject({ code: 'thread_not_found' });
   });
 
+  test('keeps its requests out of the cache, where some browsers let them wait for a stream', async () => {
+    const client = await c.connect();
+    const { threadId, run } = await client.threads.create({ message });
+    await collect(client.runs.follow(threadId, run.runId));
+    expect(c.headers.map((headers) => headers['cache-control'])).toEqual(['no-cache', 'no-cache']);
+  });
+
   test('uploads, reads and deletes files and documents', async () => {
     const { projectId } = await t.addProject({ editors: ['tester'] });
     const token = await t.issuer.sign({ projects: [projectId] });

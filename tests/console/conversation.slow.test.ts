@@ -73,6 +73,43 @@ test('a picture that the code interpreter drew is shown, and a file that is drop
   await replies(page).filter({ hasText: 'refunds.md' }).waitFor();
 });
 
+test('the page does without what the oldest browsers that it supports do not have', async () => {
+  const page = await t.openPage({ viewport: { width: 390, height: 844 } });
+  await page.addInitScript(`
+    const lacking = [
+      [Element.prototype, 'checkVisibility'],
+      [ReadableStream.prototype, Symbol.asyncIterator, 'values'],
+      [AbortSignal, 'any', 'timeout'],
+      [URL, 'canParse', 'parse'],
+      [Promise, 'try', 'withResolvers'],
+      [Set.prototype, 'difference', 'intersection', 'isDisjointFrom', 'isSubsetOf', 'union'],
+      [Array, 'fromAsync'],
+      [Object, 'groupBy'],
+      [Map, 'groupBy'],
+      [Iterator.prototype, 'drop', 'every', 'filter', 'find', 'flatMap', 'map', 'some', 'take', 'toArray'],
+    ];
+    for (const [owner, ...names] of lacking) for (const name of names) delete owner[name];
+  `);
+  await page.reload();
+  await t.signIn(page);
+  await say(page, 'How does the authentication flow work?');
+  await page.locator('.sources').waitFor();
+  await page.getByRole('button', { name: 'Threads' }).click();
+  await page.locator('.threads a[aria-current]').click();
+  await page.locator('.message-box:focus').waitFor();
+});
+
+test('a run is shown to its end where streams do not pass', async () => {
+  await t.engine.timing({ runMs: 1_500 });
+  const page = await t.openPage();
+  await page.route('**/events', (route) => route.fulfill({ contentType: 'text/plain', body: '' }));
+  await t.signIn(page);
+  await say(page, 'How does the authentication flow work?');
+  await page.locator('.sources').waitFor();
+  await ended(page);
+  await until('the steps are shown', async () => (await timeline(page)).includes('File search'));
+});
+
 test('the timeline has its times although the clock of the machine is an hour fast', async () => {
   const page = await t.openPage();
   await page.addInitScript('const now = Date.now; Date.now = () => now() + 3_600_000;');
@@ -131,6 +168,13 @@ test('an expired token is asked for in a dialog, and the message goes on with th
   await say(page, 'Hello');
   const dialog = page.getByRole('dialog', { name: 'The token is no longer accepted' });
   await dialog.locator('textarea:focus').waitFor();
+  // Selecting what is in it may end outside of the dialog.
+  const box = await dialog.locator('textarea').boundingBox();
+  await page.mouse.move((box?.x ?? 0) + 20, (box?.y ?? 0) + 20);
+  await page.mouse.down();
+  await page.mouse.move(5, 5);
+  await page.mouse.up();
+  expect(await dialog.count()).toBe(1);
   await page.keyboard.insertText(await t.token({ sub: 'another' }));
   await page.unroute('**/threads');
   await dialog.getByRole('button', { name: 'Go on' }).click();
@@ -533,6 +577,14 @@ test('documents are added and deleted by editors, and refused to others with the
   const question = page.getByRole('dialog', { name: 'Delete this document?' });
   await question.getByRole('button', { name: 'Keep it' }).press('Enter');
   expect(await dialog.locator('li').count()).toBe(2);
+  await dialog.getByRole('button', { name: 'Delete one.md' }).click();
+  await question.waitFor();
+  await page.keyboard.press('Escape');
+  await question.waitFor({ state: 'detached' });
+  await dialog.getByRole('button', { name: 'Delete one.md' }).and(page.locator(':focus')).waitFor();
+  // What browsers send when the choice of files is given up.
+  await dialog.getByLabel('Documents to add').dispatchEvent('cancel');
+  expect(await dialog.count()).toBe(1);
   await dialog.getByRole('button', { name: 'Delete one.md' }).click();
   await question.getByRole('button', { name: 'Delete' }).press('Enter');
   await until('one is left', async () => (await dialog.locator('li').count()) === 1);
