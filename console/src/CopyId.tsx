@@ -6,18 +6,18 @@ import { CheckIcon, CopyIcon } from './icons.tsx';
 /** Copies a text, and says so for a moment. */
 function useCopy(): readonly [boolean, (text: string) => void] {
   const [isCopied, setCopied] = useState(false);
-  const copy = (text: string) => {
-    void navigator.clipboard.writeText(text).then(
-      () => {
-        setCopied(true);
-        announce('Copied');
-        setTimeout(() => setCopied(false), 1500);
-      },
-      // Without the permission, the text can still be selected.
-      () => undefined,
-    );
+  const copy = async (text: string) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Without the permission, or without a clipboard because the page came by plain HTTP, the text can be selected.
+      return;
+    }
+    setCopied(true);
+    announce('Copied');
+    setTimeout(() => setCopied(false), 1500);
   };
-  return [isCopied, copy];
+  return [isCopied, (text) => void copy(text)];
 }
 
 /** An id that a click copies as a whole. */
