@@ -144,7 +144,7 @@ async function prepareFiles(
 ): Promise<RunFiles> {
   const [files] = await Promise.all([
     findRunFiles(services, request.project.projectId, assistant, request, thread),
-    waitForIndexing(services, request.overrides?.tools ?? assistant.tools, thread),
+    hasTool('file_search', assistant, request.overrides) && waitForIndexing(services, thread),
   ]);
   return files;
 }
@@ -173,12 +173,15 @@ export const findInterpreterFiles = async (
   overrides: AssistantOverrides | undefined,
   { codeFiles = [] }: Pick<Thread, 'codeFiles'>,
 ): Promise<Attachment[]> =>
-  hasInterpreter(assistant, overrides)
+  hasTool('code_interpreter', assistant, overrides)
     ? findCodeFiles(services, projectId, [...new Set([...codeFiles, ...(overrides?.codeFiles ?? [])])])
     : [];
 
-const hasInterpreter = (assistant: Assistant, overrides?: AssistantOverrides): boolean =>
-  (overrides?.tools ?? assistant.tools ?? []).some(({ type }) => type === 'code_interpreter');
+const hasTool = (
+  type: 'code_interpreter' | 'file_search',
+  assistant: Assistant,
+  overrides?: AssistantOverrides,
+): boolean => (overrides?.tools ?? assistant.tools ?? []).some((tool) => tool.type === type);
 
 /** Leaves the files that a message carries to the code interpreter of the run's later rounds. */
 export function withAttachments(
@@ -187,7 +190,7 @@ export function withAttachments(
   { attachments }: Pick<RunFiles, 'attachments'>,
 ): AssistantOverrides | undefined {
   const fileIds = attachments.filter(({ mediaType }) => !isImage(mediaType)).map(({ fileId }) => fileId);
-  if (fileIds.length === 0 || !hasInterpreter(assistant, overrides)) return overrides;
+  if (fileIds.length === 0 || !hasTool('code_interpreter', assistant, overrides)) return overrides;
   return { ...overrides, codeFiles: [...(overrides?.codeFiles ?? []), ...fileIds] };
 }
 
@@ -261,8 +264,7 @@ function withVectorStores(
   assistant: Assistant,
   { vectorStores: ofThread = [] }: ToolResources,
 ): AssistantOverrides {
-  const tools = overrides.tools ?? assistant.tools ?? [];
-  const vectorStores = tools.some(({ type }) => type === 'file_search') ? [...ofThread, ...own] : [];
+  const vectorStores = hasTool('file_search', assistant, overrides) ? [...ofThread, ...own] : [];
   return { ...overrides, ...(vectorStores.length > 0 && { vectorStores }) };
 }
 
